@@ -1,0 +1,58 @@
+"""Server-sent events, from bytes: https://html.spec.whatwg.org/multipage/server-sent-events.html, sections 9.2.5-6."""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class ServerEvent:
+    """One event: its name ("message" if the server gave none) and its data, lines joined by line feeds."""
+
+    data: str
+    name: str = "message"
+
+
+@dataclass(slots=True)
+class EventParser:
+    """Takes the bytes of a stream in any portions and gives whole events. An event cut off by the end is dropped.
+
+    >>> parser = EventParser()
+    >>> list(parser.feed(b'data: {"a"')), list(parser.feed(b': 1}\\r\\n\\r\\n'))
+    ([], [ServerEvent(data='{"a": 1}', name='message')])
+    """
+
+    _decode: codecs.IncrementalDecoder = field(
+        default_factory=lambda: codecs.getincrementaldecoder("utf-8-sig")("strict")
+    )
+    _rest: str = ""
+    _name: str = ""
+    _data: list[str] = field(default_factory=list[str])
+
+    def feed(self, chunk: bytes) -> Iterator[ServerEvent]:
+        """Yield the events that `chunk` completes. Raises UnicodeDecodeError for bytes that are not UTF-8."""
+        text = self._rest + self._decode.decode(chunk)
+        # A line ends at CR LF, LF or CR. A CR at the very end may be half of CR LF: it waits for what follows.
+        held = text.endswith("\r")
+        if held:
+            text = text[:-1]
+        lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+        self._rest = lines.pop() + ("\r" if held else "")
+        for line in lines:
+            if line:
+                self._take(line)
+            elif self._data:
+                yield ServerEvent("\n".join(self._data), self._name or "message")
+                self._name, self._data = "", []
+            else:
+                self._name = ""
+
+    def _take(self, line: str) -> None:
+        label, _, value = line.partition(":")
+        value = value.removeprefix(" ")
+        if label == "data":
+            self._data.append(value)
+        elif label == "event":
+            self._name = value

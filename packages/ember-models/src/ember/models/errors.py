@@ -1,0 +1,132 @@
+"""Every way a model call fails, in one tree.
+
+    ModelError (EmberError)
+    ├── UnknownModel (LookupError)          no installed provider serves this name
+    ├── UnsupportedError (ValueError)       the provider cannot do what was asked
+    ├── InvalidRequestError (ValueError)    the request was refused as malformed          HTTP 400, 413, 422
+    ├── AuthenticationError                 the key was refused, or may not do this       HTTP 401, 403
+    ├── ModelNotFound (LookupError)         the provider has no such model                HTTP 404
+    ├── RateLimitError                      too many requests; `.retry_after` seconds     HTTP 429
+    │   └── QuotaError                      ... and waiting does not help: the account is out of credit
+    ├── ContentFilterError                  the provider's filter refused prompt or answer
+    ├── ProviderUnavailable                 the provider failed; `.retry_after` seconds   HTTP 408, 409, 5xx
+    ├── ConnectionFailed (ConnectionError)  no connection, or it broke
+    ├── ModelTimeout (TimeoutError)         the total deadline passed
+    └── InvalidResponse (ValueError)        an answer came that is not one
+        ├── ResponseTooLarge                ... larger than the body cap
+        └── StreamIncomplete                ... a stream that ended before its end; `.partial_text`
+
+Each carries `provider`, `model`, `status` and `request_id` where they are known.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from ember.core.errors import EmberError
+
+
+class ModelError(EmberError):
+    """A model call failed. `problem` says what happened, `advice` (by class) what to do."""
+
+    advice: ClassVar[str] = ""
+
+    def __init__(
+        self,
+        problem: str,
+        *,
+        provider: str | None = None,
+        model: str | None = None,
+        status: int | None = None,
+        request_id: str | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        # One positional argument: OSError, which some classes here also inherit, rearranges two or more. The rest
+        # lives in __dict__, which exceptions pickle by themselves.
+        super().__init__(problem)
+        self.problem = problem
+        self.provider, self.model = provider, model
+        self.status, self.request_id = status, request_id
+        self.retry_after = retry_after
+
+    def describe(self) -> str:
+        who = "/".join(name for name in (self.provider, self.model) if name)
+        facts = [
+            f"HTTP {self.status}" if self.status is not None else "",
+            f"retry after {self.retry_after:g} s" if self.retry_after is not None else "",
+            f"request id {self.request_id}" if self.request_id else "",
+        ]
+        known = ", ".join(fact for fact in facts if fact)
+        return f"{who + ': ' if who else ''}{self.problem}{f' ({known})' if known else ''}{self.advice and ' ' + self.advice}"
+
+
+class UnknownModel(ModelError, LookupError):
+    """No installed provider serves a model of this name."""
+
+
+class UnsupportedError(ModelError, ValueError):
+    """The provider cannot do what the call asks for. No request was made."""
+
+
+class InvalidRequestError(ModelError, ValueError):
+    """The provider refused the request as it stands; the same request will be refused again."""
+
+
+class AuthenticationError(ModelError):
+    """The provider refused the key, or the key may not do this."""
+
+    advice = "Check the key with the provider."
+
+
+class ModelNotFound(ModelError, LookupError):
+    """The provider answered that it has no such model, or not for this key."""
+
+    advice = "models.list() shows the names Ember knows."
+
+
+class RateLimitError(ModelError):
+    """Too many requests for this key. `retry_after` is in seconds, as the provider asked, or None."""
+
+    advice = "Send less at once, or ask the provider for a higher limit."
+
+
+class QuotaError(RateLimitError):
+    """The account has no credit left; waiting does not help."""
+
+    advice = "Add credit to the account, or use another key."
+
+
+class ContentFilterError(ModelError):
+    """The provider's content filter refused the prompt or withheld the answer."""
+
+
+class ProviderUnavailable(ModelError):
+    """The provider failed to answer. `retry_after` is in seconds, as the provider asked, or None."""
+
+    advice = "Nothing is wrong with the request; try again later."
+
+
+class ConnectionFailed(ModelError, ConnectionError):
+    """The connection could not be made, or broke before the answer was whole."""
+
+
+class ModelTimeout(ModelError, TimeoutError):
+    """The call's total deadline passed; nothing of it is left in flight."""
+
+    advice = "timeout= (or models.timeout) sets the total seconds a call may take."
+
+
+class InvalidResponse(ModelError, ValueError):
+    """The provider's answer is not one: wrong type, malformed, or of an unknown shape. Nothing of it was used."""
+
+
+class ResponseTooLarge(InvalidResponse):
+    """The answer is larger than Ember reads, counted after decompression."""
+
+
+class StreamIncomplete(InvalidResponse):
+    """A stream ended before the provider's own end mark. `partial_text` is what had arrived."""
+
+    def __init__(self, problem: str, *, partial_text: str = "", **known: object) -> None:
+        super().__init__(problem, **known)  # type: ignore[arg-type]  # forwarded unchanged, checked by the callee
+        self.partial_text = partial_text
