@@ -12,7 +12,12 @@ Role = Literal["user", "assistant", "tool"]
 ModelId = NewType("ModelId", str)
 """A routed model, "openai/gpt-4o"; what a user writes is only a str."""
 
-NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
+_NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
+
+
+def nothing() -> Mapping[str, Any]:
+    """Return the empty mapping: the default of fields that hold vendor fields or options."""
+    return _NOTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +85,7 @@ class Call:
     presence_penalty: float | None = None
     schema: Mapping[str, Any] | None = field(default=None, repr=False)
     choices: tuple[str, ...] = ()
-    extra: Mapping[str, Any] = field(default=NOTHING, repr=False)
+    extra: Mapping[str, Any] = field(default_factory=nothing, repr=False)
     stream: bool = False
 
 
@@ -90,4 +95,4 @@ class EmbedCall:
 
     model: str
     texts: tuple[str, ...] = field(repr=False)
-    extra: Mapping[str, Any] = field(default=NOTHING, repr=False)
+    extra: Mapping[str, Any] = field(default_factory=nothing, repr=False)

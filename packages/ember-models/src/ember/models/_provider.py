@@ -18,7 +18,7 @@ from ember.core.events import Usage
 from ember.core.secrets import Secret, scrub
 
 from . import errors
-from ._call import NOTHING, Call, EmbedCall
+from ._call import Call, EmbedCall, nothing
 from ._sse import ServerEvent
 
 
@@ -28,7 +28,7 @@ class Endpoint:
 
     base_url: str
     key: Secret | None = None
-    options: Mapping[str, Any] = NOTHING
+    options: Mapping[str, Any] = field(default_factory=nothing)
 
 
 @dataclass(frozen=True, slots=True)
