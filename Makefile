@@ -1,0 +1,112 @@
+# Everything one does here, and each of it works in a fresh clone: Python 3.11+, git and make are all it needs.
+#
+#   make demo            set up, then run the examples on a real model; no key needed
+#   make test            every test (under coverage where CI is set)
+#   make one P=ember-core    the tests of one distribution; T="-k name" passes pytest options
+#   make check           format, lint, types of all sources and tests, import contract, dependency graph
+#   make isolated        each wheel in its own clean venv with nothing but what it declares, and its own tests
+#   make cov             the tests under coverage; a table per distribution, fails under 90 %
+#   make matrix          the tests on every Python found of 3.11, 3.12, 3.13; says which were not found
+#   make long            the proofs too slow for every run
+#   make build           wheels and sdists of everything, in dist/
+#   make release-check   metadata, wheel contents, and the API against each distribution's last tag
+#   make notes P=ember-core   fold changes/*.md into CHANGELOG.md for a release
+#   make format          let ruff rewrite what it can
+#   make lock            pin new requirements (tools/*.txt);  make upgrade moves all pins to the newest
+#   make clean           forget every environment and build
+
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+BIN := .tools/bin
+HATCH := $(BIN)/hatch
+DEFAULT := .hatch/default/bin/python
+DESCRIPTIONS := $(wildcard packages/*/pyproject.toml) \
+	$(wildcard packages/*/src/ember/*/_version.py packages/*/src/ember/*/*/_version.py)
+
+# uv in this folder, and nothing newer than the pins, for everything that is installed or built.
+export HATCH_ENV_TYPE_VIRTUAL_UV_PATH := $(CURDIR)/$(BIN)/uv
+export HATCH_DATA_DIR := $(CURDIR)/.hatch/data
+export UV_CONSTRAINT := $(CURDIR)/tools/constraints.txt
+export UV_BUILD_CONSTRAINT := $(UV_CONSTRAINT)
+# Whatever environment the caller has active is not ours.
+unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
+MAKEFLAGS += --no-print-directory
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test one check isolated cov matrix long build release-check notes format lock upgrade clean always
+
+help:
+	@sed -n 's/^#   //p' Makefile
+
+setup: .hatch/default.ok
+
+demo: .hatch/default.ok
+	@$(DEFAULT) examples/demo.py
+
+# One run serves both in CI: the same tests, measured.
+test: .hatch/default.ok
+	@$(HATCH) run $(if $(CI),cov,test) $(T)
+
+one: .hatch/default.ok
+	@test -f packages/$(P)/pyproject.toml || { echo "make one P=NAME, where NAME is one of: $(notdir $(wildcard packages/*))"; exit 2; }
+	@$(HATCH) run test packages/$(P) $(T)
+
+cov: .hatch/default.ok
+	@$(HATCH) run cov $(T)
+
+long: .hatch/default.ok
+	@$(HATCH) run long $(T)
+
+check: .hatch/check.ok
+	@$(HATCH) run check:lint
+	@$(HATCH) run check:graph
+	@$(HATCH) run check:types
+
+isolated: build
+	@$(DEFAULT) tools/isolated.py $(BIN)/uv $(P)
+
+matrix: .tools/ok
+	@$(BIN)/python tools/matrix.py $(HATCH) $(T)
+
+build: .hatch/default.ok
+	@$(DEFAULT) tools/build.py $(BIN)/uv
+
+release-check: build .hatch/release.ok
+	@$(HATCH) run release:verify
+
+notes: .hatch/release.ok
+	@test -f packages/$(P)/pyproject.toml || { echo "make notes P=NAME, where NAME is one of: $(notdir $(wildcard packages/*))"; exit 2; }
+	@$(HATCH) run release:notes $(P) --version $$(sed -n 's/^__version__ = "\(.*\)"/\1/p' packages/$(P)/src/ember/*/_version.py packages/$(P)/src/ember/*/*/_version.py 2>/dev/null) --yes
+
+format: .hatch/check.ok
+	@.hatch/check/bin/ruff check --fix
+	@.hatch/check/bin/ruff format
+
+lock upgrade: .tools/ok
+	@$(BIN)/python tools/lock.py $(BIN)/uv $(if $(filter upgrade,$@),--upgrade)
+
+clean:
+	rm -rf .tools .hatch dist build .coverage .coverage.* coverage.json .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find packages tools tests-integration examples benchmarks -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
+
+.tools/ok: tools/bootstrap.txt
+	@test -n "$(PYTHON)" || { echo "Ember needs Python 3.11 or newer, and none was found. Name one: make PYTHON=/path/to/python …"; exit 1; }
+	@echo "Setting up uv and hatch in .tools …"
+	@rm -rf .tools
+	@$(PYTHON) -m venv .tools
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint tools/bootstrap.txt uv
+	@env -u UV_CONSTRAINT $(BIN)/uv pip install --quiet --python $(BIN)/python -r tools/bootstrap.txt
+	@touch $@
+
+# Hatch does not notice a changed entry point, version or pin of an editable distribution, nor one that is gone: an
+# environment is made anew whenever a description changes.
+.hatch/%.ok: .tools/ok hatch.toml tools/constraints.txt $(DESCRIPTIONS) .hatch/members
+	@echo "Setting up .hatch/$* …"
+	@rm -rf .hatch/$*
+	@$(HATCH) env create $*
+	@touch $@
+
+# Its date changes only when a distribution comes or goes.
+.hatch/members: always
+	@mkdir -p .hatch
+	@echo '$(sort $(DESCRIPTIONS))' | cmp -s - $@ || echo '$(sort $(DESCRIPTIONS))' > $@
