@@ -1,0 +1,59 @@
+"""Everything Ember offers, from whatever of it is installed: `from ember.api import models, operators, data, xcs`.
+
+A name is imported when it is first used. One whose distribution is missing raises ImportError with the command that
+installs it. Other distributions add names through the `ember.api` entry-point group.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ember.models import models as models
+else:
+    # Our own names are plain imports: asking importlib.metadata for them would cost 74 ms of CPU.
+    _OURS = {
+        "models": ("ember.models", "models"),
+        "operators": ("ember.operators", None),
+        "Operator": ("ember.operators", "Operator"),
+        "op": ("ember.operators", "op"),
+        "data": ("ember.data", None),
+        "stream": ("ember.data", "stream"),
+        "xcs": ("ember.xcs", None),
+    }
+
+    def __getattr__(name):
+        if name == "__all__":
+            return __dir__()
+        found = _ours(name) if name in _OURS else _theirs(name)
+        globals()[name] = found
+        return found
+
+    def __dir__():
+        from importlib.util import find_spec
+
+        from ember.core import plugins
+
+        ours = [name for name, (package, _) in _OURS.items() if find_spec(package) is not None]
+        return sorted({*ours, *plugins.installed("ember.api")})
+
+    def _ours(name):
+        from importlib import import_module
+
+        package, attribute = _OURS[name]
+        try:
+            module = import_module(package)
+        except ModuleNotFoundError as error:
+            from ember.core.siblings import absent
+
+            raise absent(error, package, f"ember.api.{name}") from error
+        return module if attribute is None else getattr(module, attribute)
+
+    def _theirs(name):
+        from ember.core import plugins
+
+        # Names with an underscore are asked for by machinery (__path__, __wrapped__); no plugin is meant.
+        plugin = None if name.startswith("_") else plugins.find("ember.api", name)
+        if plugin is None:
+            raise AttributeError(f"ember.api has no name {name!r}; dir(ember.api) lists what is installed.")
+        return plugin.load()

@@ -1,0 +1,105 @@
+"""Run callables together: threads by default, whatever the handler in force makes of it otherwise."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from contextvars import copy_context
+from typing import Any, Final, TypeVar, cast
+
+from .externals import handler
+
+_T = TypeVar("_T")
+
+MOST_THREADS: Final = 256
+"""How many threads one `gather` starts at the most when no `limit` is given. They mostly wait, at 20 KB each."""
+
+
+def gather(thunks: Iterable[Callable[[], _T]], limit: int | None = None) -> list[_T]:
+    """Call all of `thunks` together and return their results in order.
+
+    At most `limit` run at once (256 if not given). Each sees the caller's context. They run on threads of their own, so
+    gathers nest to any depth without waiting for each other; a handler in force (XCS) makes tasks of them instead.
+
+    When one raises, no further one is started, those waiting for external calls are cancelled, and once all have ended
+    the exception earliest in order is raised.
+
+    >>> gather([lambda: 1, lambda: 2, lambda: 3], limit=2)
+    [1, 2, 3]
+    """
+    if limit is not None and limit < 1:
+        raise ValueError(f"limit is how many run at once, at least 1; got {limit!r}.")
+    active = handler()
+    if active is not None:
+        return cast("list[_T]", active.gather(thunks, limit))
+    return _Gathering(thunks).results(limit or MOST_THREADS)
+
+
+class _Gathering:
+    """One `gather`: workers that take the next thunk until none is left or one has failed."""
+
+    def __init__(self, thunks: Iterable[Callable[[], Any]]) -> None:
+        from .loop import Crew, crew  # asyncio: not before something is gathered
+
+        self._thunks = enumerate(thunks)
+        self._lock = threading.Lock()
+        self._results: dict[int, Any] = {}
+        self._errors: dict[int, BaseException] = {}
+        self._crew, self._outer = Crew(), crew.get()
+        self._context = copy_context()
+        self._context.run(crew.set, self._crew)
+
+    def results(self, limit: int) -> list[Any]:
+        workers: list[threading.Thread] = []
+        if self._outer is not None:
+            self._outer.join(self._crew)
+        try:
+            while len(workers) < limit and (first := self._next()) is not None:
+                # Each worker has a copy of its own: one context cannot be entered by two threads.
+                context = self._context.copy()
+                worker = threading.Thread(target=context.run, args=(self._work, *first), name="ember-gather", daemon=True)
+                workers.append(worker)
+                worker.start()
+            for worker in workers:
+                worker.join()
+        except BaseException:  # Ctrl-C, or the iterable's own error: leave nothing running behind
+            self._end()
+            for worker in workers:
+                worker.join(timeout=1.0)
+            raise
+        finally:
+            if self._outer is not None:
+                self._outer.leave(self._crew)
+        if self._errors:
+            raise self._errors[min(self._errors)]
+        if self._crew.cancelled:  # by the gather around this one
+            raise _cancellation()
+        return [self._results[index] for index in range(len(self._results))]
+
+    def _next(self) -> tuple[int, Callable[[], Any]] | None:
+        with self._lock:
+            return next(self._thunks, None)
+
+    def _end(self) -> None:
+        with self._lock:
+            self._thunks = enumerate(())
+        self._crew.cancel()
+
+    def _work(self, index: int, thunk: Callable[[], Any]) -> None:
+        following: tuple[int, Callable[[], Any]] | None = (index, thunk)
+        while following is not None:
+            index, thunk = following
+            try:
+                self._results[index] = thunk()
+                following = self._next()
+            except BaseException as error:
+                if not self._crew.cancelled or type(error) is not type(_cancellation()):
+                    self._errors[index] = error
+                self._end()
+                return
+
+
+def _cancellation() -> BaseException:
+    from asyncio import CancelledError
+
+    return CancelledError()

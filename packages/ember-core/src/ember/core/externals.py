@@ -1,0 +1,303 @@
+"""External calls: work done elsewhere, marked as such, through one dispatch with one hook.
+
+A model, a tool, a database, an HTTP request: an external call has a blocking form, `call(...)`, and an awaitable one,
+`await call.aio(...)`. Whoever wants to overlap, estimate or replay external calls is a `Handler`, put in force for a
+block with `handling`.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Coroutine, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar, copy_context
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import update_wrapper
+from inspect import iscoroutinefunction
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Protocol, Self, TypeVar, cast, overload
+
+from . import events
+
+if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
+
+P = ParamSpec("P")
+R = TypeVar("R")
+S = TypeVar("S")
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What a call would use, before it is made: tokens, US dollars, seconds. None: not known."""
+
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cost: Decimal | None = None
+    seconds: float | None = None
+
+
+class Handler(Protocol):
+    """Whoever is in force for a block of code, and gets every external call made in it."""
+
+    def call(self, external: External[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Answer a blocking call. `external.run(*args, **kwargs)` does it for real."""
+        ...
+
+    async def acall(self, external: External[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Answer an awaited call. `await external.arun(*args, **kwargs)` does it for real."""
+        ...
+
+    def gather(self, thunks: Iterable[Callable[[], Any]], limit: int | None) -> list[Any]:
+        """Run what was given to `ember.core.gather`: results in order."""
+        ...
+
+
+_handler: ContextVar[Handler | None] = ContextVar("ember_handler", default=None)
+_inside: ContextVar[int | None] = ContextVar("ember_call", default=None)
+
+
+def handler() -> Handler | None:
+    """Return the handler in force here, if any."""
+    return _handler.get()
+
+
+@contextmanager
+def handling(handler: Handler | None) -> Iterator[None]:
+    """Put `handler` in force for the block, in this thread or task; None takes any out of force."""
+    token = _handler.set(handler)
+    try:
+        yield
+    finally:
+        _handler.reset(token)
+
+
+def current_call() -> int | None:
+    """Return the number of the external call whose code is running here: the parent of calls made now."""
+    return _inside.get()
+
+
+class External(ABC, Generic[P, R]):
+    """A callable whose work is done elsewhere. Functions become one by `@external`; subclass it for more."""
+
+    name: str
+    kind: str = "external"
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Call and wait."""
+        active = _handler.get()
+        if active is None:
+            return self.run(*args, **kwargs)
+        return cast(R, active.call(self, args, kwargs))
+
+    async def aio(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Call and await, without holding up the running loop."""
+        active = _handler.get()
+        if active is None:
+            return await self.arun(*args, **kwargs)
+        return cast(R, await active.acall(self, args, kwargs))
+
+    @abstractmethod
+    def run(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Do the work now, past any handler, and return its result."""
+
+    @abstractmethod
+    async def arun(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Do the work now, past any handler, and await its result."""
+
+    def estimate(self, *args: P.args, **kwargs: P.kwargs) -> Estimate | None:
+        """Say what the call would use, without making it; None if it cannot say."""
+        return None
+
+
+class _Function(External[P, R]):
+    """An external made of a function."""
+
+    def __init__(
+        self,
+        function: Callable[P, Any],
+        kind: str,
+        estimate: Callable[P, Estimate | None] | None,
+    ) -> None:
+        self._function, self._estimate, self.kind = function, estimate, kind
+        self._is_async = iscoroutinefunction(function)
+        self.name = getattr(function, "__qualname__", repr(function))
+        update_wrapper(self, function)
+
+    def run(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        with _observed(self):
+            if self._is_async:
+                from . import loop  # asyncio: not before the first asynchronous call
+
+                return loop.run(cast("Coroutine[Any, Any, R]", self._function(*args, **kwargs)), self.name)
+            return cast(R, self._function(*args, **kwargs))
+
+    async def arun(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        with _observed(self):
+            if self._is_async:
+                from . import loop
+
+                return await loop.arun(cast("Coroutine[Any, Any, R]", self._function(*args, **kwargs)))
+            from asyncio import get_running_loop
+
+            work = copy_context().run
+            return await get_running_loop().run_in_executor(
+                _threads(), lambda: cast(R, work(self._function, *args, **kwargs))
+            )
+
+    def estimate(self, *args: P.args, **kwargs: P.kwargs) -> Estimate | None:
+        return None if self._estimate is None else self._estimate(*args, **kwargs)
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> Self: ...
+    @overload
+    def __get__(
+        self: _Function[Concatenate[S, P], R],
+        instance: S,
+        owner: type | None = None,  # type: ignore[misc]
+    ) -> External[P, R]: ...
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        return self if instance is None else _Method(self, instance)
+
+    def __reduce__(self) -> str:
+        return cast(str, getattr(self, "__qualname__"))  # noqa: B009  # by reference, as functions are
+
+    def __repr__(self) -> str:
+        return f"<external {self.name}>"
+
+
+class _Method(External[..., Any]):
+    """An external function bound to the instance it was looked up on."""
+
+    def __init__(self, function: _Function[..., Any], instance: object) -> None:
+        self._function, self.__self__ = function, instance
+        self.name, self.kind = function.name, function.kind
+
+    def run(self, *args: Any, **kwargs: Any) -> Any:
+        return self._function.run(self.__self__, *args, **kwargs)
+
+    async def arun(self, *args: Any, **kwargs: Any) -> Any:
+        return await self._function.arun(self.__self__, *args, **kwargs)
+
+    def estimate(self, *args: Any, **kwargs: Any) -> Estimate | None:
+        return self._function.estimate(self.__self__, *args, **kwargs)
+
+    def __repr__(self) -> str:
+        return f"<external {self.name} of {self.__self__!r}>"
+
+
+@overload
+def external(function: Callable[P, Coroutine[Any, Any, R]], /) -> External[P, R]: ...
+@overload
+def external(function: Callable[P, R], /) -> External[P, R]: ...
+@overload
+def external(
+    *, kind: str = ..., estimate: Callable[..., Estimate | None] | None = ...
+) -> _ExternalDecorator: ...
+def external(
+    function: Callable[..., Any] | None = None,
+    /,
+    *,
+    kind: str = "external",
+    estimate: Callable[..., Estimate | None] | None = None,
+) -> Any:
+    """Mark a function, `async` or not, as work done elsewhere.
+
+    The result is called as before and waits; `.aio(...)` is its awaitable form. An `async` function runs on Ember's I/O
+    loop, always the same one, whoever calls it; a plain one on the calling thread, or in a pool of threads for `.aio`.
+    Both see the caller's context. `kind` names what it is in events; `estimate(...)`, called like the function, says
+    what a call would use.
+
+    Raises `BlockedLoop` when the blocking form of an `async` external is used on the I/O loop itself.
+
+    >>> @external
+    ... async def search(query: str) -> list[str]:
+    ...     return [query.upper()]
+    >>> search("ember")
+    ['EMBER']
+    """
+    if function is not None:
+        return _Function[..., Any](function, kind, estimate)
+    return lambda function: _Function[..., Any](function, kind, estimate)
+
+
+class _ExternalDecorator(Protocol):
+    @overload
+    def __call__(self, function: Callable[P, Coroutine[Any, Any, R]], /) -> External[P, R]: ...
+    @overload
+    def __call__(self, function: Callable[P, R], /) -> External[P, R]: ...
+
+
+@contextmanager
+def inside(call: int) -> Iterator[None]:
+    """Make `call` the parent of the external calls made in the block."""
+    token = _inside.set(call)
+    try:
+        yield
+    finally:
+        _inside.reset(token)
+
+
+class _observed:  # noqa: N801  # a context manager used as a statement; a generator would cost a microsecond a call
+    """Tell the start and the end of an external function's call to those who listen."""
+
+    __slots__ = ("_external", "_number", "_parent", "_scope", "_started", "_token")
+
+    def __init__(self, external: External[..., Any]) -> None:
+        self._external = external
+
+    def __enter__(self) -> None:
+        self._number = 0
+        if not (
+            events.listening(events.CallStarted)
+            or events.listening(events.CallFinished)
+            or events.listening(events.CallFailed)
+        ):
+            return
+        from ember.context import get_context
+
+        self._number, self._parent, self._scope = events.next_call(), _inside.get(), get_context().scope
+        self._started = time.perf_counter()
+        self._token = _inside.set(self._number)
+        events.emit(events.CallStarted(*self._facts()))
+
+    def __exit__(self, kind: type[BaseException] | None, error: object, trace: object) -> None:
+        if not self._number:
+            return
+        _inside.reset(self._token)
+        seconds = time.perf_counter() - self._started
+        if kind is None:
+            events.emit(events.CallFinished(*self._facts(), duration=seconds))
+        else:
+            events.emit(events.CallFailed(*self._facts(), duration=seconds, error=kind.__name__))
+
+    def _facts(self) -> tuple[int, int | None, str, str, float, events.Scope]:
+        external = self._external
+        return self._number, self._parent, external.kind, external.name, time.time(), self._scope
+
+
+_pool: ThreadPoolExecutor | None = None
+_pool_lock = Lock()
+
+
+def _threads() -> ThreadPoolExecutor:
+    """Return the pool for plain functions that are awaited: bounded, and shared by all of them."""
+    global _pool
+    with _pool_lock:
+        if _pool is None:
+            from concurrent.futures import ThreadPoolExecutor
+
+            _pool = ThreadPoolExecutor(max_workers=64, thread_name_prefix="ember-external")
+        return _pool
+
+
+def _after_fork() -> None:
+    global _pool, _pool_lock
+    # A forked child has its parent's pool object, and none of its threads.
+    _pool, _pool_lock = None, Lock()
+
+
+os.register_at_fork(after_in_child=_after_fork)

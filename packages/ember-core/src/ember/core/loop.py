@@ -1,0 +1,291 @@
+"""The process's one I/O loop: an asyncio loop on a daemon thread, where every asynchronous external call runs.
+
+`run` blocks for a coroutine's result, `arun` awaits it from any other loop; both carry the caller's context along and
+cancel the work when the waiting ends early. The loop is made on first use, made anew in a forked child, and stopped at
+interpreter exit.
+
+Crossing threads one call at a time is what such a loop spends its time on (`run_coroutine_threadsafe` plus
+`wrap_future` cost more than an HTTP request here), so messages go through mailboxes that wake a loop once for as many
+as have come in.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import contextlib
+import logging
+import os
+import threading
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine, Hashable
+from contextvars import Context, ContextVar, copy_context
+from typing import Any, Protocol, TypeVar, cast
+from weakref import WeakKeyDictionary
+
+from .errors import BlockedLoop
+
+_T = TypeVar("_T")
+_log = logging.getLogger("ember.loop")
+
+
+class Mailbox:
+    """Functions to be called on a loop, from any thread; the loop is woken once for all that wait."""
+
+    __slots__ = ("_asleep", "_context", "_items", "_loop")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._items: deque[Callable[[], object]] = deque()
+        self._asleep = True
+        # An own, empty context: entering one that runs on another thread would raise.
+        self._context = Context()
+
+    def post(self, item: Callable[[], object]) -> None:
+        """Have `item` called on the loop soon. Raises RuntimeError if that loop is closed."""
+        self._items.append(item)
+        if self._asleep:
+            self._asleep = False
+            self._loop.call_soon_threadsafe(self._drain, context=self._context)
+
+    def _drain(self) -> None:
+        # First asleep, then empty: an item posted in between wakes the loop again, needlessly but never too late.
+        self._asleep = True
+        items = self._items
+        while items:
+            try:
+                items.popleft()()
+            except Exception:
+                _log.exception("A message to the I/O loop failed")
+
+
+class _Job:
+    """One coroutine on its way: started on the I/O loop, told about when it ends, cancellable from anywhere."""
+
+    __slots__ = ("_cancelled", "_context", "_coroutine", "_io", "_on_end", "task")
+
+    def __init__(self, io: IOLoop, coroutine: Coroutine[Any, Any, Any], on_end: Callable[[], object]) -> None:
+        self._io, self._coroutine, self._on_end = io, coroutine, on_end
+        self._context = copy_context()
+        self._cancelled = False
+        self.task: asyncio.Task[Any] | None = None
+
+    def start(self) -> None:
+        if self._cancelled:
+            self._coroutine.close()
+            self._on_end()
+            return
+        self.task = self._io.loop.create_task(self._coroutine, context=self._context)
+        self.task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        # Marks the exception as retrieved: a caller that left early must not make asyncio complain.
+        if not task.cancelled():
+            task.exception()
+        self._on_end()
+
+    def cancel(self) -> None:
+        """End the job soon; callable from any thread, any number of times."""
+        self._cancelled = True
+        with contextlib.suppress(RuntimeError):  # the loop is closed, and every task of it ended
+            self._io.mail.post(self._cancel)
+
+    def _cancel(self) -> None:
+        if self.task is not None:
+            self.task.cancel()
+
+    def result(self) -> Any:
+        if self.task is None:
+            raise asyncio.CancelledError
+        return self.task.result()
+
+
+class Cancellable(Protocol):
+    """Something that can be told to end."""
+
+    def cancel(self) -> None: ...
+
+
+class Crew:
+    """Work that ends together: what `gather` cancels when one of its members fails. Crews may be members of crews."""
+
+    def __init__(self) -> None:
+        self._members: set[Cancellable] = set()
+        self._lock = threading.Lock()
+        self.cancelled = False
+
+    def join(self, member: Cancellable) -> None:
+        """Add a member; one that comes after the end is cancelled at once."""
+        with self._lock:
+            self._members.add(member)
+            late = self.cancelled
+        if late:
+            member.cancel()
+
+    def leave(self, member: Cancellable) -> None:
+        """Take out a member that has ended."""
+        with self._lock:
+            self._members.discard(member)
+
+    def cancel(self) -> None:
+        """Cancel all that runs, and all that joins from now on."""
+        with self._lock:
+            self.cancelled = True
+            members = tuple(self._members)
+        for member in members:
+            member.cancel()
+
+
+crew: ContextVar[Crew | None] = ContextVar("ember_crew", default=None)
+
+
+class IOLoop:
+    """An asyncio loop on its own daemon thread, with a mailbox and the resources that live as long as it does."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.new_event_loop()
+        self.mail = Mailbox(self.loop)
+        self._resources: dict[Hashable, Any] = {}
+        self._closers: list[Callable[[], Awaitable[object]]] = []
+        self._thread = threading.Thread(target=self._serve, name="ember-io", daemon=True)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        asyncio.set_event_loop(self.loop)
+        self.loop.run_forever()
+
+    def is_here(self) -> bool:
+        """Whether the calling thread is the loop's own."""
+        return threading.current_thread() is self._thread
+
+    def resource(self, key: Hashable, make: Callable[[], _T], close: Callable[[_T], Awaitable[object]]) -> _T:
+        """Return what `make` made for this loop, making it the first time; closed with the loop. Only on the loop."""
+        if key not in self._resources:
+            made = make()
+            self._resources[key] = made
+            self._closers.append(lambda: close(made))
+        return cast(_T, self._resources[key])
+
+    def run(self, coroutine: Coroutine[Any, Any, _T], name: str) -> _T:
+        """Run `coroutine` on the loop and block until it ends. An exception while waiting (Ctrl-C) cancels it."""
+        if self.is_here():
+            coroutine.close()
+            raise BlockedLoop(name)
+        ended = threading.Lock()
+        ended.acquire()
+        job = _Job(self, coroutine, ended.release)
+        group = crew.get()
+        if group is not None:
+            group.join(job)
+        try:
+            self.mail.post(job.start)
+            ended.acquire()
+            return cast(_T, job.result())
+        except BaseException:
+            job.cancel()
+            raise
+        finally:
+            if group is not None:
+                group.leave(job)
+
+    async def arun(self, coroutine: Coroutine[Any, Any, _T]) -> _T:
+        """Run `coroutine` on the loop and await its end from another loop. Cancelling this cancels it."""
+        if self.is_here():
+            return await coroutine
+        here = asyncio.get_running_loop()
+        ended: asyncio.Future[None] = here.create_future()
+        mail = _mailbox_of(here)
+
+        def wake() -> None:
+            if not ended.done():
+                ended.set_result(None)
+
+        def on_end() -> None:
+            with contextlib.suppress(RuntimeError):  # the caller's loop is gone, and the caller with it
+                mail.post(wake)
+
+        job = _Job(self, coroutine, on_end)
+        try:
+            self.mail.post(job.start)
+            await ended
+        except BaseException:
+            job.cancel()
+            raise
+        return cast(_T, job.result())
+
+    def stop(self) -> None:
+        """End everything that runs, close the resources and the loop. Called at interpreter exit."""
+        if self.loop.is_closed() or self.is_here():
+            return
+        with contextlib.suppress(RuntimeError):
+            self.mail.post(lambda: self.loop.create_task(self._wind_up()))
+        # A task that refuses to end must not keep the interpreter: the thread is a daemon.
+        self._thread.join(timeout=2.0)
+
+    async def _wind_up(self) -> None:
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        await asyncio.wait(others, timeout=1.0) if others else None
+        for close in reversed(self._closers):
+            with contextlib.suppress(Exception):
+                await close()
+        self.loop.stop()
+
+
+_current: IOLoop | None = None
+_lock = threading.Lock()
+_mailboxes: WeakKeyDictionary[asyncio.AbstractEventLoop, Mailbox] = WeakKeyDictionary()
+# Loops of a parent process. They are never closed here: the child shares their epoll descriptors, and unregistering a
+# socket in it would silence the parent's.
+_abandoned: list[IOLoop] = []
+
+
+def io_loop() -> IOLoop:
+    """Return this process's I/O loop, starting it on first use."""
+    global _current
+    found = _current
+    if found is None:
+        with _lock:
+            if _current is None:
+                _current = IOLoop()
+            found = _current
+    return found
+
+
+def run(coroutine: Coroutine[Any, Any, _T], name: str = "this function") -> _T:
+    """Run `coroutine` on the I/O loop and block until it ends.
+
+    Raises `BlockedLoop`, with the advice to await `name`.aio, when called on that loop itself.
+    """
+    return io_loop().run(coroutine, name)
+
+
+async def arun(coroutine: Coroutine[Any, Any, _T]) -> _T:
+    """Run `coroutine` on the I/O loop and await it here."""
+    return await io_loop().arun(coroutine)
+
+
+def _mailbox_of(loop: asyncio.AbstractEventLoop) -> Mailbox:
+    mail = _mailboxes.get(loop)
+    if mail is None:
+        mail = _mailboxes.setdefault(loop, Mailbox(loop))
+    return mail
+
+
+def _after_fork() -> None:
+    global _current, _lock, _mailboxes
+    if _current is not None:
+        _abandoned.append(_current)
+    _current = None
+    _lock = threading.Lock()
+    _mailboxes = WeakKeyDictionary()
+
+
+def _at_exit() -> None:
+    if _current is not None:
+        _current.stop()
+
+
+os.register_at_fork(after_in_child=_after_fork)
+atexit.register(_at_exit)
