@@ -1,0 +1,153 @@
+"""JSON schemas in the forms that vendors accept, and the schema that makes a model choose one of several labels."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any, Final, cast
+
+from . import errors
+from ._call import Call
+
+Schema = Mapping[str, Any]
+
+# The one field of the object that answers `choices=`. The caller sees the label only.
+_FIELD: Final = "choice"
+
+
+def wanted_schema(call: Call) -> Schema | None:
+    """Return the schema the answer must have: that of the choices, or the call's own, or None for free text.
+
+    >>> wanted_schema(Call("m", (), choices=("yes", "no")))["properties"]
+    {'choice': {'type': 'string', 'enum': ['yes', 'no']}}
+    """
+    if not call.choices:
+        return call.schema
+    return {
+        "type": "object",
+        "properties": {_FIELD: {"type": "string", "enum": list(call.choices)}},
+        "required": [_FIELD],
+        "additionalProperties": False,
+    }
+
+
+def answer_text(call: Call, text: str, finish_reason: str | None) -> str:
+    """Return what the caller gets for an answer: the chosen label, or `text` itself where nothing was to choose.
+
+    Raises `ContentFilterError` for a refusal where JSON or a label was asked for, since `text` is then neither, and
+    `InvalidResponse` for an answer that is none of the labels.
+
+    >>> answer_text(Call("m", (), choices=("yes", "no")), '{"choice":"no"}', "stop")
+    'no'
+    """
+    if finish_reason == "content_filter" and (call.choices or call.schema is not None):
+        raise errors.ContentFilterError(f"the model refused, or its answer was withheld: {text[:200]!r}")
+    if not call.choices:
+        return text
+    try:
+        answer = json.loads(text)
+    except (ValueError, RecursionError):
+        answer = None
+    label = cast("dict[str, Any]", answer).get(_FIELD) if isinstance(answer, dict) else None
+    if isinstance(label, str) and label in call.choices:
+        return label
+    cut = ", and max_tokens cut it short" if finish_reason == "length" else ""
+    raise errors.InvalidResponse(
+        f"the answer is none of the {len(call.choices)} choices{cut}: {text[:200]!r}"
+    )
+
+
+def schema_name(schema: Schema) -> str:
+    """Return a name for `schema` that vendors accept: its title, or "answer".
+
+    >>> schema_name({"title": "Point"}), schema_name({"title": "list[int]"}), schema_name({})
+    ('Point', 'list_int_', 'answer')
+    """
+    title = schema.get("title")
+    return re.sub(r"[^a-zA-Z0-9_-]", "_", title)[:64] if isinstance(title, str) and title else "answer"
+
+
+def strict_schema(schema: Schema) -> tuple[Schema, bool]:
+    """Return `schema` as vendors' strict modes want it and True, or `schema` itself and False if it cannot be strict.
+
+    Strict means: objects hold exactly the properties they name. Every property becomes required and nothing else is
+    allowed, so an answer in strict form also satisfies the original. A schema with objects that are open on purpose
+    (a dictionary with free keys) has no strict form.
+
+    >>> strict_schema({"type": "object", "properties": {"x": {"type": "integer", "default": None}}})[0]
+    {'type': 'object', 'properties': {'x': {'type': 'integer'}}, 'additionalProperties': False, 'required': ['x']}
+    >>> strict_schema({"type": "object", "additionalProperties": {"type": "integer"}})[1]
+    False
+    """
+    if _is_open(schema):
+        return schema, False
+    return cast("Schema", _closed(schema, schema, ())), True
+
+
+def _is_open(node: object) -> bool:
+    """Whether any object in the schema admits properties that it does not name."""
+    if isinstance(node, list):
+        return any(map(_is_open, cast("list[object]", node)))
+    if not isinstance(node, Mapping):
+        return False
+    fields = cast("Schema", node)
+    if fields.get("type") == "object" and "additionalProperties" not in fields and "properties" not in fields:
+        return True
+    return fields.get("additionalProperties", False) is not False or any(
+        # The values of these are instances or names, not schemas: whatever they hold opens nothing.
+        _is_open(list(value.values()) if name in _NAMED and isinstance(value, Mapping) else value)
+        for name, value in fields.items()
+        if name not in ("default", "const", "enum", "examples")
+    )
+
+
+_NAMED: Final = ("properties", "$defs", "definitions")
+
+
+def _closed(node: object, root: Schema, inside: tuple[str, ...]) -> object:
+    """Return a strict copy of `node`; `inside` are the references being written out, so that a cycle ends."""
+    if not isinstance(node, Mapping):
+        return node
+    fields = dict(cast("Schema", node))
+    reference = fields.get("$ref")
+    if isinstance(reference, str) and len(fields) > 1:
+        # A reference may have no neighbours in strict mode: what it means is written out, and the neighbours win.
+        if reference in inside:
+            return {"$ref": reference}
+        target = _resolve(reference, root)
+        if target is None:
+            return fields
+        merged = {**target, **{name: value for name, value in fields.items() if name != "$ref"}}
+        return _closed(merged, root, (*inside, reference))
+    if fields.get("default", ...) is None:
+        del fields["default"]
+    for name in ("properties", "$defs", "definitions"):
+        if isinstance(fields.get(name), Mapping):
+            fields[name] = {key: _closed(value, root, inside) for key, value in fields[name].items()}
+    if "items" in fields:
+        fields["items"] = _closed(fields["items"], root, inside)
+    for name in ("anyOf", "allOf"):
+        if isinstance(fields.get(name), list):
+            fields[name] = [_closed(value, root, inside) for value in fields[name]]
+    if isinstance(fields.get("allOf"), list) and len(fields["allOf"]) == 1:
+        fields.update(fields.pop("allOf")[0])
+    if fields.get("type") == "object":
+        fields.setdefault("additionalProperties", False)
+    if isinstance(fields.get("properties"), Mapping):
+        fields["required"] = list(fields["properties"])
+    return fields
+
+
+def _resolve(reference: str, root: Schema) -> Schema | None:
+    """Return what a reference into `root` points at, or None if it points elsewhere or nowhere."""
+    if not reference.startswith("#/"):
+        return None
+    target: Any = root
+    for step in reference[2:].split("/"):
+        target = (
+            cast("Schema", target).get(step.replace("~1", "/").replace("~0", "~"))
+            if isinstance(target, Mapping)
+            else None
+        )
+    return cast("Schema", target) if isinstance(target, Mapping) else None
