@@ -1,4 +1,4 @@
-"""Write tools/constraints.txt and tools/bootstrap.txt: one version for every third-party package that any environment installs.
+"""Write tools/constraints.txt and tools/bootstrap.txt: one version for every third-party package we install.
 
     python tools/lock.py UV [--upgrade]
 
@@ -25,7 +25,7 @@ OLDEST_PYTHON = "3.11"
 
 
 def third_party_requirements(root: Path = ROOT) -> list[Requirement]:
-    """Return what the distributions, their build backend and the environments in hatch.toml ask for, own names left out."""
+    """Return what distributions, build backends and environments ask for, own names left out."""
     ours = {dist.name for dist in distributions(root)}
     wanted = [line for dist in distributions(root) for line in dist.requirements]
     lines = [line for dist in distributions(root) for line in dist.pyproject["build-system"]["requires"]]
@@ -41,7 +41,14 @@ def compile_pins(uv: str, wanted: list[str], output: Path, upgrade: bool) -> Non
         source = Path(folder) / "wanted.in"
         source.write_text("\n".join(sorted(set(wanted))) + "\n", encoding="utf-8")
         command = [uv, "pip", "compile", str(source), "--output-file", str(output)]
-        command += ["--universal", "--python-version", OLDEST_PYTHON, "--no-header", "--no-annotate", "--quiet"]
+        command += [
+            "--universal",
+            "--python-version",
+            OLDEST_PYTHON,
+            "--no-header",
+            "--no-annotate",
+            "--quiet",
+        ]
         # Extras are requirements already, not constraints; pip refuses a constraint that has one.
         command += ["--strip-extras", "--no-emit-index-url", "--no-emit-find-links"]
         subprocess.run([*command, *(["--upgrade"] if upgrade else [])], check=True)

@@ -1,4 +1,4 @@
-"""What the tree holds: the distributions under packages/, read from their sources without installing or importing them."""
+"""What the tree holds: the distributions under packages/, read from their sources; nothing is imported."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Distribution:
         text = (self.folder / path).read_text(encoding="utf-8")
         found = re.search(r"""^__version__\s*=\s*["']([^"']+)["']""", text, re.MULTILINE)
         if found is None:
-            raise ValueError(f"{self.folder / path} has no line `__version__ = \"…\"`")
+            raise ValueError(f'{self.folder / path} has no line `__version__ = "…"`')
         return Version(found[1])
 
     @cached_property
@@ -63,7 +63,9 @@ class Distribution:
 
         Folders above them (`ember`, `ember.providers`) belong to nobody.
         """
-        return tuple(sorted(".".join(folder.relative_to(self.source).parts) for folder in self._portion_folders()))
+        return tuple(
+            sorted(".".join(folder.relative_to(self.source).parts) for folder in self._portion_folders())
+        )
 
     @property
     def source(self) -> Path:
