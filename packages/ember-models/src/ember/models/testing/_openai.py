@@ -1,0 +1,144 @@
+"""OpenAI's dialects: chat completions, Responses, embeddings."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import struct
+from collections.abc import Mapping
+from typing import Any
+
+from ._dialect import Answer, Dialect, Say, count, cut, last_user_text, required, text_of
+from ._reply import Event
+
+_CREATED = 1_700_000_000
+
+
+def chat_completions(asked: Mapping[str, Any], say: Say) -> Answer:
+    """Answer `POST .../chat/completions`."""
+    model, messages = required(asked, "model"), required(asked, "messages")
+    limit = asked.get("max_completion_tokens") or asked.get("max_tokens")
+    pieces, short = cut(say(last_user_text(messages)), limit)
+    read, wrote = sum(count(text_of(message.get("content"))) for message in messages), len(pieces)
+    usage = {"prompt_tokens": read, "completion_tokens": wrote, "total_tokens": read + wrote}
+    finish = "length" if short else "stop"
+    whole = {"id": "chatcmpl-local", "object": "chat.completion", "created": _CREATED, "model": model}
+    if not asked.get("stream"):
+        message = {"role": "assistant", "content": "".join(pieces), "refusal": None}
+        choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": finish}
+        return Answer({**whole, "choices": [choice], "usage": usage}, read, wrote)
+    part = {**whole, "object": "chat.completion.chunk"}
+    deltas = [{"role": "assistant", "content": ""}, *({"content": piece} for piece in pieces), {}]
+    ends = [None] * (len(deltas) - 1) + [finish]
+    events: list[Event] = [
+        {**part, "choices": [{"index": 0, "delta": delta, "logprobs": None, "finish_reason": end}]}
+        for delta, end in zip(deltas, ends)
+    ]
+    if (asked.get("stream_options") or {}).get("include_usage"):
+        events.append({**part, "choices": [], "usage": usage})
+    return Answer([*events, "[DONE]"], read, wrote)
+
+
+def responses(asked: Mapping[str, Any], say: Say) -> Answer:
+    """Answer `POST .../responses`."""
+    model, given = required(asked, "model"), required(asked, "input")
+    messages = [{"role": "user", "content": given}] if isinstance(given, str) else given
+    pieces, short = cut(say(last_user_text(messages)), asked.get("max_output_tokens"))
+    read = sum(count(text_of(message.get("content"))) for message in messages) + count(
+        asked.get("instructions") or ""
+    )
+    wrote, text = len(pieces), "".join(pieces)
+    usage = {
+        "input_tokens": read,
+        "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
+        "output_tokens": wrote,
+        "output_tokens_details": {"reasoning_tokens": 0},
+        "total_tokens": read + wrote,
+    }
+    empty: dict[str, Any] = {
+        "id": "resp_local",
+        "object": "response",
+        "created_at": _CREATED,
+        "status": "in_progress",
+        "error": None,
+        "incomplete_details": None,
+        "instructions": asked.get("instructions"),
+        "model": model,
+        "output": [],
+        "parallel_tool_calls": True,
+        "tool_choice": "auto",
+        "tools": [],
+        "metadata": {},
+        "temperature": asked.get("temperature", 1.0),
+        "top_p": asked.get("top_p", 1.0),
+        "usage": None,
+    }
+    status = "incomplete" if short else "completed"
+    part = {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
+    item = {"id": "msg_local", "type": "message", "role": "assistant", "status": status, "content": [part]}
+    why = {"reason": "max_output_tokens"} if short else None
+    whole = {**empty, "status": status, "incomplete_details": why, "output": [item], "usage": usage}
+    if not asked.get("stream"):
+        return Answer(whole, read, wrote)
+    at: dict[str, Any] = {"item_id": "msg_local", "output_index": 0, "content_index": 0}
+    steps: list[tuple[str, dict[str, Any]]] = [
+        ("response.created", {"response": empty}),
+        ("response.in_progress", {"response": empty}),
+        (
+            "response.output_item.added",
+            {"output_index": 0, "item": {**item, "status": "in_progress", "content": []}},
+        ),
+        ("response.content_part.added", {**at, "part": {**part, "text": ""}}),
+        *(("response.output_text.delta", {**at, "delta": piece, "logprobs": []}) for piece in pieces),
+        ("response.output_text.done", {**at, "text": text, "logprobs": []}),
+        ("response.content_part.done", {**at, "part": part}),
+        ("response.output_item.done", {"output_index": 0, "item": item}),
+        (f"response.{status}", {"response": whole}),
+    ]
+    events: list[Event] = [
+        (name, {"type": name, "sequence_number": number, **data}) for number, (name, data) in enumerate(steps)
+    ]
+    return Answer(events, read, wrote)
+
+
+def embeddings(asked: Mapping[str, Any], say: Say) -> Answer:
+    """Answer `POST .../embeddings`: the same text always has the same vector, of length 1."""
+    model, given = required(asked, "model"), required(asked, "input")
+    texts = [given] if isinstance(given, str) else given
+    width, packed = asked.get("dimensions") or 8, asked.get("encoding_format") == "base64"
+    data: list[dict[str, Any]] = []
+    for index, text in enumerate(texts):
+        found: Any = vector(str(text), width)
+        if packed:
+            found = base64.b64encode(struct.pack(f"<{width}f", *found)).decode()
+        data.append({"object": "embedding", "index": index, "embedding": found})
+    read = sum(count(str(text)) for text in texts)
+    usage = {"prompt_tokens": read, "total_tokens": read}
+    return Answer({"object": "list", "data": data, "model": model, "usage": usage}, read, 0)
+
+
+def vector(text: str, width: int = 8) -> list[float]:
+    """Return the vector this server gives `text`: `width` numbers, of length 1.
+
+    >>> vector("cat") == vector("cat") != vector("dog")
+    True
+    """
+    raw = hashlib.shake_128(text.encode()).digest(2 * width)
+    numbers = [value / 32_768 for value in struct.unpack(f"<{width}h", raw)]
+    length = sum(number * number for number in numbers) ** 0.5 or 1.0
+    return [number / length for number in numbers]
+
+
+_TYPES = {400: "invalid_request_error", 401: "invalid_request_error", 429: "rate_limit_error"}
+_CODES = {401: "invalid_api_key", 404: "model_not_found", 429: "rate_limit_exceeded"}
+
+
+def error(status: int, message: str) -> dict[str, Any]:
+    """Return the body of an error, as OpenAI words it."""
+    kind = _TYPES.get(status, "server_error" if status >= 500 else "invalid_request_error")
+    return {"error": {"message": message, "type": kind, "param": None, "code": _CODES.get(status)}}
+
+
+CHAT_COMPLETIONS = Dialect(chat_completions, error, "x-request-id")
+RESPONSES = Dialect(responses, error, "x-request-id")
+EMBEDDINGS = Dialect(embeddings, error, "x-request-id")

@@ -1,0 +1,224 @@
+"""`LocalServer`: an HTTP server that plays a model provider, as well or as badly as a test wants."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Self, Unpack
+
+from ._connection import Connection
+from ._dialect import Dialect, Say
+from ._frames import Frames, frames
+from ._process import ServerProcess
+from ._record import STATS_PATH, Account, Request, Stats
+from ._reply import How, Reply, Script, reply
+from ._speech import find, speak
+
+
+class LocalServer:
+    """A scriptable server on 127.0.0.1 that speaks OpenAI's and Anthropic's APIs and records what it is asked.
+
+    Without a script it repeats the last user message (or says what `answer` returns for it) after `latency` seconds,
+    whole or streamed as asked. Tokens are words. It runs in a thread of its own, for `lifetime` seconds at most, and
+    keeps the last `keep` requests.
+
+    >>> import urllib.request
+    >>> with LocalServer() as server:
+    ...     server.replies(429, {"retry-after": "2"}).then(200, text="hi")
+    ...     server.url.startswith("http://127.0.0.1:")
+    <ember.models.testing._reply.Script object at ...>
+    True
+    """
+
+    def __init__(self, *, latency: float = 0.0, lifetime: float = 300.0, keep: int = 10_000) -> None:
+        self.latency = latency
+        self.answer: Say = _repeat
+        self.port = 0
+        self.requests: deque[Request] = deque(maxlen=keep)
+        self.ledger: dict[str, Account] = {}
+        self.in_flight = self.high_water = self.connections = 0
+        self.scratch = memoryview(bytearray(262_144))
+        self._lifetime = lifetime
+        self._scripts: dict[str | None, Script] = {}
+        self._dialects: dict[str, Dialect | None] = {}
+        self._open: set[Connection] = set()
+        self._stopping = False
+        self._count = 0
+        self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    @staticmethod
+    def process(*, latency: float = 0.0, lifetime: float = 300.0) -> ServerProcess:
+        """Return a server in a process of its own, for measurements; it cannot be scripted."""
+        return ServerProcess(latency=latency, lifetime=lifetime)
+
+    # Life
+
+    @property
+    def url(self) -> str:
+        """The base URL, without a path or trailing slash; OpenAI's base URL is this and "/v1"."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> Self:
+        """Listen; on the same port again after `stop`. Raises OSError if that is taken by now."""
+        if self._thread is not None:
+            raise RuntimeError("this server is running already")
+        # Bound here, so that the port is known and clients can connect before the thread gets to run.
+        listener = socket.create_server(("127.0.0.1", self.port), backlog=4096)
+        self.port = listener.getsockname()[1]
+        self._loop, self._stopping = asyncio.new_event_loop(), False
+        self._thread = threading.Thread(
+            target=self._run, args=(self._loop, listener), name="ember-local-server", daemon=True
+        )
+        self._thread.start()
+        return self
+
+    def stop(self) -> None:
+        """Close every connection and end the thread. Does nothing if the server is not running."""
+        thread, loop = self._thread, self._loop
+        if thread is None or loop is None:
+            return
+        with suppress(RuntimeError):  # its lifetime has passed and the loop is closed
+            loop.call_soon_threadsafe(loop.stop)
+        thread.join(10)
+        self._thread = self._loop = None
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *exc: object) -> None:
+        self.stop()
+
+    def _run(self, loop: asyncio.AbstractEventLoop, listener: socket.socket) -> None:
+        asyncio.set_event_loop(loop)
+        try:
+            server = loop.run_until_complete(
+                loop.create_server(lambda: Connection(self, loop), sock=listener, backlog=4096)
+            )
+            end = loop.call_later(self._lifetime, loop.stop)
+            loop.run_forever()
+            end.cancel()
+            server.close()
+            loop.run_until_complete(self._hang_up())
+        finally:
+            loop.close()
+
+    async def _hang_up(self) -> None:
+        self._stopping = True
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        for connection in list(self._open):
+            connection.abort()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.sleep(0)  # an aborted transport closes its socket in the loop's next round
+
+    # What it says
+
+    def replies(
+        self,
+        status: int = 200,
+        headers: Mapping[str, str] | None = None,
+        *,
+        path: str | None = None,
+        times: int = 1,
+        **how: Unpack[How],
+    ) -> Script:
+        """Set what is answered from now on, on `path` or on all paths that have no script of their own.
+
+        Add what comes next with `.then(...)`; the last reply is repeated. A 200 that is given no body is the dialect's
+        own answer, another status the dialect's own error. `How` lists the keywords.
+        """
+        script = Script(reply(status, headers, how), times)
+        self._scripts[path] = script
+        return script
+
+    def reset(self) -> None:
+        """Forget scripts, requests, ledger and high water; connections stay open."""
+        self._scripts.clear()
+        self.requests.clear()
+        self.ledger.clear()
+        self.answer, self._count, self.high_water = _repeat, 0, self.in_flight
+
+    # What it saw
+
+    def stats(self) -> Stats:
+        """Return the counters of this moment."""
+        ledger = dict(self.ledger)
+        return Stats(
+            self._count, self.in_flight, self.high_water, self.connections, time.process_time(), ledger
+        )
+
+    def wait_for(self, condition: Callable[[], object], seconds: float = 5.0) -> None:
+        """Return as soon as `condition()` is true. Raises AssertionError after `seconds`."""
+        end = time.monotonic() + seconds
+        while not condition():
+            if time.monotonic() > end:
+                raise AssertionError(
+                    f"this did not come true within {seconds:g} s; requests: {list(self.requests)}"
+                )
+            time.sleep(0.002)
+
+    # Called by connections, on the server's thread
+
+    def opened(self, connection: Connection) -> int:
+        self._open.add(connection)
+        self.connections += 1
+        return self.connections
+
+    def closed(self, connection: Connection) -> None:
+        self._open.discard(connection)
+
+    def begin(self, request: Request) -> Frames:
+        if request.path == STATS_PATH:
+            return frames(Reply(), self.stats().to_json(), {"content-type": "application/json"}, 0.0)
+        self._count += 1
+        self.requests.append(request)
+        self._account(request).requests += 1
+        self.in_flight += 1
+        self.high_water = max(self.high_water, self.in_flight)
+        script = self._scripts.get(request.path) or self._scripts.get(None)
+        path = request.path
+        if path not in self._dialects:
+            self._dialects[path] = find(path)
+        try:
+            return speak(
+                request,
+                self._dialects[path],
+                script.take() if script else None,
+                say=self.answer,
+                latency=self.latency,
+                number=self._count,
+            )
+        except Exception as error:  # `answer` and `change` are a test's own code
+            said = f"the test's own function raised {error!r}".encode()
+            return frames(Reply(500), said, {"content-type": "text/plain"}, 0.0)
+
+    def book(self, request: Request, plan: Frames) -> None:
+        if plan.bill is not None:
+            account = self._account(request)
+            account.calls += 1
+            account.input_tokens += plan.bill[0]
+            account.output_tokens += plan.bill[1]
+
+    def finish(self, request: Request, *, aborted: bool) -> None:
+        if request.path == STATS_PATH:
+            return
+        self.in_flight -= 1
+        request.aborted, request.done = aborted and not self._stopping, not aborted
+
+    def _account(self, request: Request) -> Account:
+        key = request.key
+        account = self.ledger.get(key)
+        if account is None:
+            account = self.ledger[key] = Account()
+        return account
+
+
+def _repeat(prompt: str) -> str:
+    return prompt

@@ -1,0 +1,87 @@
+"""Which reply a request gets: the script's, or the dialect's own."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from . import _anthropic, _openai
+from ._dialect import BadRequest, Dialect, Say
+from ._frames import Content, Frames, frames
+from ._record import Request
+from ._reply import Reply
+
+DIALECTS: dict[str, Dialect] = {
+    "/chat/completions": _openai.CHAT_COMPLETIONS,
+    "/responses": _openai.RESPONSES,
+    "/embeddings": _openai.EMBEDDINGS,
+    "/messages": _anthropic.MESSAGES,
+}
+"""By the end of the path."""
+
+_JSON = "application/json"
+_TEXT = "text/plain; charset=utf-8"
+_EVENTS = "text/event-stream"
+_BY_ITSELF = Reply()
+
+
+def find(path: str) -> Dialect | None:
+    """Return the dialect of a path."""
+    for end, dialect in DIALECTS.items():
+        if path.endswith(end):
+            return dialect
+    return None
+
+
+def speak(
+    request: Request, dialect: Dialect | None, script: Reply | None, *, say: Say, latency: float, number: int
+) -> Frames:
+    """Return what goes back for `request`, the server's `number`-th."""
+    wanted = script or _BY_ITSELF
+    head = {"content-type": _JSON}
+    if dialect is not None:
+        head[dialect.id_header] = f"req_{number}"
+    bill: tuple[int, int] | None = None
+    content: Content
+    if wanted.body is not None:
+        content = wanted.body
+    elif wanted.size is not None:
+        content = wanted.size
+    elif wanted.raw is not None:
+        content = b""
+    elif wanted.sse is not None:
+        content, head["content-type"] = wanted.sse, _EVENTS
+    elif dialect is None:
+        head["content-type"] = _TEXT
+        content = (wanted.text or "").encode()
+        if script is None:
+            wanted, content = Reply(404), f"this server has nothing at {request.path}".encode()
+    elif wanted.status >= 400:
+        content = _dump(dialect.error(wanted.status, wanted.text or f"a scripted {wanted.status}"))
+    elif wanted.status >= 300:
+        content = b""
+    else:
+        try:
+            asked: dict[str, Any] = json.loads(request.body)
+            answer = dialect.answer(asked, say if wanted.text is None else _always(wanted.text))
+        except (BadRequest, ValueError) as problem:
+            wanted, content = Reply(400), _dump(dialect.error(400, f"Invalid request: {problem}"))
+        else:
+            if wanted.fault is None:
+                bill = answer.input_tokens, answer.output_tokens
+            said: Any = answer.content if wanted.change is None else wanted.change(answer.content)
+            if isinstance(said, list):
+                content, head["content-type"] = said, _EVENTS
+            else:
+                content = _dump(said)
+    plan = frames(wanted, content, head, latency)
+    plan.bill = bill
+    return plan
+
+
+def _dump(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False).encode()
+
+
+def _always(text: str) -> Say:
+    return lambda prompt: text
