@@ -147,6 +147,7 @@ class IOLoop:
         self.mail = Mailbox(self.loop)
         self._resources: dict[Hashable, Any] = {}
         self._closers: list[Callable[[], Awaitable[object]]] = []
+        self._unawaited: set[asyncio.Task[object]] = set()
         self._thread = threading.Thread(target=self._serve, name="ember-io", daemon=True)
         self._thread.start()
 
@@ -212,6 +213,12 @@ class IOLoop:
             job.cancel()
             raise
         return cast(_T, job.result())
+
+    def spawn(self, coroutine: Coroutine[Any, Any, object]) -> None:
+        """Run `coroutine` on the loop, with nobody waiting for it. Only on the loop."""
+        task = self.loop.create_task(coroutine)
+        self._unawaited.add(task)  # asyncio itself holds tasks weakly
+        task.add_done_callback(self._unawaited.discard)
 
     def stop(self) -> None:
         """End everything that runs, close the resources and the loop. Called at interpreter exit."""

@@ -151,20 +151,21 @@ class BaseProvider(ABC):
     """A source of models. Subclass it, implement `encode` and `decode`, and register it or publish an entry point.
 
     `name` is the prefix users write ("openai" in "openai/gpt-4o"). `model_patterns` are shell patterns of the bare ids
-    it answers for, `known_models` the ids `models.list()` shows. A key comes from `<NAME>_API_KEY` and the base URL
-    from `<NAME>_BASE_URL`, or from the variables named here. `supports` names the optional parts: "stream", "schema",
-    "choices", "embed". `prices` is the provider's name in genai-prices; None: free of charge, or not known there.
+    it answers for, `known_models` the ids `models.list()` shows. The base URL comes from `<NAME>_BASE_URL` if that is set,
+    a key from `<NAME>_API_KEY` or the further variables in `key_variables`. `supports` names the optional parts: "stream", "schema",
+    "choices", "embed". `prices` is the provider's name in genai-prices (None: not known there); `free` says that calls
+    cost nothing.
     """
 
     name: ClassVar[str]
     base_url: ClassVar[str]
     needs_key: ClassVar[bool] = True
     key_variables: ClassVar[tuple[str, ...]] = ()
-    url_variables: ClassVar[tuple[str, ...]] = ()
     model_patterns: ClassVar[tuple[str, ...]] = ()
     known_models: ClassVar[tuple[str, ...]] = ()
     supports: ClassVar[frozenset[str]] = frozenset()
     prices: ClassVar[str | None] = None
+    free: ClassVar[bool] = False
 
     transport: Transport | None = None
     """How requests travel; None means HTTP."""

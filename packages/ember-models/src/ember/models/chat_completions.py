@@ -254,7 +254,7 @@ def _raise_error_in(body: Fields) -> None:
     fields: Fields = cast("Fields", error) if isinstance(error, dict) else {"message": error}
     message, code = fields.get("message"), fields.get("code")
     raise stream_error(
-        message if isinstance(message, str) else f"the server reported {shown(error)}",
+        message if isinstance(message, str) else f"the server reported {shown(dict(fields))}",
         f"{fields.get('type') or ''} {code or ''}",
         code if isinstance(code, int) else None,
     )

@@ -94,15 +94,25 @@ def _is_open(node: object) -> bool:
     fields = cast("Schema", node)
     if fields.get("type") == "object" and "additionalProperties" not in fields and "properties" not in fields:
         return True
-    return fields.get("additionalProperties", False) is not False or any(
-        # The values of these are instances or names, not schemas: whatever they hold opens nothing.
-        _is_open(list(value.values()) if name in _NAMED and isinstance(value, Mapping) else value)
-        for name, value in fields.items()
-        if name not in ("default", "const", "enum", "examples")
-    )
+    if fields.get("additionalProperties", False) is not False:
+        return True
+    for name, value in fields.items():
+        if name in _NAMED and isinstance(value, Mapping):
+            # A mapping from names to schemas: a property may well be called "default".
+            if any(map(_is_open, cast("Schema", value).values())):
+                return True
+        elif name not in _INSTANCES and _is_open(value):
+            return True
+    return False
 
 
 _NAMED: Final = ("properties", "$defs", "definitions")
+_INSTANCES: Final = (
+    "default",
+    "const",
+    "enum",
+    "examples",
+)  # what these hold is no schema, and opens nothing
 
 
 def _closed(node: object, root: Schema, inside: tuple[str, ...]) -> object:
@@ -122,7 +132,7 @@ def _closed(node: object, root: Schema, inside: tuple[str, ...]) -> object:
         return _closed(merged, root, (*inside, reference))
     if fields.get("default", ...) is None:
         del fields["default"]
-    for name in ("properties", "$defs", "definitions"):
+    for name in _NAMED:
         if isinstance(fields.get(name), Mapping):
             fields[name] = {key: _closed(value, root, inside) for key, value in fields[name].items()}
     if "items" in fields:

@@ -54,14 +54,23 @@ def reply_fields(reply: HttpReply) -> Fields:
     )
 
 
-def event_fields(event: ServerEvent) -> Fields:
-    """Return the JSON object a server-sent event holds. Raises `InvalidResponse` if it holds none."""
+def event_fields(event: ServerEvent, *known: str) -> Fields:
+    """Return the JSON object a server-sent event holds; nothing for what is no object under a name not `known`.
+
+    Servers and proxies add events of their own, heartbeats for one. Raises `InvalidResponse` if an event that has no
+    name, or is called "error" or one of `known`, holds no object.
+
+    >>> event_fields(ServerEvent("beat", "heartbeat"), "message_start")
+    {}
+    """
     try:
         body = json.loads(event.data)
     except (ValueError, RecursionError):
         body = None
     if isinstance(body, dict):
         return cast("Fields", body)
+    if event.name not in ("message", "error", *known):
+        return {}
     raise errors.InvalidResponse(f"the stream sent an event that is not a JSON object: {shown(event.data)}")
 
 

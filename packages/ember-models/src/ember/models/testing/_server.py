@@ -47,7 +47,7 @@ class LocalServer:
         self._scripts: dict[str | None, Script] = {}
         self._dialects: dict[str, Dialect | None] = {}
         self._open: set[Connection] = set()
-        self._stopping = False
+        self._ending, self._stopping = asyncio.Event(), False
         self._count = 0
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -71,7 +71,7 @@ class LocalServer:
         # Bound here, so that the port is known and clients can connect before the thread gets to run.
         listener = socket.create_server(("127.0.0.1", self.port), backlog=4096)
         self.port = listener.getsockname()[1]
-        self._loop, self._stopping = asyncio.new_event_loop(), False
+        self._loop, self._ending, self._stopping = asyncio.new_event_loop(), asyncio.Event(), False
         self._thread = threading.Thread(
             target=self._run, args=(self._loop, listener), name="ember-local-server", daemon=True
         )
@@ -84,7 +84,7 @@ class LocalServer:
         if thread is None or loop is None:
             return
         with suppress(RuntimeError):  # its lifetime has passed and the loop is closed
-            loop.call_soon_threadsafe(loop.stop)
+            loop.call_soon_threadsafe(self._ending.set)
         thread.join(10)
         self._thread = self._loop = None
 
@@ -95,20 +95,18 @@ class LocalServer:
         self.stop()
 
     def _run(self, loop: asyncio.AbstractEventLoop, listener: socket.socket) -> None:
-        asyncio.set_event_loop(loop)
         try:
-            server = loop.run_until_complete(
-                loop.create_server(lambda: Connection(self, loop), sock=listener, backlog=4096)
-            )
-            end = loop.call_later(self._lifetime, loop.stop)
-            loop.run_forever()
-            end.cancel()
-            server.close()
-            loop.run_until_complete(self._hang_up())
+            loop.run_until_complete(self._serve(loop, listener))
         finally:
             loop.close()
+            listener.close()
 
-    async def _hang_up(self) -> None:
+    async def _serve(self, loop: asyncio.AbstractEventLoop, listener: socket.socket) -> None:
+        server = await loop.create_server(lambda: Connection(self, loop), sock=listener, backlog=4096)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._lifetime):
+                await self._ending.wait()
+        server.close()
         self._stopping = True
         tasks = asyncio.all_tasks() - {asyncio.current_task()}
         for connection in list(self._open):

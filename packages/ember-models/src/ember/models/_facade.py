@@ -1,0 +1,222 @@
+"""`models`: what a user calls. Each call becomes a `Job`, and the engine does it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Unpack, cast
+
+from ember.context import EmberContext
+from ember.core.events import Usage
+from ember.core.externals import Estimate, External
+
+from . import _request, _route, _usage
+from ._call import Call, EmbedCall, ModelId, Params, Prompt
+
+if TYPE_CHECKING:  # the engine and what stands below it (asyncio, aiohttp) are loaded by the first call
+    from ._engine import Job
+    from ._response import Embeddings, Response
+    from ._stream import AsyncTextStream, TextStream
+
+
+def _job(model: str | None, prompt: Prompt, params: Params, *, stream: bool = False) -> Job[Call]:
+    from ._engine import Job, parser
+
+    _request.checked(params)
+    schema, parse = params.get("schema"), None
+    if schema is not None:
+        schema, parse = parser(schema)
+        params = cast(Params, {**params, "schema": schema})
+    to = _request.target(model)
+    call = _request.call(to, prompt, params, stream=stream)
+    timeout = _request.timeout(to, params)
+    return Job(to.provider, call, to.endpoint, to.key_source, timeout, to.context.scope, parse)
+
+
+def _embed_job(
+    model: str | None, texts: str | Sequence[str], timeout: float | None, extra: Mapping[str, Any] | None
+) -> Job[EmbedCall]:
+    from ._engine import Job
+
+    to = _request.target(model)
+    call = _request.embed_call(to, texts, extra)
+    seconds = _request.timeout(to, {"timeout": timeout})
+    return Job(to.provider, call, to.endpoint, to.key_source, seconds, to.context.scope)
+
+
+def _estimate(model: str | None, prompt: Prompt, params: Params) -> Estimate:
+    """Return what a call would use: input by four characters a token, output by `max_tokens` if that is given."""
+    from ._cost import cost
+
+    job = _job(model, prompt, params)
+    characters = sum(len(message.content) for message in job.call.messages) + len(job.call.system or "")
+    tokens_in, tokens_out = characters // 4 + 1, job.call.max_tokens
+    return Estimate(tokens_in, tokens_out, cost(job.provider, (job.call.model,), Usage(tokens_in, tokens_out)))
+
+
+class Embed(External[..., "Embeddings"]):
+    """`models.embed`: one vector per text."""
+
+    name, kind = "models.embed", "model"
+
+    def __call__(
+        self,
+        model: str | None,
+        texts: str | Sequence[str],
+        *,
+        timeout: float | None = None,
+        extra: Mapping[str, Any] | None = None,
+    ) -> Embeddings:
+        """Return one vector per text (a single string counts as one text), in order, with usage and cost.
+
+        `timeout` is in seconds, in all. `await models.embed.aio(...)` is the awaitable form.
+        """
+        return super().__call__(model, texts, timeout=timeout, extra=extra)
+
+    def run(
+        self, model: str | None, texts: str | Sequence[str], *, timeout: float | None, extra: Mapping[str, Any] | None
+    ) -> Embeddings:
+        from ._engine import embed
+
+        return embed(_embed_job(model, texts, timeout, extra))
+
+    async def arun(
+        self,
+        model: str | None,
+        texts: str | Sequence[str],
+        *,
+        timeout: float | None = None,
+        extra: Mapping[str, Any] | None = None,
+    ) -> Embeddings:
+        from ._engine import aembed
+
+        return await aembed(_embed_job(model, texts, timeout, extra))
+
+
+class Models(External[..., "Response"]):
+    """Any language model, without a client to set up: `models("gpt-4", "Hello")`.
+
+    The first argument names the model: `provider/model`, an id a provider knows, an alias from configuration, or None
+    for the configured default (without one, the embedded model). The second is a string or a list of messages. `Params`
+    lists the rest; what is not given comes from the context (`models.temperature` and so on), else from the vendor.
+
+    Returns a `Response`: the answer's text as a `str`, with usage, cost, latency and more. Raises a
+    `ember.models.errors.ModelError` for whatever goes wrong with the call, and TypeError for arguments that do not exist.
+    """
+
+    name, kind = "models", "model"
+    embed = Embed()
+
+    def __call__(self, model: str | None, prompt: Prompt, **params: Unpack[Params]) -> Response:
+        return super().__call__(model, prompt, **params)
+
+    def run(self, model: str | None, prompt: Prompt, **params: Unpack[Params]) -> Response:
+        from ._engine import complete
+
+        return complete(_job(model, prompt, params))
+
+    async def arun(self, model: str | None, prompt: Prompt, **params: Unpack[Params]) -> Response:
+        from ._engine import acomplete
+
+        return await acomplete(_job(model, prompt, params))
+
+    async def acall(self, model: str | None, prompt: Prompt, **params: Unpack[Params]) -> Response:
+        """Call and await: `await models.acall("gpt-4", "Hello")`."""
+        return await self.aio(model, prompt, **params)
+
+    def estimate(self, model: str | None, prompt: Prompt, **params: Unpack[Params]) -> Estimate:
+        """Say what the call would use, without making it."""
+        return _estimate(model, prompt, params)
+
+    def stream(self, model: str | None, prompt: Prompt, **params: Unpack[Params]) -> TextStream:
+        """Return an iterator of the answer's text as it comes. Its `.response` is complete at the end.
+
+        The request is sent when the first piece is asked for, and ended when the iterator is closed or dropped.
+        """
+        from ._stream import TextStream
+
+        return TextStream(_job(model, prompt, params, stream=True))
+
+    def astream(self, model: str | None, prompt: Prompt, **params: Unpack[Params]) -> AsyncTextStream:
+        """Return an async iterator of the answer's text as it comes. Its `.response` is complete at the end."""
+        from ._stream import AsyncTextStream
+
+        return AsyncTextStream(_job(model, prompt, params, stream=True))
+
+    def instance(self, model: str | None, **params: Unpack[Params]) -> BoundModel:
+        """Return `model` with `params` fixed, to be called with prompts. Nothing is checked or sent before that."""
+        _request.checked(params)
+        return BoundModel(model, params)
+
+    def list(self, provider: str | None = None) -> tuple[ModelId, ...]:
+        """Return the models that installed providers are known to serve, as `provider/model`; asks no network."""
+        return _route.listed(provider)
+
+    def providers(self) -> tuple[str, ...]:
+        """Return the names of the providers that are registered or installed. Loads none of them."""
+        return _route.ModelRegistry.names()
+
+    def usage(self, context: EmberContext | None = None) -> _usage.Totals:
+        """Return what calls have used: in this process, or in `context` and the contexts made in it."""
+        return _usage.totals() if context is None else _usage.totals(context.scope)
+
+    def __repr__(self) -> str:
+        return "<ember models>"
+
+    def __reduce__(self) -> str:
+        return "models"
+
+
+class BoundModel(External[..., "Response"]):
+    """One model with parameters fixed: `gpt4 = models.instance("gpt-4", temperature=0.7)`, then `gpt4("Hello")`.
+
+    Parameters given with a prompt go before the fixed ones, and those before the context's.
+    """
+
+    kind = "model"
+
+    def __init__(self, model: str | None, params: Params) -> None:
+        self.model, self.params = model, params
+        self.name = model or "default"
+
+    def _with(self, params: Params) -> Params:
+        return cast(Params, {**self.params, **params})
+
+    def __call__(self, prompt: Prompt, **params: Unpack[Params]) -> Response:
+        """Call and wait."""
+        return super().__call__(prompt, **params)
+
+    def run(self, prompt: Prompt, **params: Unpack[Params]) -> Response:
+        return models.run(self.model, prompt, **self._with(params))
+
+    async def arun(self, prompt: Prompt, **params: Unpack[Params]) -> Response:
+        return await models.arun(self.model, prompt, **self._with(params))
+
+    async def acall(self, prompt: Prompt, **params: Unpack[Params]) -> Response:
+        """Call and await."""
+        return await self.aio(prompt, **params)
+
+    def estimate(self, prompt: Prompt, **params: Unpack[Params]) -> Estimate:
+        """Say what the call would use, without making it."""
+        return _estimate(self.model, prompt, self._with(params))
+
+    def stream(self, prompt: Prompt, **params: Unpack[Params]) -> TextStream:
+        """As `models.stream`."""
+        return models.stream(self.model, prompt, **self._with(params))
+
+    def astream(self, prompt: Prompt, **params: Unpack[Params]) -> AsyncTextStream:
+        """As `models.astream`."""
+        return models.astream(self.model, prompt, **self._with(params))
+
+    def __repr__(self) -> str:
+        shown = "".join(f", {name}={value!r}" for name, value in self.params.items() if name not in _UNSHOWN)
+        return f"models.instance({self.model!r}{shown})"
+
+
+_UNSHOWN = frozenset({"system", "extra", "schema"})  # content, and whatever a user puts into vendor fields
+
+models = Models()
+
+
+def bound(name: str | None) -> BoundModel:
+    """Return the model called `name`: what `ember.core.resolve("model", name)` finds."""
+    return models.instance(name)

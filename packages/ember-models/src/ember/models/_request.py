@@ -1,0 +1,177 @@
+"""From what a user wrote to a `Call`: defaults merged once, every argument checked before anything is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, NamedTuple, cast, get_args
+
+from ember.context import EmberContext, get_context
+from ember.core.suggest import nearest
+
+from . import _route
+from ._call import Call, EmbedCall, Message, MessageDict, Params, Prompt, Role, Sampling, nothing
+from ._provider import BaseProvider, Endpoint
+from .errors import UnsupportedError
+
+_NAMES: Final = frozenset(Params.__annotations__) | frozenset(Sampling.__annotations__)
+_NUMBERS: Final = ("temperature", "top_p", "frequency_penalty", "presence_penalty", "timeout")
+_COUNTS: Final = ("max_tokens", "seed")
+_ROLES: Final = frozenset(get_args(Role)) | {"system", "developer"}
+DEFAULT_TIMEOUT: Final = 600.0
+"""Seconds a call may take in all when neither the call nor `models.timeout` says: what the vendors' SDKs allow."""
+
+
+class Target(NamedTuple):
+    """Who is asked, where, with whose key, in which context."""
+
+    provider: BaseProvider
+    model: str
+    endpoint: Endpoint
+    key_source: str
+    defaults: Mapping[str, Any]
+    context: EmberContext
+
+
+def target(model: str | None) -> Target:
+    """Return what `model` means in the current context. Raises `UnknownModel`, `CredentialNotFound`, `PluginError`."""
+    if model is not None and not isinstance(model, str):
+        raise TypeError(f"model is a name like 'gpt-4', or None for the default; got {type(model).__name__}.")
+    context = get_context()
+    defaults = context.section("models")
+    name = model if model is not None else _route.default_model(defaults.get("default"))
+    provider, vendor_id = _route.route(name, defaults.get("aliases") or nothing())
+    endpoint, source = _route.endpoint(provider, context)
+    return Target(provider, vendor_id, endpoint, source, defaults, context)
+
+
+def checked(params: Mapping[str, Any]) -> None:
+    """Raise TypeError, with the nearest names, for a parameter that does not exist."""
+    for name in params:
+        if name not in _NAMES:
+            near = nearest(name, _NAMES, 1)
+            hint = f"Did you mean {near[0]!r}?" if near else "Vendor fields go into extra={...}."
+            raise TypeError(f"models() has no parameter {name!r}. {hint}")
+
+
+def call(to: Target, prompt: Prompt, params: Params, *, stream: bool) -> Call:
+    """Return the call that `prompt` and `params` describe, context defaults filled in.
+
+    Raises TypeError or ValueError for arguments that are none, `UnsupportedError` for what the provider cannot do.
+    """
+    given = {**{name: to.defaults.get(name) for name in _DEFAULTED}, **params}
+    for name in _NUMBERS:
+        _number(name, given.get(name), (int, float))
+    for name in _COUNTS:
+        _number(name, given.get(name), (int,))
+    messages, system = _conversation(prompt)
+    if system is not None and params.get("system") is not None:
+        raise TypeError("A system prompt is given twice: as system= and as a message. Keep one.")
+    choices = _choices(given.get("choices"))
+    schema = given.get("schema")
+    if choices and schema is not None:
+        raise TypeError("choices= and schema= both say what the answer looks like. Give one.")
+    _require(to, stream and "stream", choices and "choices", schema is not None and "schema")
+    stop = given.get("stop") or ()
+    return Call(
+        model=to.model,
+        messages=messages,
+        system=system if system is not None else given.get("system"),
+        temperature=given.get("temperature"),
+        top_p=given.get("top_p"),
+        max_tokens=given.get("max_tokens"),
+        stop=(stop,) if isinstance(stop, str) else tuple(stop),
+        seed=given.get("seed"),
+        frequency_penalty=given.get("frequency_penalty"),
+        presence_penalty=given.get("presence_penalty"),
+        schema=schema,
+        choices=choices,
+        extra=given.get("extra") or nothing(),
+        stream=stream,
+    )
+
+
+_DEFAULTED: Final = ("temperature", "top_p", "max_tokens", "stop", "seed", "system")
+
+
+def embed_call(to: Target, texts: str | Sequence[str], extra: Mapping[str, Any] | None) -> EmbedCall:
+    """Return the embedding call for `texts`: one vector for each, a single string counting as one."""
+    several = (texts,) if isinstance(texts, str) else tuple(texts)
+    if not several or not all(isinstance(text, str) for text in several):
+        raise TypeError("texts is a string or a non-empty sequence of strings.")
+    _require(to, "embed")
+    return EmbedCall(to.model, several, extra or nothing())
+
+
+def timeout(to: Target, params: Mapping[str, Any]) -> float:
+    """Return the total seconds a call may take: the call's own, else the context's, else 600."""
+    seconds = params.get("timeout")
+    if seconds is None:
+        seconds = to.defaults.get("timeout")
+    seconds = DEFAULT_TIMEOUT if seconds is None else float(seconds)
+    if not 0 < seconds < float("inf"):
+        raise ValueError(f"timeout is a positive number of seconds; got {seconds!r}.")
+    return seconds
+
+
+def _require(to: Target, *abilities: Any) -> None:
+    for ability in abilities:
+        if ability and (name := ability if isinstance(ability, str) else "choices") not in to.provider.supports:
+            can = ", ".join(sorted(to.provider.supports)) or "plain answers only"
+            raise UnsupportedError(
+                f"the provider does not support {name!r}; it supports: {can}. No request was made.",
+                provider=to.provider.name,
+                model=to.model,
+            )
+
+
+def _number(name: str, value: Any, types: tuple[type, ...]) -> None:
+    if value is not None and (not isinstance(value, types) or isinstance(value, bool)):
+        kind = "a whole number" if types == (int,) else "a number"
+        raise TypeError(f"{name} is {kind}; got {type(value).__name__}.")
+
+
+def _choices(choices: Any) -> tuple[str, ...]:
+    if choices is None:
+        return ()
+    labels = () if isinstance(choices, str) else tuple(choices)
+    if len(labels) < 2 or len(set(labels)) < len(labels) or not all(isinstance(c, str) and c for c in labels):
+        raise ValueError(f"choices is two or more different, non-empty strings; got {choices!r}.")
+    return labels
+
+
+def _conversation(prompt: Prompt) -> tuple[tuple[Message, ...], str | None]:
+    """Return a prompt's messages, and its system prompt if a message is one."""
+    if isinstance(prompt, str):
+        if not prompt.strip():
+            raise ValueError("The prompt is empty: there is nothing to answer.")
+        return (Message("user", str(prompt)),), None
+    if isinstance(prompt, (bytes, Mapping)) or not isinstance(prompt, Sequence):
+        raise TypeError(f"prompt is a string or a list of messages; got {type(prompt).__name__}.")
+    messages: list[Message] = []
+    system: list[str] = []
+    for position, item in enumerate(prompt):
+        role, content = _turn(position, item)
+        if role in ("system", "developer"):
+            system.append(content)
+        else:
+            messages.append(Message(cast(Role, role), content))
+    if not messages:
+        raise ValueError("The prompt has no message to answer: add one with role 'user'.")
+    return tuple(messages), "\n\n".join(system) if system else None
+
+
+def _turn(position: int, item: MessageDict | Message) -> tuple[str, str]:
+    if isinstance(item, Message):
+        return item.role, item.content
+    wanted = f"message {position} of the prompt is to be {{'role': ..., 'content': ...}}"
+    if not isinstance(item, Mapping):
+        raise TypeError(f"{wanted}; got {type(item).__name__}.")
+    unknown = [name for name in item if name not in ("role", "content")]
+    if unknown or "role" not in item or "content" not in item:
+        raise ValueError(f"{wanted}; its keys are {sorted(item)}.")
+    role, content = item["role"], item["content"]
+    if role not in _ROLES:
+        raise ValueError(f"{wanted}, with a role of {', '.join(sorted(_ROLES))}; got {role!r}.")
+    if not isinstance(content, str):
+        raise TypeError(f"{wanted}, with a content that is a string; got {type(content).__name__}.")
+    return role, str(content)

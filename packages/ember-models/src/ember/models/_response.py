@@ -1,0 +1,96 @@
+"""What a call returns: the text itself, and everything that is known about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, overload
+
+from ember.core.events import Usage
+
+from ._provider import ToolCall
+
+
+class Response(str):
+    """The answer's text, a `str` in every way, that also says where it came from and what it cost.
+
+    `usage` is in tokens, `cost` in US dollars (None: not known, never 0 for that), `latency` in seconds from the call to
+    the answer's last byte. `model` is the id the provider says answered, `finish_reason` "stop", "length",
+    "tool_calls", "content_filter" or the vendor's own word. `parsed` is the value where a schema was asked for,
+    `probabilities` a number per choice where choices were scored, `raw` the vendor's reply as parsed.
+
+    >>> answer = Response("Paris", model="gpt-4", provider="openai")
+    >>> answer == "Paris", f"It is {answer}.", answer.cost
+    (True, 'It is Paris.', None)
+    """
+
+    usage: Usage
+    cost: Decimal | None
+    model: str
+    provider: str
+    finish_reason: str | None
+    tool_calls: tuple[ToolCall, ...]
+    parsed: Any
+    probabilities: Mapping[str, float] | None
+    latency: float
+    request_id: str | None
+    raw: Any
+
+    def __new__(
+        cls,
+        text: str = "",
+        *,
+        usage: Usage | None = None,
+        cost: Decimal | None = None,
+        model: str = "",
+        provider: str = "",
+        finish_reason: str | None = None,
+        tool_calls: tuple[ToolCall, ...] = (),
+        parsed: Any = None,
+        probabilities: Mapping[str, float] | None = None,
+        latency: float = 0.0,
+        request_id: str | None = None,
+        raw: Any = None,
+    ) -> Response:
+        self = super().__new__(cls, text)
+        self.usage = Usage() if usage is None else usage
+        self.cost, self.model, self.provider = cost, model, provider
+        self.finish_reason, self.tool_calls = finish_reason, tool_calls
+        self.parsed, self.probabilities = parsed, probabilities
+        self.latency, self.request_id, self.raw = latency, request_id, raw
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class Embeddings(Sequence[tuple[float, ...]]):
+    """One vector per text, in the order of the texts; `numpy.asarray` makes a [texts, dimensions] array of it.
+
+    `usage` is in tokens, `cost` in US dollars (None: not known), `latency` in seconds.
+    """
+
+    vectors: tuple[tuple[float, ...], ...] = field(repr=False)
+    model: str
+    provider: str
+    usage: Usage
+    cost: Decimal | None
+    latency: float
+    request_id: str | None = None
+
+    @overload
+    def __getitem__(self, index: int) -> tuple[float, ...]: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[tuple[float, ...], ...]: ...
+    def __getitem__(self, index: int | slice) -> tuple[float, ...] | tuple[tuple[float, ...], ...]:
+        return self.vectors[index]
+
+    def __len__(self) -> int:
+        return len(self.vectors)
+
+    def __iter__(self) -> Iterator[tuple[float, ...]]:
+        return iter(self.vectors)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        import numpy  # whoever calls this has it
+
+        return numpy.array(self.vectors, dtype=dtype)

@@ -1,0 +1,206 @@
+"""From a model's name to who serves it, without asking anybody over the network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from fnmatch import fnmatchcase
+from typing import Any, ClassVar, Final
+from urllib.parse import urlsplit
+
+from ember.context import EmberContext
+from ember.core import Registry
+from ember.core.errors import ConfigError, CredentialNotFound, NotRegistered, PluginError
+from ember.core.suggest import nearest
+
+from ._call import ModelId, nothing
+from ._provider import BaseProvider, Endpoint
+from .errors import UnknownModel
+
+DEFAULT_PROVIDER: Final = "local"
+"""Whose first known model answers when no default is configured: the embedded one, which needs no key."""
+
+# Model names whose provider is known even where it is not installed, so that an error can say what to install.
+_FAMILIES: Final = {
+    "openai": ("ember-openai", ("gpt-*", "chatgpt-*", "o1*", "o3*", "o4*", "text-embedding-*")),
+    "anthropic": ("ember-anthropic", ("claude-*",)),
+    "local": ("ember-llamacpp", ("smollm2",)),
+}
+
+
+def _provider(found: Any) -> BaseProvider:
+    """Return a provider, made from the class or instance that a plugin names."""
+    made = found() if isinstance(found, type) else found
+    if not isinstance(made, BaseProvider):
+        raise TypeError(f"{made!r} is not a BaseProvider")
+    return made
+
+
+class ModelRegistry:
+    """The providers of this process: those registered here, and those that installed distributions offer.
+
+    A provider is registered once and serves from then on, everywhere:
+
+    >>> from ember.models import BaseProvider, Completion, Endpoint, HttpRequest, Usage
+    >>> class Echo(BaseProvider):
+    ...     name, base_url, needs_key = "echo", "http://127.0.0.1:9", False
+    ...     def encode(self, call, endpoint):
+    ...         return HttpRequest(f"{endpoint.base_url}/echo", {}, call.messages[-1].content.encode())
+    ...     def decode(self, call, reply):
+    ...         return Completion(reply.body.decode(), call.model, "stop", Usage())
+    >>> ModelRegistry.register(Echo())
+    >>> "echo" in ModelRegistry.names()
+    True
+    >>> ModelRegistry.unregister("echo")
+    """
+
+    _providers: ClassVar[Registry[BaseProvider]] = Registry("provider", group="ember.providers", make=_provider)
+    _by_hand: ClassVar[list[str]] = []
+
+    @classmethod
+    def register(cls, provider: BaseProvider, *, replace: bool = False) -> None:
+        """Add `provider` under its own name. Raises `AlreadyRegistered` if that is taken, by a plugin too."""
+        cls._providers.register(provider.name, _provider(provider), replace=replace)
+        cls._by_hand = [name for name in cls._by_hand if name != provider.name] + [provider.name]
+
+    @classmethod
+    def unregister(cls, name: str) -> None:
+        """Take out a provider that was registered. Raises `NotRegistered` if there is none."""
+        cls._providers.unregister(name)
+        cls._by_hand = [other for other in cls._by_hand if other != name]
+
+    @classmethod
+    def get(cls, name: str) -> BaseProvider:
+        """Return the provider called `name`. Raises `NotRegistered`, or `PluginError` if it cannot be loaded."""
+        return cls._providers.get(name)
+
+    @classmethod
+    def names(cls) -> tuple[str, ...]:
+        """Return the providers' names: registered ones first, then Ember's own, then others. Loads none of them."""
+        ours = tuple(_FAMILIES)
+
+        def rank(name: str) -> tuple[bool, int, str]:
+            return name not in cls._by_hand, ours.index(name) if name in ours else len(ours), name
+
+        return tuple(sorted(cls._providers.names(), key=rank))
+
+
+def route(name: str, aliases: Mapping[str, Any]) -> tuple[BaseProvider, str]:
+    """Return who serves `name`, and what the vendor calls it.
+
+    `provider/model` names the provider; an alias stands for its target; a bare id goes to the first provider whose
+    patterns it fits. Raises `UnknownModel`, which says what to install or to write instead.
+    """
+    name = _unaliased(name, aliases)
+    prefix, slash, rest = name.partition("/")
+    if slash and rest and prefix in ModelRegistry.names():
+        return ModelRegistry.get(prefix), rest
+    broken: list[PluginError] = []
+    for candidate in ModelRegistry.names():
+        try:
+            provider = ModelRegistry.get(candidate)
+        except PluginError as error:  # somebody else's plugin; it is an answer only if nobody serves the name
+            broken.append(error)
+            continue
+        if provider.serves(name):
+            return provider, name
+    raise _unknown(name, broken)
+
+
+def _unaliased(name: str, aliases: Mapping[str, Any]) -> str:
+    seen: list[str] = []
+    while name in aliases:
+        if name in seen:
+            raise ConfigError(f"models.aliases go round in a circle: {' -> '.join([*seen, name])}. Change one of them.")
+        seen.append(name)
+        name = str(aliases[name])
+    return name
+
+
+def _unknown(name: str, broken: list[PluginError]) -> UnknownModel:
+    prefix, _, rest = name.partition("/")
+    installed = ModelRegistry.names()
+    advice = [f"No installed provider serves {name!r}."]
+    for provider, (distribution, patterns) in _FAMILIES.items():
+        if provider not in installed and (prefix == provider or any(fnmatchcase(name, p) for p in patterns)):
+            advice.append(
+                f"{provider!r} would: `pip install {distribution}`, or `pip install ./packages/{distribution}` in a "
+                "checkout of Ember."
+            )
+    near = nearest(prefix, installed, 1) if rest else nearest(name, known_models(), 3)
+    if near:
+        meant = [f"{known}/{rest}" if rest else known for known in near]
+        advice.append(f"Did you mean {' or '.join(map(repr, meant))}?")
+    if len(advice) == 1:
+        have = ", ".join(installed) or "none"
+        advice.append(f"Providers here: {have}. Write provider/model to choose one, or set models.aliases.{name}.")
+    advice += [f"{error}" for error in broken]
+    return UnknownModel(" ".join(advice), model=name)
+
+
+def known_models() -> tuple[str, ...]:
+    """Return the ids that working providers list as theirs."""
+    return tuple(model.partition("/")[2] for model in listed())
+
+
+def listed(provider: str | None = None) -> tuple[ModelId, ...]:
+    """Return known models as `provider/model`; those of every working provider, or of one."""
+    models: list[ModelId] = []
+    for name in ModelRegistry.names() if provider is None else (provider,):
+        try:
+            models += [ModelId(f"{name}/{model}") for model in ModelRegistry.get(name).known_models]
+        except PluginError:
+            if provider is not None:
+                raise
+    return tuple(models)
+
+
+def default_model(configured: str | None) -> str:
+    """Return the model that `models(None, ...)` means: the configured one, else the embedded one."""
+    if configured:
+        return configured
+    if DEFAULT_PROVIDER in ModelRegistry.names():
+        return f"{DEFAULT_PROVIDER}/{ModelRegistry.get(DEFAULT_PROVIDER).known_models[0]}"
+    raise UnknownModel(
+        "no model is named, and none is configured. Name one, as in models('gpt-4', ...); or "
+        "set_config('models.default', 'gpt-4'); or install ember-llamacpp for a small model that needs no key."
+    )
+
+
+def endpoint(provider: BaseProvider, context: EmberContext) -> tuple[Endpoint, str]:
+    """Return where `provider`'s requests go, from `context`, and a word on where the key came from.
+
+    Raises `CredentialNotFound` if there is no key for the vendor's own service, and `ConfigError` for a base URL that
+    is none.
+    """
+    options = context.section("providers").get(provider.name) or nothing()
+    configured = context.get_config(f"providers.{provider.name}.base_url")
+    base_url = _base_url(str(configured or provider.base_url), provider.name)
+    if not provider.needs_key:
+        return Endpoint(base_url, None, options), "no key is used"
+    found = context.find_credential(provider.name, *provider.key_variables)
+    if found is not None:
+        return Endpoint(base_url, found.secret, options), f"the key came from {found.source}"
+    if base_url == provider.base_url:
+        variable = provider.key_variables[0] if provider.key_variables else None
+        looked = ("the runtime context", "the environment", "config.yaml", "credentials.yaml")
+        raise CredentialNotFound(provider.name, looked, variable)
+    # Another server under the same protocol (a local one, mostly) may well want none; if it does, it says so.
+    return Endpoint(base_url, None, options), "no key is set"
+
+
+def _base_url(url: str, provider: str) -> str:
+    parts = urlsplit(url)
+    problem = ""
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        problem = "is not an http(s) URL"
+    elif "@" in parts.netloc:
+        problem = "holds a user name, which could pass for a host"
+    elif any(ord(c) <= 32 or ord(c) == 127 for c in url):
+        problem = "holds white space or control characters"
+    if problem:
+        shown = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+        raise ConfigError(f"providers.{provider}.base_url = {shown!r} {problem}. Write it as https://host/path.")
+    return url.rstrip("/")
+
+
+__all__ = ["ModelRegistry", "NotRegistered", "default_model", "endpoint", "listed", "route"]

@@ -1,0 +1,158 @@
+"""HTTP, by aiohttp: the one place that owns sockets.
+
+One client session per I/O loop, no redirects (the prompt and the key would follow them), no cookies, no limit on
+connections but the engine's. Bodies are decompressed here, and counted as they are, so that a few kilobytes cannot
+unpack into gigabytes.
+"""
+
+from __future__ import annotations
+
+import ssl
+import zlib
+from collections.abc import AsyncIterator, Mapping
+from functools import lru_cache
+from typing import Final
+from urllib.request import getproxies, proxy_bypass
+
+import aiohttp
+from yarl import URL
+
+from ember.core.loop import io_loop
+
+from ._provider import HttpRequest
+from .errors import ConnectionFailed, InvalidResponse, ResponseTooLarge
+
+MOST_BYTES: Final = 32 * 1024 * 1024
+"""The largest body read, in bytes after decompression. Ten thousand pages of text; a longer answer is an accident."""
+
+
+class HttpTransport:
+    """Sends requests over HTTP/1.1 on Ember's I/O loop, connections kept alive and shared by all calls."""
+
+    async def send(self, request: HttpRequest) -> HttpExchange:
+        """Send `request`; return when the reply's head is there. Raises `ConnectionFailed`, `InvalidResponse`."""
+        session = io_loop().resource("http", _new_session, _close_session)
+        url, proxy = _target(request.url)
+        try:
+            response = await session.post(
+                url, data=request.body, headers=request.headers, allow_redirects=False, proxy=proxy
+            )
+        except aiohttp.ClientError as error:
+            raise _failure(error) from None
+        except OSError as error:
+            raise ConnectionFailed(f"the connection failed: {type(error).__name__}.") from None
+        return HttpExchange(response)
+
+
+def _new_session() -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=300),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),  # the engine's deadline is the only clock
+        auto_decompress=False,
+        headers={"accept-encoding": "gzip, deflate", "user-agent": "ember"},
+    )
+
+
+async def _close_session(session: aiohttp.ClientSession) -> None:
+    await session.close()
+
+
+@lru_cache(maxsize=256)
+def _target(url: str) -> tuple[URL, str | None]:
+    """Return the URL as sent, and the proxy that HTTPS_PROXY, HTTP_PROXY and NO_PROXY name for it."""
+    target = URL(url, encoded=True)
+    proxies = getproxies()
+    proxied = proxies and target.host and not proxy_bypass(target.host)
+    return target, proxies.get(target.scheme) if proxied else None
+
+
+class HttpExchange:
+    """A reply whose head has arrived."""
+
+    def __init__(self, response: aiohttp.ClientResponse) -> None:
+        self._response = response
+        self.status = response.status
+        self.headers: Mapping[str, str] = {name.lower(): value for name, value in response.headers.items()}
+
+    async def read(self) -> bytes:
+        """Return the whole body, decompressed. Raises `ResponseTooLarge`, `ConnectionFailed`, `InvalidResponse`."""
+        portions = [portion async for portion in self.chunks()]
+        return portions[0] if len(portions) == 1 else b"".join(portions)
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """Yield the body as it arrives, decompressed, at most `MOST_BYTES` of it."""
+        unpack = _Unpacker(self.headers.get("content-encoding", ""))
+        content = self._response.content
+        try:
+            # iter_any() would do the same through two more coroutines a chunk.
+            while not content.at_eof():
+                portion = unpack.feed(await content.readany())
+                if portion:
+                    yield portion
+        except aiohttp.ClientError as error:
+            raise _failure(error) from None
+        except OSError as error:
+            raise ConnectionFailed(f"the connection broke: {type(error).__name__}.") from None
+        unpack.finish()
+
+    async def close(self) -> None:
+        """Let go: a connection whose body was read whole is kept alive, any other is closed."""
+        if self._response.content.at_eof():
+            self._response.release()
+        else:
+            self._response.close()
+
+
+class _Unpacker:
+    """Decompresses a body in portions, and counts what comes out."""
+
+    def __init__(self, encoding: str) -> None:
+        self._left = MOST_BYTES
+        coding = encoding.strip().lower()
+        self._inflate = None
+        if coding in ("gzip", "x-gzip"):
+            self._inflate = zlib.decompressobj(16 + zlib.MAX_WBITS)
+        elif coding == "deflate":
+            self._inflate = zlib.decompressobj()
+        elif coding not in ("", "identity"):
+            raise InvalidResponse(f"the answer is compressed by {coding!r}, which was not asked for.")
+
+    def feed(self, portion: bytes) -> bytes:
+        """Return what `portion` unpacks to."""
+        if self._inflate is not None:
+            try:
+                # One byte more than is left tells "too much" from "just enough" without unpacking the rest.
+                portion = self._inflate.decompress(portion, self._left + 1)
+            except zlib.error:
+                raise InvalidResponse("the answer's compression is broken.") from None
+        self._left -= len(portion)
+        if self._left < 0:
+            raise ResponseTooLarge(f"the answer is larger than {MOST_BYTES // 1024 // 1024} MiB, and was not read on.")
+        return portion
+
+    def finish(self) -> None:
+        """Raise `InvalidResponse` if the compressed data ended too soon."""
+        if self._inflate is not None and not self._inflate.eof and self._left < MOST_BYTES:
+            raise InvalidResponse("the answer's compressed data is cut off.")
+
+
+def _failure(error: aiohttp.ClientError) -> ConnectionFailed | InvalidResponse:
+    """Return Ember's error for one of aiohttp's. Its text is not taken over: it may quote a header."""
+    host = getattr(error, "host", None)
+    where = f" to {host}:{getattr(error, 'port', '')}" if host else ""
+    if isinstance(error, (aiohttp.ClientConnectorCertificateError, aiohttp.ClientSSLError)):
+        cause = getattr(error, "certificate_error", None) or getattr(error, "os_error", None)
+        reason = cause.verify_message if isinstance(cause, ssl.SSLCertVerificationError) else "the handshake failed"
+        return ConnectionFailed(f"no secure connection{where}: {reason}. Ember never turns verification off.")
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return ConnectionFailed(f"no connection{where}: the host name is not known.")
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return ConnectionFailed(f"no connection{where}: {error.os_error.strerror or type(error.os_error).__name__}.")
+    if isinstance(error, aiohttp.ServerDisconnectedError):
+        return ConnectionFailed("the server closed the connection without an answer.")
+    if isinstance(error, aiohttp.ClientPayloadError):
+        return ConnectionFailed("the connection broke before the answer was whole.")
+    if isinstance(error, aiohttp.ClientConnectionError):
+        return ConnectionFailed(f"the connection failed: {type(error).__name__}.")
+    return InvalidResponse(f"the server did not speak HTTP: {type(error).__name__}.")
