@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final, TypeVar, overload
 
 _log = logging.getLogger("ember.events")
 
@@ -124,6 +124,7 @@ class CallFailed(Event):
 
 
 _E = TypeVar("_E", bound=Event)
+_F = TypeVar("_F", bound=Event)
 Subscriber = Callable[[Any], None]
 
 _KINDS: tuple[type[Event], ...] = (CallStarted, CallRetried, CallFinished, CallFailed)
@@ -138,7 +139,13 @@ def next_call() -> int:
     return next(_numbers)
 
 
-def subscribe(subscriber: Callable[[_E], None], *kinds: type[_E]) -> Callable[[], None]:
+@overload
+def subscribe(subscriber: Callable[[_E], None], kind: type[_E], /) -> Callable[[], None]: ...
+@overload
+def subscribe(subscriber: Callable[[_E | _F], None], kind: type[_E], other: type[_F], /) -> Callable[[], None]: ...
+@overload
+def subscribe(subscriber: Callable[[Event], None], /, *kinds: type[Event]) -> Callable[[], None]: ...
+def subscribe(subscriber: Subscriber, /, *kinds: type[Event]) -> Callable[[], None]:
     """Call `subscriber` with every event of `kinds` (all, if none is named); return a function that ends it.
 
     Subscribers run on the thread that emits and must not block. An exception in one is logged once and dropped: an
@@ -151,7 +158,7 @@ def subscribe(subscriber: Callable[[_E], None], *kinds: type[_E]) -> Callable[[]
     >>> seen[0].name, seen[0].duration
     ('search', 0.2)
     """
-    wanted = cast("tuple[type[Event], ...]", kinds) or _KINDS
+    wanted = kinds or _KINDS
     for kind in wanted:
         _subscribers[kind] = (*_subscribers[kind], subscriber)
 

@@ -9,7 +9,7 @@ from ember.context import EmberContext, get_context
 from ember.core.suggest import nearest
 
 from . import _route
-from ._call import Call, EmbedCall, Message, MessageDict, Params, Prompt, Role, Sampling, nothing
+from ._call import Call, EmbedCall, Message, Params, Prompt, Role, Sampling, nothing
 from ._provider import BaseProvider, Endpoint
 from .errors import UnsupportedError
 
@@ -58,7 +58,7 @@ def call(to: Target, prompt: Prompt, params: Params, *, stream: bool) -> Call:
 
     Raises TypeError or ValueError for arguments that are none, `UnsupportedError` for what the provider cannot do.
     """
-    given = {**{name: to.defaults.get(name) for name in _DEFAULTED}, **params}
+    given: dict[str, Any] = {**{name: to.defaults.get(name) for name in _DEFAULTED}, **params}
     for name in _NUMBERS:
         _number(name, given.get(name), (int, float))
     for name in _COUNTS:
@@ -145,11 +145,11 @@ def _conversation(prompt: Prompt) -> tuple[tuple[Message, ...], str | None]:
         if not prompt.strip():
             raise ValueError("The prompt is empty: there is nothing to answer.")
         return (Message("user", str(prompt)),), None
-    if isinstance(prompt, (bytes, Mapping)) or not isinstance(prompt, Sequence):
+    if isinstance(prompt, (bytes, Mapping)) or not isinstance(prompt, Sequence):  # type: ignore[redundant-expr]
         raise TypeError(f"prompt is a string or a list of messages; got {type(prompt).__name__}.")
     messages: list[Message] = []
     system: list[str] = []
-    for position, item in enumerate(prompt):
+    for position, item in enumerate(cast("Sequence[Any]", prompt)):
         role, content = _turn(position, item)
         if role in ("system", "developer"):
             system.append(content)
@@ -160,7 +160,7 @@ def _conversation(prompt: Prompt) -> tuple[tuple[Message, ...], str | None]:
     return tuple(messages), "\n\n".join(system) if system else None
 
 
-def _turn(position: int, item: MessageDict | Message) -> tuple[str, str]:
+def _turn(position: int, item: Any) -> tuple[str, str]:
     if isinstance(item, Message):
         return item.role, item.content
     wanted = f"message {position} of the prompt is to be {{'role': ..., 'content': ...}}"
