@@ -1,0 +1,122 @@
+"""The provider: how a call is written for the Messages API, and what its errors mean."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Final
+
+from ember.models import (
+    BaseProvider,
+    Call,
+    Completion,
+    Endpoint,
+    HttpReply,
+    HttpRequest,
+    StreamDecoder,
+    errors,
+)
+from ember.models.schemas import wanted_schema
+from ember.models.wire import json_request, refuse, reply_fields
+
+from ._message import completion
+from ._schema import accepted_schema
+from ._stream import MessageStream
+
+_VERSION: Final = "2026-10-21"
+# The current version refuses these on every model; the one before still has them, for the models that use them.
+_SAMPLING: Final = ("temperature", "top_p", "top_k")
+_SAMPLING_VERSION: Final = "2023-06-01"
+
+# The API requires a limit. This one is within what every current model may write, and small enough that an answer
+# which is not streamed arrives before Anthropic's ten minutes for one are over.
+_MAX_TOKENS: Final = 16_384
+
+
+class Anthropic(BaseProvider):
+    """Claude, by Anthropic's Messages API.
+
+    Where a call does not set `max_tokens`, which the API requires, the limit is 16,384 tokens; an answer cut there says
+    so in its finish reason, "length". Calls with `temperature` or `top_p` travel under API version 2023-06-01, the last
+    that has them: models released since may refuse them, and then the call fails rather than ignore what was asked.
+
+    >>> Anthropic().serves("claude-sonnet-5-5")
+    True
+    """
+
+    name: ClassVar[str] = "anthropic"
+    base_url: ClassVar[str] = "https://api.anthropic.com"
+    model_patterns: ClassVar[tuple[str, ...]] = ("claude-*",)
+    known_models: ClassVar[tuple[str, ...]] = (
+        "claude-fable-5-2",
+        "claude-mythos-5-2",
+        "claude-opus-5-5",
+        "claude-sonnet-5-5",
+        "claude-haiku-5-5",
+        "claude-opus-5",
+        "claude-sonnet-5",
+        "claude-fable-5",
+        "claude-opus-4-8",
+        "claude-opus-4-7",
+        "claude-opus-4-6",
+        "claude-sonnet-4-6",
+        "claude-opus-4-5",
+        "claude-haiku-4-5",
+    )
+    supports: ClassVar[frozenset[str]] = frozenset({"stream", "schema", "choices"})
+    prices: ClassVar[str | None] = "anthropic"
+
+    def encode(self, call: Call, endpoint: Endpoint) -> HttpRequest:
+        refuse(
+            call,
+            "Anthropic",
+            "Leave it out for Claude.",
+            seed=call.seed,
+            frequency_penalty=call.frequency_penalty,
+            presence_penalty=call.presence_penalty,
+        )
+        if any(message.role == "tool" for message in call.messages):
+            raise errors.UnsupportedError(
+                "Anthropic takes the result of a tool as a block of a user's message that names the tool's call. "
+                'Send such messages with extra={"messages": [...]}.',
+                provider=self.name,
+                model=call.model,
+            )
+        schema = wanted_schema(call)
+        # In the order of the official SDK, so that the bytes are the same as well.
+        body: dict[str, Any] = {
+            "max_tokens": _MAX_TOKENS if call.max_tokens is None else call.max_tokens,
+            "messages": [{"role": message.role, "content": message.content} for message in call.messages],
+            "model": call.model,
+            "output_config": None if schema is None else _json_format(call, schema),
+            "stop_sequences": list(call.stop) or None,
+            "stream": call.stream or None,
+            "system": call.system,
+            "temperature": call.temperature,
+            "top_p": call.top_p,
+        }
+        body = {name: value for name, value in body.items() if value is not None} | dict(call.extra)
+        sampled = any(name in body for name in _SAMPLING)
+        headers = {"anthropic-version": _SAMPLING_VERSION if sampled else _VERSION}
+        return json_request(f"{endpoint.base_url}/v1/messages", endpoint, body, headers)
+
+    def decode(self, call: Call, reply: HttpReply) -> Completion:
+        return completion(call, reply_fields(reply), reply.headers.get("request-id"))
+
+    def decoder(self, call: Call) -> StreamDecoder:
+        return MessageStream(call)
+
+    def explain(self, reply: HttpReply) -> errors.ModelError:
+        """Return the error a reply stands for; an account out of credit is a `QuotaError` here as everywhere."""
+        error = super().explain(reply)
+        if reply.status == 402 or (
+            isinstance(error, errors.InvalidRequestError) and _CREDIT in error.problem
+        ):
+            return errors.QuotaError(error.problem, status=reply.status, request_id=error.request_id)
+        return error
+
+
+# Sent with status 400 and the type of every other malformed request, so that only the text tells it.
+_CREDIT: Final = "credit balance is too low"
+
+
+def _json_format(call: Call, schema: Any) -> dict[str, Any]:
+    return {"format": {"schema": accepted_schema(schema, model=call.model), "type": "json_schema"}}

@@ -1,0 +1,167 @@
+"""The Responses format: POST /responses, and the `response` object that answers it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+from ember.models import Call, Completion, Endpoint, HttpReply, HttpRequest, ToolCall, Usage, errors
+from ember.models.schemas import answer_text, schema_name, strict_schema, wanted_schema
+from ember.models.wire import (
+    Fields,
+    json_request,
+    malformed,
+    refuse,
+    reply_fields,
+    sequence,
+    shown,
+    stream_error,
+    text,
+    text_or_none,
+    tokens,
+)
+
+
+class Responses:
+    """Encodes calls for the Responses API and decodes its answers. Streams: `ResponsesStream`.
+
+    >>> from ember.models import Endpoint, Message
+    >>> call = Call("gpt-4o", (Message("user", "Hi"),), system="Be brief.")
+    >>> Responses().encode(call, Endpoint("https://api.openai.com/v1")).body
+    b'{"model":"gpt-4o","input":[{"role":"user","content":"Hi"}],"instructions":"Be brief."}'
+    """
+
+    def encode(self, call: Call, endpoint: Endpoint) -> HttpRequest:
+        """Return the POST to `{base_url}/responses`. Raises `UnsupportedError` for what only chat completions have."""
+        refuse(
+            call,
+            "OpenAI's Responses API",
+            'Leave it out, or set providers.openai.api to "chat", where it exists.',
+            stop=call.stop,
+            seed=call.seed,
+            frequency_penalty=call.frequency_penalty,
+            presence_penalty=call.presence_penalty,
+        )
+        if any(message.role == "tool" for message in call.messages):
+            raise errors.UnsupportedError(
+                "OpenAI takes the result of a tool together with the id of its call, which a message of role 'tool' "
+                'does not carry. Send it as an item of extra={"input": [...]}.',
+                provider="openai",
+                model=call.model,
+            )
+        # In the order of the official SDK, so that the bytes are the same as well.
+        body: dict[str, Any] = {
+            "model": call.model,
+            "stream": call.stream or None,
+            "input": [{"role": message.role, "content": message.content} for message in call.messages],
+            "instructions": call.system,
+            "max_output_tokens": call.max_tokens,
+            "temperature": call.temperature,
+            "text": _text_format(call),
+            "top_p": call.top_p,
+        }
+        given = {name: value for name, value in body.items() if value is not None}
+        return json_request(f"{endpoint.base_url}/responses", endpoint, given | dict(call.extra))
+
+    def decode(self, call: Call, reply: HttpReply) -> Completion:
+        """Return the answer in a whole reply. Raises `InvalidResponse` for anything that is not one."""
+        return completion(call, reply_fields(reply), reply.headers.get("x-request-id"))
+
+
+def completion(call: Call, response: Fields, request_id: str | None = None) -> Completion:
+    """Return the answer that a `response` object holds. Raises what the object reports, if it failed."""
+    raise_failure(response)
+    items = sequence(response, "output")
+    said, refused = said_in(items)
+    calls = tool_calls_in(items)
+    reason = finish_reason(response, refused=refused, called=bool(calls))
+    if not items and reason in ("stop", None):
+        raise malformed(response, "output", "a list with an answer in it")
+    return Completion(
+        text=answer_text(call, said, reason),
+        model=text_or_none(response, "model") or call.model,
+        finish_reason=reason,
+        usage=usage_of(response.get("usage")),
+        request_id=request_id,
+        tool_calls=calls,
+        raw=response,
+    )
+
+
+def raise_failure(response: Fields) -> None:
+    """Raise the error in a `response` object that failed, was cancelled, or has not been made yet."""
+    status, error = text_or_none(response, "status"), response.get("error")
+    if error or status == "failed":
+        fields: Fields = cast("Fields", error) if isinstance(error, dict) else {"message": error}
+        message = fields.get("message")
+        raise stream_error(
+            message if isinstance(message, str) else f"the server reported {shown(dict(fields))}",
+            f"{fields.get('type') or ''} {fields.get('code') or ''}",
+        )
+    if status not in ("completed", "incomplete", None):
+        raise errors.InvalidResponse(f"the answer is not there: its status is {status!r}")
+
+
+def finish_reason(response: Fields, *, refused: bool, called: bool) -> str | None:
+    """Return why the model stopped, in the words that all providers share where there is one."""
+    if refused:
+        return "content_filter"
+    status = text_or_none(response, "status")
+    if status == "incomplete":
+        details: object = response.get("incomplete_details")
+        reason = text_or_none(cast("Fields", details), "reason") if isinstance(details, dict) else None
+        return "length" if reason == "max_output_tokens" else reason or "incomplete"
+    if status is None:
+        return None
+    return "tool_calls" if called else "stop"
+
+
+def said_in(items: Sequence[Fields]) -> tuple[str, bool]:
+    """Return the text of all messages in `items`, and whether the model refused."""
+    said: list[str] = []
+    refused = False
+    for item in items:
+        if text(item, "type") != "message":
+            continue
+        for part in sequence(item, "content"):
+            kind = text(part, "type")
+            if kind == "output_text":
+                said.append(text(part, "text"))
+            elif kind == "refusal":
+                said.append(text(part, "refusal"))
+                refused = True
+    return "".join(said), refused
+
+
+def tool_calls_in(items: Sequence[Fields]) -> tuple[ToolCall, ...]:
+    """Return the calls in `items`; a tool that takes free text has that as its arguments."""
+    fields = {"function_call": "arguments", "custom_tool_call": "input"}
+    return tuple(
+        ToolCall(text(item, "call_id"), text(item, "name"), text(item, fields[item["type"]]))
+        for item in items
+        if text(item, "type") in fields
+    )
+
+
+def usage_of(usage: object) -> Usage:
+    """Return the tokens in a `usage` object; None for every count that is absent or impossible."""
+    fields: Fields = cast("Fields", usage) if isinstance(usage, dict) else {}
+    used, made = tokens(fields, "input_tokens"), tokens(fields, "output_tokens")
+    inputs, outputs = fields.get("input_tokens_details"), fields.get("output_tokens_details")
+    return Usage(
+        input_tokens=used,
+        output_tokens=made,
+        cached_input_tokens=tokens(inputs, "cached_tokens", of=used),
+        cache_write_tokens=tokens(inputs, "cache_write_tokens", of=used),
+        reasoning_tokens=tokens(outputs, "reasoning_tokens", of=made),
+    )
+
+
+def _text_format(call: Call) -> dict[str, Any] | None:
+    schema = wanted_schema(call)
+    if schema is None:
+        return None
+    strict, is_strict = strict_schema(schema)
+    return {
+        "format": {"type": "json_schema", "strict": is_strict, "name": schema_name(schema), "schema": strict}
+    }
