@@ -20,9 +20,9 @@ from workspace import ROOT, distributions
 LOOSE = ("tests-integration", "tools", "tools/tests", "examples", "benchmarks")
 
 
-def portions(only: tuple[str, ...]) -> list[str]:
+def portions(only: tuple[str, ...], root: Path = ROOT) -> list[str]:
     """Return the portions of the distributions named in `only`, or of all."""
-    chosen = [dist for dist in distributions() if not only or dist.name in only]
+    chosen = [dist for dist in distributions(root) if not only or dist.name in only]
     return [
         name for dist in chosen for name in dist.portions if _has_code(dist.source.joinpath(*name.split(".")))
     ]
@@ -32,10 +32,10 @@ def _has_code(folder: Path) -> bool:
     return (folder / "__init__.py").exists()
 
 
-def folders(only: tuple[str, ...]) -> Iterator[Path]:
+def folders(only: tuple[str, ...], root: Path = ROOT) -> Iterator[Path]:
     """Yield each folder whose Python files mypy checks in one run: one namespace of loose modules."""
-    tops = [dist.folder / "tests" for dist in distributions() if not only or dist.name in only]
-    tops += [] if only else [ROOT / name for name in LOOSE]
+    tops = [dist.folder / "tests" for dist in distributions(root) if not only or dist.name in only]
+    tops += [] if only else [root / name for name in LOOSE]
     seen: set[Path] = set()
     for top in tops:
         for folder in sorted({path.parent for path in top.rglob("*.py")}):

@@ -32,12 +32,12 @@ class Row:
         return 100.0 if total == 0 else 100.0 * (total - self.missed) / total
 
 
-def measure(dist: Distribution, files: dict[str, Any]) -> Row:
+def measure(dist: Distribution, files: dict[str, Any], root: Path = ROOT) -> Row:
     """Add up the files of `dist` in `files`, coverage's own JSON report keyed by path relative to the root."""
     statements = branches = missed = 0
     unseen: list[Path] = []
     for module in dist.modules():
-        path = module.relative_to(ROOT)
+        path = module.relative_to(root)
         report = files.get(path.as_posix())
         if report is None:
             if module.read_text(encoding="utf-8").strip():
@@ -50,17 +50,27 @@ def measure(dist: Distribution, files: dict[str, Any]) -> Row:
     return Row(dist.name, statements, branches, missed, tuple(unseen))
 
 
+def verdict(rows: list[Row]) -> list[str]:
+    """Return what is wrong with `rows`, as one line each."""
+    found = [f"{path} was imported by no test" for row in rows for path in row.unseen]
+    found += [
+        f"{row.name}: {row.percent:.1f} % of its lines and branches ran, less than {FLOOR:.0f} %"
+        for row in rows
+        if row.percent < FLOOR
+    ]
+    return found
+
+
 def main() -> int:
     files = json.loads((ROOT / "coverage.json").read_text(encoding="utf-8"))["files"]
     rows = [measure(dist, files) for dist in distributions() if dist.portions]
     print(f"\n{'distribution':<20}{'lines':>8}{'branches':>10}{'missed':>8}{'covered':>10}")
     for row in rows:
-        mark = "" if row.percent >= FLOOR else f"   under {FLOOR:.0f} %"
-        print(f"{row.name:<20}{row.statements:>8}{row.branches:>10}{row.missed:>8}{row.percent:>9.1f}%{mark}")
-    unseen = [path for row in rows for path in row.unseen]
-    for path in unseen:
-        print(f"never imported by a test: {path}")
-    return 1 if unseen or any(row.percent < FLOOR for row in rows) else 0
+        print(f"{row.name:<20}{row.statements:>8}{row.branches:>10}{row.missed:>8}{row.percent:>9.1f}%")
+    wrong = verdict(rows)
+    for line in wrong:
+        print(line)
+    return 1 if wrong else 0
 
 
 if __name__ == "__main__":
