@@ -77,7 +77,9 @@ def conceal(value: Any, within: Path = ()) -> Any:
 
 def holds_key(path: Path) -> bool:
     """Whether what stands at `path` is a credential, in its place or out of it."""
-    return path[:1] == ("credentials",) or (bool(path) and path[-1].lower().replace("-", "_").endswith("api_key"))
+    return path[:1] == ("credentials",) or (
+        bool(path) and path[-1].lower().replace("-", "_").endswith("api_key")
+    )
 
 
 def merge(low: Tree, high: Tree) -> Tree:
@@ -146,8 +148,13 @@ def leaves(value: Any, path: Path = ()) -> list[tuple[Path, Any]]:
 
 
 def dotted(path: Path) -> str:
-    """Return `path` as a user writes it. A name that is long enough to be a mistaken key is not repeated."""
-    if path[:1] == ("credentials",) and len(path) > 1 and len(path[1]) > 40:
+    """Return `path` as a user writes it. A name that may be a key, put where its name belongs, is not repeated."""
+    if (
+        path[:1] == ("credentials",)
+        and len(path) > 1
+        and len(path[1]) > 24
+        and not path[1].endswith("api_key")
+    ):
         return "credentials.…"
     return ".".join(path)
 

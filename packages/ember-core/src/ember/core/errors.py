@@ -13,6 +13,8 @@
     ├── PluginError                       an installed plugin cannot be used
     └── BlockedLoop (RuntimeError)        blocking where only `await` can work
 
+    ConfigWarning (UserWarning)           ... and what is wrong with a setting, but does not stop anyone
+
 Messages say what happened, why, and what to do. The constructor's arguments stay in `args`, so every error survives
 pickling, and none of them carries a secret.
 """
@@ -61,6 +63,10 @@ class UnknownKey(ConfigError):
     def describe(self) -> str:
         hint = f" Did you mean {' or '.join(map(repr, self.suggestions))}?" if self.suggestions else ""
         return f"Ember has no configuration key {self.key!r}.{hint}"
+
+
+class ConfigWarning(UserWarning):
+    """Something about a setting, or a file of settings, that its owner should know. Each is said once per process."""
 
 
 class StorageError(EmberError, OSError):

@@ -1,0 +1,303 @@
+"""What may be configured: the sections, their keys, the type of each, and what unknown keys resemble."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Final, TypeAlias, cast
+
+from ember.core.errors import AlreadyRegistered, ConfigError, UnknownKey
+from ember.core.secrets import Secret
+from ember.core.suggest import nearest
+
+from ._credentials import provider_of, stripped, usable
+from ._tree import EMPTY, Misfit, Path, Tree, dotted, freeze, holds_key, is_tree, kind, leaves
+
+SettingType: TypeAlias = type[str] | type[int] | type[float] | type[bool] | type[list[str]] | type[object]
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One key of a section: its type, the value it has when nobody sets it, and what it is for.
+
+    `type` is `str`, `int`, `float`, `bool`, `list` (of texts; one text counts as a list of one), or `object` for any
+    plain value. Numbers may be bounded by `low` and `high`, both inclusive.
+    """
+
+    type: SettingType
+    default: Any = None
+    about: str = ""
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A level of keys. `other` says what any further name holds; without it there are no further names."""
+
+    keys: Mapping[str, Setting | Table] = field(default_factory=lambda: EMPTY)
+    other: Setting | Table | None = None
+
+
+Node: TypeAlias = Setting | Table
+ANYTHING: Final = Setting(object)
+
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_:/@+-]*")
+_OPEN_NAME: Final = re.compile(r"[A-Za-z0-9](?!.*\.\.)[A-Za-z0-9_:/@+.-]*")
+_CREDENTIAL: Final = re.compile(r"[a-z0-9][a-z0-9_-]*_api_key")
+
+_MODELS: Final = Table(
+    {
+        "default": Setting(str, about="the model that `models(None, ...)` calls"),
+        "system": Setting(str, about="the system prompt"),
+        "temperature": Setting(float, low=0, about="sampling temperature"),
+        "top_p": Setting(float, low=0, high=1, about="nucleus sampling: the share of probability kept"),
+        "max_tokens": Setting(int, low=1, about="the most tokens an answer may have"),
+        "stop": Setting(list, about="texts at which an answer ends"),
+        "seed": Setting(int, about="seed of the sampling, where the provider has one"),
+        "timeout": Setting(float, 600.0, low=0, about="total seconds a call may take, retries included"),
+        "aliases": Table(other=Setting(str, about="another name for a model")),
+    }
+)
+_PROVIDER: Final = Table(
+    {
+        "base_url": Setting(str, about="where the provider's API is"),
+        "timeout": Setting(float, low=0, about="total seconds for calls to this provider"),
+    },
+    other=ANYTHING,
+)
+_CREDENTIALS: Final = Table(other=Setting(str, about="the provider's API key"))
+_LOGGING: Final = Table({"content": Setting(bool, False, about="whether prompts and answers may be logged")})
+
+# Replaced, never mutated: readers take no lock.
+_sections: Mapping[str, Table] = MappingProxyType(
+    {"models": _MODELS, "providers": Table(other=_PROVIDER), "credentials": _CREDENTIALS, "logging": _LOGGING}
+)
+
+
+def sections() -> Mapping[str, Table]:
+    """Return every section there is, with those plugins have added."""
+    return _sections
+
+
+def add_section(name: str, keys: Mapping[str, Setting]) -> bool:
+    """Add a section; return whether that changed anything. See `ember.context.register_section`."""
+    global _sections
+    table = Table(MappingProxyType(dict(keys)), other=ANYTHING)
+    known = _sections.get(name)
+    if known == table:
+        return False
+    if known is not None:
+        raise AlreadyRegistered("configuration section", name)
+    if not name.isidentifier() or name.startswith("_"):
+        raise ConfigError(
+            f"A configuration section cannot be named {name!r}: use letters, digits and underscores."
+        )
+    for key, setting in keys.items():
+        if not _NAME.fullmatch(key):
+            raise ConfigError(
+                f"A configuration key cannot be named {key!r}: use letters, digits and underscores."
+            )
+        if setting.default is not None:
+            _fit(setting, (name, key), freeze(setting.default))
+    _sections = MappingProxyType({**_sections, name: table})
+    return True
+
+
+def defaults(section: str) -> Tree:
+    """Return the built-in values of a section."""
+    table = _sections.get(section)
+    return EMPTY if table is None else _defaults(table)
+
+
+def _defaults(table: Table) -> Tree:
+    values: dict[str, Any] = {}
+    for name, node in table.keys.items():
+        if isinstance(node, Table):
+            values[name] = _defaults(node)
+        elif node.default is not None:
+            values[name] = freeze(node.default)
+    return MappingProxyType(values)
+
+
+def parse(key: str) -> Path:
+    """Return the path a dotted key means. ConfigError if it is no key at all, whatever the schema.
+
+    In a map of names to single values the rest of the key is the name, dots and all.
+
+    >>> parse("models.aliases.gpt-4.1")
+    ('models', 'aliases', 'gpt-4.1')
+    """
+    parts = key.split(".")
+    if not all(map(_NAME.fullmatch, parts)):
+        raise ConfigError(f"{key!r} is not a configuration key. Keys look like 'models.default'.")
+    node: Node | None = _sections.get(parts[0])
+    for depth, part in enumerate(parts[1:], 1):
+        if not isinstance(node, Table):
+            break
+        if part not in node.keys and isinstance(node.other, Setting) and node.other is not ANYTHING:
+            return (*parts[:depth], ".".join(parts[depth:]))
+        node = node.keys.get(part, node.other)
+    return tuple(parts)
+
+
+def find(path: Path) -> Node | None:
+    """Return what the schema says of `path`, or None if it knows no such key."""
+    if path[:1] == ("credentials",) and len(path) > 1:
+        return _CREDENTIALS.other if len(path) == 2 and _CREDENTIAL.fullmatch(path[1]) else None
+    node: Node | None = _sections.get(path[0])
+    for name in path[1:]:
+        if isinstance(node, Table):
+            further = node.other if node.other is ANYTHING or _OPEN_NAME.fullmatch(name) else None
+            node = node.keys.get(name, further)
+        elif node is not ANYTHING:
+            return None
+    return node
+
+
+def unknown(path: Path) -> UnknownKey:
+    """Return the error for a key the schema does not have, with the keys that may be meant."""
+    key = dotted(path)
+    known = list(_known_keys())
+    if path[0] == "credentials":
+        return UnknownKey(key, (f"credentials.{_credential_meant(path)}",) if len(path) == 2 else ())
+    same_name = [name for name in known if name.rpartition(".")[2] == path[-1]]
+    return UnknownKey(key, tuple(same_name[:3]) or nearest(key, known))
+
+
+def resembles_section(name: str) -> bool:
+    """Whether `name` is likely a misspelt section, rather than that of a plugin nothing has loaded yet."""
+    return name not in _sections and bool(nearest(name, _sections))
+
+
+def check(path: Path, value: Any, on_unknown: Callable[[Path], None]) -> Any:
+    """Return `value` as the schema wants it at `path`: frozen, of the right type, keys wrapped as secrets.
+
+    Raises Misfit where it does not fit. `on_unknown` is called with each unknown path below a known one, which is
+    left out when that returns.
+    """
+    node = find(path)
+    if node is None:
+        on_unknown(path)
+        return None
+    return _check(node, path, freeze(value, path), on_unknown)
+
+
+def accept(path: Path, value: Any, source: str) -> Any:
+    """Return `value`, which a caller gave for `path`, as `check` does; `source` says how, for errors.
+
+    Raises UnknownKey, ConfigError or InvalidCredential. Keys are wrapped already: see `conceal`.
+    """
+
+    def refuse(below: Path) -> None:
+        raise unknown(below)
+
+    try:
+        checked = check(path, value, refuse)
+    except Misfit as misfit:
+        raise ConfigError(f"{dotted(misfit.path)} {misfit.problem}.") from None
+    for below, leaf in leaves(checked, path):
+        if isinstance(leaf, Secret):
+            usable(leaf, provider_of(below[-1]), source)
+    return checked
+
+
+def _check(node: Node, path: Path, value: Any, on_unknown: Callable[[Path], None]) -> Any:
+    if isinstance(node, Setting):
+        return _fit(node, path, value)
+    if value is None:
+        return None
+    if not is_tree(value):
+        raise Misfit(path, f"expects a mapping of names to values, got {kind(value)}")
+    checked: dict[str, Any] = {}
+    for name, inner in cast("Tree", value).items():
+        below = (*path, name)
+        if find(below) is None:
+            on_unknown(below)
+        else:
+            checked[name] = _check(node.keys.get(name) or node.other or ANYTHING, below, inner, on_unknown)
+    return MappingProxyType(checked)
+
+
+def _fit(setting: Setting, path: Path, value: Any) -> Any:
+    if holds_key(path):
+        return _fit_key(path, value)
+    if setting.type is object:
+        for below, leaf in leaves(value, path):
+            if holds_key(below):
+                _fit_key(below, leaf)
+        return value
+    if value is None:
+        return None
+    if setting.type is list:
+        texts = (value,) if isinstance(value, str) else value
+        if isinstance(texts, tuple) and all(
+            isinstance(text, str) for text in cast("tuple[object, ...]", texts)
+        ):
+            return cast("tuple[str, ...]", texts)
+        raise Misfit(path, f"expects a list of texts, got {kind(value)}")
+    if setting.type is str:
+        if isinstance(value, str):
+            return value
+        quotes = "" if is_tree(value) or isinstance(value, tuple) else " (in a file, put it in quotes)"
+        raise Misfit(path, f"expects text, got {kind(value)}{quotes}")
+    if setting.type is bool:
+        found = _SWITCHES.get(value.strip().lower()) if isinstance(value, str) else value
+        if isinstance(found, bool):
+            return found
+        raise Misfit(path, f"expects true or false, got {kind(value)}")
+    return _fit_number(setting, path, value)
+
+
+_SWITCHES: Final[Mapping[str, bool]] = {"true": True, "false": False, "yes": True, "no": False}
+
+
+def _fit_number(setting: Setting, path: Path, value: Any) -> int | float:
+    whole = setting.type is int
+    wanted = "a whole number" if whole else "a number"
+    number: Any = value
+    if isinstance(value, str):  # the command line and the environment have nothing but text
+        try:
+            number = int(value) if whole else float(value)
+        except ValueError:
+            number = None
+    if isinstance(number, bool) or not isinstance(number, (int, float)) or not math.isfinite(number):
+        raise Misfit(path, f"expects {wanted}, got {kind(value)}")
+    if whole and number != int(number):
+        raise Misfit(path, f"expects a whole number, got {number}")
+    if (setting.low is not None and number < setting.low) or (
+        setting.high is not None and number > setting.high
+    ):
+        bounds = (
+            f"at least {setting.low}" if setting.high is None else f"between {setting.low} and {setting.high}"
+        )
+        raise Misfit(path, f"must be {bounds}, not {number}")
+    return int(number) if whole else float(number)
+
+
+def _fit_key(path: Path, value: Any) -> Secret | None:
+    if path[0] != "credentials":
+        name = path[1] if len(path) > 2 else "<provider>"
+        raise Misfit(path, f"is not where keys are kept. Write it as credentials.{name}_api_key")
+    if value is None:
+        return None
+    if not isinstance(value, Secret):
+        raise Misfit(path, f"expects the key as text, got {kind(value)} (in a file, put it in quotes)")
+    return stripped(value)
+
+
+def _known_keys(table: Table | None = None, prefix: str = "") -> Iterator[str]:
+    for name, node in (_sections if table is None else table.keys).items():
+        yield prefix + name
+        if isinstance(node, Table):
+            yield from _known_keys(node, f"{prefix}{name}.")
+
+
+def _credential_meant(path: Path) -> str:
+    name = re.sub(r"[^a-z0-9_-]", "_", path[1].lower())
+    if len(name) > 24:
+        return "<provider>_api_key"
+    return name if name.endswith("_api_key") else f"{re.sub('_?(api)?_?key$', '', name)}_api_key"
