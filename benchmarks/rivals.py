@@ -1,0 +1,152 @@
+"""The same chat completion, made by Ember and by what one would use instead: a name to a function of (base URL, key).
+
+Each maker returns a function that makes one call and returns the answer's text. A rival that is not installed is left
+out of a table, by name.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import Awaitable, Callable
+from http.client import HTTPConnection
+from urllib.parse import urlsplit
+
+MODEL = "gpt-4o"
+PROMPT = "Say hello to the benchmark, please."
+BODY = {"model": MODEL, "messages": [{"role": "user", "content": PROMPT}]}
+KEY = "sk-benchmark-0123456789abcdef"
+
+Call = Callable[[], str]
+AsyncCall = Callable[[], Awaitable[str]]
+
+
+def use_server(url: str) -> None:
+    """Point Ember and the SDKs at the local server."""
+    os.environ["OPENAI_BASE_URL"], os.environ["OPENAI_API_KEY"] = f"{url}/v1", KEY
+
+
+def text_of(reply: bytes) -> str:
+    return str(json.loads(reply)["choices"][0]["message"]["content"])
+
+
+def http_client(url: str) -> Call:
+    """The standard library, by hand: one kept-alive connection, the body encoded and the answer decoded."""
+    connection = HTTPConnection(urlsplit(url).netloc)
+    headers = {"content-type": "application/json", "authorization": f"Bearer {KEY}"}
+
+    def call() -> str:
+        connection.request("POST", "/v1/chat/completions", json.dumps(BODY).encode(), headers)
+        return text_of(connection.getresponse().read())
+
+    return call
+
+
+def ember(url: str) -> Call:
+    from ember.api import models
+
+    return lambda: models(f"openai/{MODEL}", PROMPT)
+
+
+def ember_async(url: str) -> AsyncCall:
+    from ember.api import models
+
+    return lambda: models.acall(f"openai/{MODEL}", PROMPT)
+
+
+def aiohttp_async(url: str) -> AsyncCall:
+    import aiohttp
+
+    session: list[aiohttp.ClientSession] = []
+
+    async def call() -> str:
+        if not session:
+            session.append(aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)))
+        async with session[0].post(
+            f"{url}/v1/chat/completions", json=BODY, headers={"authorization": f"Bearer {KEY}"}
+        ) as reply:
+            return text_of(await reply.read())
+
+    return call
+
+
+def httpx_sync(url: str) -> Call:
+    import httpx2
+
+    client = httpx2.Client()
+
+    def call() -> str:
+        reply = client.post(
+            f"{url}/v1/chat/completions", json=BODY, headers={"authorization": f"Bearer {KEY}"}
+        )
+        return text_of(reply.content)
+
+    return call
+
+
+def httpx_async(url: str) -> AsyncCall:
+    import httpx2
+
+    client = httpx2.AsyncClient(limits=httpx2.Limits(max_connections=None), timeout=None)
+
+    async def call() -> str:
+        reply = await client.post(
+            f"{url}/v1/chat/completions", json=BODY, headers={"authorization": f"Bearer {KEY}"}
+        )
+        return text_of(reply.content)
+
+    return call
+
+
+def openai_sync(url: str) -> Call:
+    from openai import OpenAI
+
+    client = OpenAI(api_key=KEY, base_url=f"{url}/v1", max_retries=0)
+
+    def call() -> str:
+        reply = client.chat.completions.create(model=MODEL, messages=[{"role": "user", "content": PROMPT}])
+        return reply.choices[0].message.content or ""
+
+    return call
+
+
+def openai_async(url: str) -> AsyncCall:
+    from openai import AsyncOpenAI
+
+    client = AsyncOpenAI(api_key=KEY, base_url=f"{url}/v1", max_retries=0)
+
+    async def call() -> str:
+        reply = await client.chat.completions.create(
+            model=MODEL, messages=[{"role": "user", "content": PROMPT}]
+        )
+        return reply.choices[0].message.content or ""
+
+    return call
+
+
+SYNC: dict[str, Callable[[str], Call]] = {
+    "http.client": http_client,
+    "ember models()": ember,
+    "httpx2": httpx_sync,
+    "openai SDK": openai_sync,
+}
+ASYNC: dict[str, Callable[[str], AsyncCall]] = {
+    "aiohttp": aiohttp_async,
+    "ember models.acall()": ember_async,
+    "httpx2 async": httpx_async,
+    "openai SDK async": openai_async,
+}
+
+
+def run_async(call: AsyncCall, times: int) -> None:
+    """Make `times` calls one after another on the running loop."""
+
+    async def several() -> None:
+        for _ in range(times):
+            await call()
+
+    _LOOP.run_until_complete(several())
+
+
+_LOOP = asyncio.new_event_loop()
