@@ -28,7 +28,12 @@ def messages(asked: Mapping[str, Any], say: Say) -> Answer:
     if not asked.get("stream"):
         return Answer(whole, read, wrote)
     # The first event's output_tokens is a small number that the last one replaces, as with the real service.
-    begun = {**whole, "content": [], "stop_reason": None, "usage": {"input_tokens": read, "output_tokens": 1}}
+    begun: dict[str, Any] = {
+        **whole,
+        "content": [],
+        "stop_reason": None,
+        "usage": {"input_tokens": read, "output_tokens": 1},
+    }
     steps: list[dict[str, Any]] = [
         {"type": "message_start", "message": begun},
         {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},

@@ -31,7 +31,6 @@ class Connection(asyncio.BufferedProtocol):
     """Requests are answered one after another, in the order they came."""
 
     __slots__ = (
-        "_head_end",
         "_host",
         "_loop",
         "_number",
@@ -73,7 +72,7 @@ class Connection(asyncio.BufferedProtocol):
                 self._refuse(b"431 Request Header Fields Too Large")
             return
         first, _, lines = self._rest[:end].decode("latin-1").partition("\r\n")
-        headers = {}
+        headers: dict[str, str] = {}
         for line in lines.split("\r\n") if lines else ():
             name, _, value = line.partition(":")
             headers[name.lower()] = value.strip()
@@ -101,9 +100,7 @@ class Connection(asyncio.BufferedProtocol):
             self._send(request, plan)
 
     def _send(self, request: Request, plan: Frames) -> None:
-        self._host.book(request, plan)
-        self._transport.write(plan.head)
-        self._finish(request, close=request.headers.get("connection", "").lower() == "close")
+        self._end(request, plan, plan.head)
 
     async def _play(self, request: Request, plan: Frames) -> None:
         """Send the frames piece by piece, then end as they say."""
@@ -114,28 +111,50 @@ class Connection(asyncio.BufferedProtocol):
             await self._write(piece)
             await asyncio.sleep(plan.delay)
             piece = following
-        # Booked before the last byte: who has the whole answer finds it in the ledger.
-        self._host.book(request, plan)
+        if plan.ending in ("keep", "drop"):
+            await self._room()
+            self._end(request, plan, piece)
+            return
         await self._write(piece)
         if plan.ending == "hang":
             await asyncio.Event().wait()
-        if plan.ending == "reset":
-            # RST throws away what the other side has not read yet: give it the time to.
-            await asyncio.sleep(0.05 if piece else 0)
-            sock: socket.socket | None = self._transport.get_extra_info("socket")
-            if sock is not None:
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_ZERO)
-            self._finish(request, close=False)
-            self._transport.abort()
-            return
-        asked = request.headers.get("connection", "").lower() == "close"
-        self._finish(request, close=plan.ending == "drop" or asked)
+        # RST throws away what the other side has not read yet: give it the time to.
+        await asyncio.sleep(0.05 if piece else 0)
+        sock: socket.socket | None = self._transport.get_extra_info("socket")
+        if sock is not None:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_ZERO)
+        self._over(request)
+        self._transport.abort()
+
+    def _end(self, request: Request, plan: Frames, last: bytes) -> None:
+        """Send the last bytes of a reply, and take the next request unless the connection is to close."""
+        # The books are closed before the last byte goes out: who has the whole answer finds it in them.
+        self._host.book(request, plan)
+        self._over(request)
+        if last:
+            self._transport.write(last)
+        if plan.ending == "drop" or request.headers.get("connection", "").lower() == "close":
+            self._transport.close()
+        elif self._rest:
+            self._loop.call_soon(self._resume)
+
+    def _over(self, request: Request) -> None:
+        self._request = self._timer = self._task = None
+        self._host.finish(request, aborted=False)
+
+    def _resume(self) -> None:
+        if self._request is None and not self._transport.is_closing():
+            self._read()
 
     async def _write(self, piece: bytes) -> None:
-        if self._roomy is not None:
-            await self._roomy.wait()
+        await self._room()
         if piece:
             self._transport.write(piece)
+
+    async def _room(self) -> None:
+        """Return when the other side has read enough for more to be sent."""
+        if self._roomy is not None:
+            await self._roomy.wait()
 
     def pause_writing(self) -> None:
         self._roomy = asyncio.Event()
@@ -144,18 +163,6 @@ class Connection(asyncio.BufferedProtocol):
         if self._roomy is not None:
             self._roomy.set()
             self._roomy = None
-
-    def _finish(self, request: Request, *, close: bool) -> None:
-        self._request = self._timer = self._task = None
-        self._host.finish(request, aborted=False)
-        if close:
-            self._transport.close()
-        elif self._rest:
-            self._loop.call_soon(self._resume)
-
-    def _resume(self) -> None:
-        if self._request is None and not self._transport.is_closing():
-            self._read()
 
     def _refuse(self, status: bytes) -> None:
         self._transport.write(b"HTTP/1.1 " + status + b"\r\nconnection: close\r\ncontent-length: 0\r\n\r\n")

@@ -67,10 +67,12 @@ def text_of(content: Any) -> str:
     """Return the text of a message's content: a string, or a list of parts of which some are text."""
     if isinstance(content, str):
         return content
-    parts: list[Any] = content if isinstance(content, list) else []
-    return "".join(
-        part["text"] for part in parts if isinstance(part, dict) and isinstance(part.get("text"), str)
-    )
+    if content is None:
+        return ""
+    if not isinstance(content, list):
+        raise BadRequest("a message's content is a string or a list of parts.")
+    parts: list[Mapping[str, Any]] = content  # pyright: ignore[reportUnknownVariableType]
+    return "".join(str(part.get("text", "")) for part in parts)
 
 
 def last_user_text(messages: Any) -> str:

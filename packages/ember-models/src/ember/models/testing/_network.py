@@ -6,6 +6,7 @@ Python use. A child process, or a C library with sockets of its own, is not seen
 
 from __future__ import annotations
 
+import errno
 import socket
 import sys
 from collections.abc import Iterator
@@ -21,8 +22,11 @@ _CONNECTING = frozenset({"socket.connect", "socket.sendto", "socket.sendmsg"})
 _RESOLVING = frozenset({"socket.getaddrinfo", "socket.gethostbyname"})
 
 
-class NetworkRefused(RuntimeError):
-    """Something reached for the network while `refusing` was in force."""
+class NetworkRefused(PermissionError):
+    """Something reached for the network while `refusing` was in force.
+
+    An OSError, because that is what code around sockets expects and cleans up after.
+    """
 
 
 @contextmanager
@@ -32,7 +36,7 @@ def refusing() -> Iterator[list[str]]:
     >>> with refusing() as refused:
     ...     socket.create_connection(("192.0.2.1", 80))
     Traceback (most recent call last):
-    ember.models.testing._network.NetworkRefused: 192.0.2.1 is beyond this machine, and this test may not go there...
+    ember.models.testing._network.NetworkRefused: [Errno 13] 192.0.2.1 is beyond this machine, and this test may not go there...
     >>> refused
     ['192.0.2.1']
     """
@@ -48,13 +52,13 @@ def refusing() -> Iterator[list[str]]:
         _watchers[:] = [watcher for watcher in _watchers if watcher is not refused]
 
 
-def _hook(event: str, args: tuple[Any, ...]) -> None:
+def _hook(event: str, args: Any) -> None:
     if not _watchers or not event.startswith("socket."):
         return
     if event in _CONNECTING:
-        address = args[1]
+        address: Any = args[1]
         # Unix sockets have a path; netlink and the like have numbers; a UDP socket that is connected sends to None.
-        host: Any = address[0] if isinstance(address, tuple) and address else None
+        host: Any = address[0] if isinstance(address, tuple) else None  # pyright: ignore[reportUnknownVariableType]
     elif event in _RESOLVING:
         host = args[0]
     else:
@@ -65,7 +69,8 @@ def _hook(event: str, args: tuple[Any, ...]) -> None:
         for watcher in _watchers:
             watcher.append(host)
         raise NetworkRefused(
-            f"{host} is beyond this machine, and this test may not go there. Use the `server` fixture's URL instead."
+            errno.EACCES,
+            f"{host} is beyond this machine, and this test may not go there. Use the `server` fixture's URL instead.",
         )
 
 

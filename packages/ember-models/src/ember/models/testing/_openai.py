@@ -34,7 +34,8 @@ def chat_completions(asked: Mapping[str, Any], say: Say) -> Answer:
         {**part, "choices": [{"index": 0, "delta": delta, "logprobs": None, "finish_reason": end}]}
         for delta, end in zip(deltas, ends)
     ]
-    if (asked.get("stream_options") or {}).get("include_usage"):
+    options: Mapping[str, Any] = asked.get("stream_options") or {}
+    if options.get("include_usage"):
         events.append({**part, "choices": [], "usage": usage})
     return Answer([*events, "[DONE]"], read, wrote)
 
@@ -74,10 +75,22 @@ def responses(asked: Mapping[str, Any], say: Say) -> Answer:
         "usage": None,
     }
     status = "incomplete" if short else "completed"
-    part = {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
-    item = {"id": "msg_local", "type": "message", "role": "assistant", "status": status, "content": [part]}
+    part: dict[str, Any] = {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
+    item: dict[str, Any] = {
+        "id": "msg_local",
+        "type": "message",
+        "role": "assistant",
+        "status": status,
+        "content": [part],
+    }
     why = {"reason": "max_output_tokens"} if short else None
-    whole = {**empty, "status": status, "incomplete_details": why, "output": [item], "usage": usage}
+    whole: dict[str, Any] = {
+        **empty,
+        "status": status,
+        "incomplete_details": why,
+        "output": [item],
+        "usage": usage,
+    }
     if not asked.get("stream"):
         return Answer(whole, read, wrote)
     at: dict[str, Any] = {"item_id": "msg_local", "output_index": 0, "content_index": 0}

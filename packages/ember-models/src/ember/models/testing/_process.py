@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import http.client
+import os
 import subprocess
 import sys
 import threading
@@ -61,8 +62,11 @@ class ServerProcess:
         """End the process. Does nothing if it is not running."""
         process, self._process = self._process, None
         if process is not None:
-            process.kill()
-            process.communicate()
+            try:
+                process.communicate(timeout=5)  # closes its standard input, which asks it to end
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.communicate()
 
     def __enter__(self) -> Self:
         return self.start()
@@ -82,7 +86,8 @@ def main() -> None:
     _allow_many_sockets()
     server = LocalServer(latency=options.latency, lifetime=options.lifetime, keep=0).start()
     print(server.port, flush=True)
-    closed = threading.Thread(target=sys.stdin.read, daemon=True)
+    # Not sys.stdin.read: a thread inside that holds a lock which the interpreter needs to exit.
+    closed = threading.Thread(target=os.read, args=(0, 1), daemon=True)
     closed.start()
     closed.join(options.lifetime)
     server.stop()

@@ -27,23 +27,25 @@ class LocalServer:
     whole or streamed as asked. Tokens are words. It runs in a thread of its own, for `lifetime` seconds at most, and
     keeps the last `keep` requests.
 
-    >>> import urllib.request
+    >>> import http.client
     >>> with LocalServer() as server:
-    ...     server.replies(429, {"retry-after": "2"}).then(200, text="hi")
-    ...     server.url.startswith("http://127.0.0.1:")
-    <ember.models.testing._reply.Script object at ...>
-    True
+    ...     script = server.replies(429, {"retry-after": "2"}).then(200, text="hi")
+    ...     first = http.client.HTTPConnection("127.0.0.1", server.port)
+    ...     first.request("GET", "/v1/models", headers={"Authorization": "Bearer sk-a"})
+    ...     first.getresponse().getheader("retry-after"), server.requests[0].key
+    ...     first.close()
+    ('2', 'sk-a')
     """
 
     def __init__(self, *, latency: float = 0.0, lifetime: float = 300.0, keep: int = 10_000) -> None:
         self.latency = latency
         self.answer: Say = _repeat
         self.port = 0
-        self.requests: deque[Request] = deque(maxlen=keep)
         self.ledger: dict[str, Account] = {}
         self.in_flight = self.high_water = self.connections = 0
         self.scratch = memoryview(bytearray(262_144))
         self._lifetime = lifetime
+        self._requests: deque[Request] = deque(maxlen=keep)
         self._scripts: dict[str | None, Script] = {}
         self._dialects: dict[str, Dialect | None] = {}
         self._open: set[Connection] = set()
@@ -139,11 +141,16 @@ class LocalServer:
     def reset(self) -> None:
         """Forget scripts, requests, ledger and high water; connections stay open."""
         self._scripts.clear()
-        self.requests.clear()
+        self._requests.clear()
         self.ledger.clear()
         self.answer, self._count, self.high_water = _repeat, 0, self.in_flight
 
     # What it saw
+
+    @property
+    def requests(self) -> list[Request]:
+        """The requests that arrived whole, oldest first; a copy."""
+        return list(self._requests)
 
     def stats(self) -> Stats:
         """Return the counters of this moment."""
@@ -158,7 +165,7 @@ class LocalServer:
         while not condition():
             if time.monotonic() > end:
                 raise AssertionError(
-                    f"this did not come true within {seconds:g} s; requests: {list(self.requests)}"
+                    f"this did not come true within {seconds:g} s; requests: {self.requests}"
                 )
             time.sleep(0.002)
 
@@ -176,7 +183,7 @@ class LocalServer:
         if request.path == STATS_PATH:
             return frames(Reply(), self.stats().to_json(), {"content-type": "application/json"}, 0.0)
         self._count += 1
-        self.requests.append(request)
+        self._requests.append(request)
         self._account(request).requests += 1
         self.in_flight += 1
         self.high_water = max(self.high_water, self.in_flight)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, cast
 
 from . import _anthropic, _openai
 from ._dialect import BadRequest, Dialect, Say
 from ._frames import Content, Frames, frames
 from ._record import Request
-from ._reply import Reply
+from ._reply import Event, Reply
 
 DIALECTS: dict[str, Dialect] = {
     "/chat/completions": _openai.CHAT_COMPLETIONS,
@@ -62,21 +62,30 @@ def speak(
         content = b""
     else:
         try:
-            asked: dict[str, Any] = json.loads(request.body)
-            answer = dialect.answer(asked, say if wanted.text is None else _always(wanted.text))
-        except (BadRequest, ValueError) as problem:
+            answer = dialect.answer(_asked(request), say if wanted.text is None else _always(wanted.text))
+        except BadRequest as problem:
             wanted, content = Reply(400), _dump(dialect.error(400, f"Invalid request: {problem}"))
         else:
             if wanted.fault is None:
                 bill = answer.input_tokens, answer.output_tokens
             said: Any = answer.content if wanted.change is None else wanted.change(answer.content)
             if isinstance(said, list):
-                content, head["content-type"] = said, _EVENTS
+                content, head["content-type"] = cast("list[Event]", said), _EVENTS
             else:
                 content = _dump(said)
     plan = frames(wanted, content, head, latency)
     plan.bill = bill
     return plan
+
+
+def _asked(request: Request) -> dict[str, Any]:
+    try:
+        asked = request.json
+    except ValueError:
+        raise BadRequest("the body is not JSON.") from None
+    if not isinstance(asked, dict):
+        raise BadRequest("the body is not a JSON object.")
+    return cast("dict[str, Any]", asked)
 
 
 def _dump(value: Any) -> bytes:
