@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from typing import Any, ClassVar, Final
 from urllib.parse import urlsplit
 
 from ember.context import EmberContext
 from ember.core import Registry
-from ember.core.errors import ConfigError, CredentialNotFound, NotRegistered, PluginError
+from ember.core.errors import ConfigError, CredentialNotFound, PluginError
 from ember.core.suggest import nearest
 
 from ._call import ModelId, nothing
@@ -188,6 +189,7 @@ def endpoint(provider: BaseProvider, context: EmberContext) -> tuple[Endpoint, s
     return Endpoint(base_url, None, options), "no key is set"
 
 
+@lru_cache(maxsize=64)
 def _base_url(url: str, provider: str) -> str:
     parts = urlsplit(url)
     problem = ""
@@ -202,5 +204,3 @@ def _base_url(url: str, provider: str) -> str:
         raise ConfigError(f"providers.{provider}.base_url = {shown!r} {problem}. Write it as https://host/path.")
     return url.rstrip("/")
 
-
-__all__ = ["ModelRegistry", "NotRegistered", "default_model", "endpoint", "listed", "route"]

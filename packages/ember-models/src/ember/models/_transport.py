@@ -77,24 +77,29 @@ class HttpExchange:
 
     async def read(self) -> bytes:
         """Return the whole body, decompressed. Raises `ResponseTooLarge`, `ConnectionFailed`, `InvalidResponse`."""
-        portions = [portion async for portion in self.chunks()]
+        unpack = _Unpacker(self.headers.get("content-encoding", ""))
+        portions: list[bytes] = []
+        while not self._response.content.at_eof():
+            portions.append(unpack.feed(await self._next()))
+        unpack.finish()
         return portions[0] if len(portions) == 1 else b"".join(portions)
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """Yield the body as it arrives, decompressed, at most `MOST_BYTES` of it."""
         unpack = _Unpacker(self.headers.get("content-encoding", ""))
-        content = self._response.content
+        while not self._response.content.at_eof():
+            portion = unpack.feed(await self._next())
+            if portion:
+                yield portion
+        unpack.finish()
+
+    async def _next(self) -> bytes:
         try:
-            # iter_any() would do the same through two more coroutines a chunk.
-            while not content.at_eof():
-                portion = unpack.feed(await content.readany())
-                if portion:
-                    yield portion
+            return await self._response.content.readany()
         except aiohttp.ClientError as error:
             raise _failure(error) from None
         except OSError as error:
             raise ConnectionFailed(f"the connection broke: {type(error).__name__}.") from None
-        unpack.finish()
 
     async def close(self) -> None:
         """Let go: a connection whose body was read whole is kept alive, any other is closed."""

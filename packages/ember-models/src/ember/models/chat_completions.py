@@ -6,19 +6,15 @@ one and forward to it.
 
 from __future__ import annotations
 
-import binascii
-import math
-import sys
-from array import array
 from collections.abc import Mapping
 from typing import Any, Final, Literal, cast
 
 from ember.core.events import Usage
 
-from . import errors
 from ._call import Call, EmbedCall
 from ._provider import Completion, Endpoint, HttpReply, HttpRequest, StreamDecoder, ToolCall, Vectors
 from ._sse import ServerEvent
+from ._vectors import vectors_in
 from .schemas import answer_text, schema_name, strict_schema, wanted_schema
 from .wire import (
     Fields,
@@ -126,19 +122,10 @@ class ChatCompletions:
         """Return the vectors, in base64 or as lists of numbers. Raises `InvalidResponse` if not one for each text."""
         body = reply_fields(reply)
         _raise_error_in(body)
-        entries = sequence(body, "data")
-        vectors = {entry.get("index", place): _vector(entry) for place, entry in enumerate(entries)}
-        if len(entries) != len(call.texts) or set(vectors) != set(range(len(call.texts))):
-            raise errors.InvalidResponse(
-                f"{len(call.texts)} texts were sent, and {len(entries)} embeddings numbered "
-                f"{shown(sorted(vectors, key=str))} came back"
-            )
-        if len(set(map(len, vectors.values()))) > 1:
-            raise errors.InvalidResponse("the embeddings of one answer differ in length")
         usage = body.get("usage")
         used = tokens(usage, "prompt_tokens")
         return Vectors(
-            vectors=tuple(vectors[place] for place in range(len(call.texts))),
+            vectors=vectors_in(sequence(body, "data"), len(call.texts)),
             model=text_or_none(body, "model") or call.model,
             # Embeddings have no output: with the input known, nothing is unknown.
             usage=Usage(input_tokens=used, output_tokens=None if used is None else 0),
@@ -242,7 +229,7 @@ def _response_format(call: Call) -> Mapping[str, Any] | None:
         return None
     strict, is_strict = strict_schema(schema)
     # False as well is said aloud: some compatible servers take an absent field for true.
-    named = {"schema": strict, "name": schema_name(schema), "strict": is_strict}
+    named = {"schema": strict, "name": schema_name(strict), "strict": is_strict}
     return {"type": "json_schema", "json_schema": named}
 
 
@@ -273,33 +260,3 @@ def _tool_call(fields: Fields) -> ToolCall:
         function = mapping(fields, "function")
         name, arguments = text(function, "name"), text(function, "arguments")
     return ToolCall(text_or_none(fields, "id") or "", name, arguments)
-
-
-def _vector(entry: Fields) -> tuple[float, ...]:
-    value: Any = entry.get("embedding")
-    if isinstance(value, str):
-        vector = _from_base64(value)
-    elif isinstance(value, list) and all(
-        isinstance(number, (int, float)) and not isinstance(number, bool)
-        for number in cast("list[object]", value)
-    ):
-        vector = tuple(map(float, cast("list[float]", value)))
-    else:
-        raise malformed(entry, "embedding", "a list of numbers")
-    if not vector or not all(map(math.isfinite, vector)):
-        raise errors.InvalidResponse("an embedding is empty, or holds a number that is not finite")
-    return vector
-
-
-def _from_base64(value: str) -> tuple[float, ...]:
-    """Return the little-endian 32-bit floats that `value` holds."""
-    numbers = array("f")
-    try:
-        numbers.frombytes(binascii.a2b_base64(value, strict_mode=True))
-    except ValueError:
-        raise errors.InvalidResponse(
-            f"an embedding is not base64 of 32-bit numbers: {shown(value)}"
-        ) from None
-    if sys.byteorder == "big":
-        numbers.byteswap()
-    return tuple(numbers)

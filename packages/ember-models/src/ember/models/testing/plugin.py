@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from ember.context import get_context
 
 from ._network import refusing
 from ._server import LocalServer
@@ -23,14 +24,19 @@ def server() -> Iterator[LocalServer]:
 
 
 @pytest.fixture
-def ember_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty EMBER_HOME (not created yet), and an environment without keys, base URLs or Ember's own variables."""
+def ember_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An empty EMBER_HOME (not created yet), and an environment without keys, base URLs or Ember's own variables.
+
+    What this process has read from another home, or set by `set_config`, is forgotten before the test and after it.
+    """
     for name in list(os.environ):
         if name.startswith("EMBER_") or name.endswith(("_API_KEY", "_BASE_URL", "_AUTH_TOKEN")):
             monkeypatch.delenv(name)
     home = tmp_path / "ember-home"
     monkeypatch.setenv("EMBER_HOME", str(home))
-    return home
+    get_context().reload(discard=True)
+    yield home
+    get_context().reload(discard=True)
 
 
 @pytest.fixture(autouse=True)
