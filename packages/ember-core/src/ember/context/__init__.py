@@ -6,13 +6,14 @@ _schema (what may be set), _environment, _credentials, _explain, _tree.
 
 from ember.core.errors import ConfigWarning as ConfigWarning
 
-from ._blocks import ContextBlock as ContextBlock
-from ._blocks import create_context as create_context
-from ._blocks import get_context as get_context
-from ._blocks import with_context as with_context
+from ._blocks import (
+    ContextBlock as ContextBlock,
+    create_context as create_context,
+    get_context as get_context,
+    with_context as with_context,
+)
 from ._context import EmberContext as EmberContext
 from ._credentials import Found as Found
-from ._explain import Explanation as Explanation
-from ._explain import Origin as Origin
+from ._explain import Explanation as Explanation, Origin as Origin
 from ._schema import Setting as Setting
 from ._settings import register_section as register_section

@@ -18,8 +18,8 @@ from weakref import WeakSet
 
 from ember.core.events import Scope
 
-from . import _schema
 from ._context import ROOT, EmberContext, Entry
+from ._schema import accept
 from ._tree import EMPTY, Tree, conceal, merge
 
 _current: Final[ContextVar[EmberContext]] = ContextVar("ember.context", default=ROOT)
@@ -45,8 +45,8 @@ def create_context(**overrides: Mapping[str, Any]) -> ContextBlock:
     """Return a block with these sections laid over the configuration, and a usage scope of its own.
 
     It acts inside `with` or `async with`, on everything called from there, and gives the new context. Calls made in it
-    are charged to it and to the contexts around it. Raises UnknownKey or ConfigError at once for what the schema does not
-    have, InvalidCredential for a key that cannot be one. Nothing of it is ever saved.
+    are charged to it and to the contexts around it. Nothing of it is ever saved. Raises UnknownKey or ConfigError at
+    once for what does not fit the schema, InvalidCredential for a key that cannot be one.
 
     >>> with create_context(models={"default": "gpt-4"}) as child:
     ...     get_context().get_config("models.default"), get_context() is child
@@ -158,7 +158,7 @@ def _entered_here(entry: Entry) -> bool:
 
 
 def _accepted(overrides: Mapping[str, Any], source: str) -> Tree:
-    accepted = {name: _schema.accept((name,), value, source) for name, value in overrides.items()}
+    accepted = {name: accept((name,), value, source) for name, value in overrides.items()}
     if "credentials" in accepted:  # a blank key is an absent one, so that the layers below are asked
         accepted["credentials"] = merge(EMPTY, accepted["credentials"] or EMPTY)
     return MappingProxyType({name: value for name, value in accepted.items() if value is not None})

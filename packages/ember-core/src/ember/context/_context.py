@@ -9,14 +9,13 @@ from types import MappingProxyType
 from typing import Any, Final, Literal, NoReturn, TypeAlias, TypeVar, cast, overload
 
 from ember.core.errors import ConfigError
-from ember.core.events import ROOT as PROCESS
-from ember.core.events import Scope
+from ember.core.events import ROOT as PROCESS, Scope
 from ember.core.notice import say_once
-from ember.core.secrets import Secret
 
-from . import _environment, _schema
+from . import _environment
 from ._credentials import Found, names, usable
 from ._explain import CONFIG, CONTEXT, CREDENTIALS, DEFAULT, ENVIRONMENT, Explanation, Origin
+from ._schema import Table, accept, defaults, node_at, parse_key, sections, unknown_key
 from ._settings import settings
 from ._tree import (
     EMPTY,
@@ -141,8 +140,8 @@ class EmberContext:
         0.7
         """
         value = conceal(value, tuple(key.split(".")))
-        path = _schema.parse(key)
-        value = _schema.accept(path, value, "set_config")
+        path = parse_key(key)
+        value = accept(path, value, "set_config")
         settings.change(path, value)
         for leaf, _ in leaves(value, path):
             hiding = next(self._above(leaf), None)
@@ -202,11 +201,11 @@ class EmberContext:
         >>> print(get_context().explain("models.timeout"))
         models.timeout = 600.0 from default (built in)
         """
-        path = _schema.parse(key)
-        node = _schema.find(path)
-        if node is None and path[0] in _schema.sections():
-            raise _schema.unknown(path)
-        if isinstance(node, _schema.Table):
+        path = parse_key(key)
+        node = node_at(path)
+        if node is None and path[0] in sections():
+            raise unknown_key(path)
+        if isinstance(node, Table):
             raise ConfigError(f"{key} is not one setting but holds several: ask for one of those.")
         origins = [*self._above(path), *self._below(path)]
         # None takes away what the layers below it say, down to the built-in default.
@@ -247,36 +246,34 @@ class EmberContext:
         return view
 
     def _get(self, key: str, view: _View) -> Any:
-        path = _schema.parse(key)
-        if _schema.find(path) is None and path[0] in _schema.sections():
-            say_once(str(_schema.unknown(path)))
-            return None
-        if path[0] not in _schema.sections():  # of a plugin that is not loaded, perhaps
+        path = parse_key(key)
+        section, *rest = path
+        if section not in sections():  # of a plugin that is not loaded, perhaps
             value = look_up(settings.tree(), path)
-            if value is None:
-                say_once(str(_schema.unknown(path)))
-        elif path[0] == "credentials" and len(path) > 1:
+        elif section == "credentials" and rest:
             return next((origin.value for origin in (*self._above(path), *self._below(path))), None)
-        elif path[0] == "providers" and len(path) > 1:
-            return look_up(self._provider(path[1], view), path[2:])
+        elif section == "providers" and rest:
+            return look_up(self._provider(rest[0], view), tuple(rest[1:]))
         else:
-            value = look_up(self.section(path[0]), path[1:])
-        if path[0] not in _LIVE:
+            value = look_up(self.section(section), tuple(rest))
+        if value is None and node_at(path) is None:
+            say_once(str(unknown_key(path)))
+        if section not in _LIVE:
             view.values[key] = value
         return value
 
     def _section(self, name: str, view: _View) -> Tree:
         if name.startswith("providers."):
             return self._provider(name.removeprefix("providers."), view)
-        if name not in _schema.sections():
-            raise _schema.unknown((name,))
+        if name not in sections():
+            raise unknown_key((name,))
         if self.parent is not None:
             below = self.parent.section(name)
         else:
             below = cast("Tree", settings.tree().get(name, EMPTY))
             if name == "credentials":
                 below = merge(settings.credentials(), below)
-        merged = merge(_schema.defaults(name), merge(below, self._overrides.get(name, EMPTY)))
+        merged = merge(defaults(name), merge(below, self._overrides.get(name, EMPTY)))
         if name == "providers":
             return MappingProxyType({provider: self._provider(provider, view) for provider in merged})
         if name not in _LIVE:
@@ -288,9 +285,9 @@ class EmberContext:
         known = view.live.get(provider)
         if known is not None and known[0] == url:
             return known[1]
-        path = _schema.parse(f"providers.{provider}")
+        path = parse_key(f"providers.{provider}")
         if len(path) != 2:
-            raise _schema.unknown(path)
+            raise unknown_key(path)
         if self.parent is None:
             merged = merge(look_up(settings.tree(), path) or EMPTY, _environment.overlay(provider))
         else:
@@ -323,7 +320,7 @@ class EmberContext:
         """Yield what the files and the defaults say of `path`, highest first."""
         yield from _origin(settings.tree(), path, CONFIG)
         yield from _origin(settings.credentials() if path[0] == "credentials" else EMPTY, path, CREDENTIALS)
-        default = look_up(grow(path[:1], _schema.defaults(path[0])), path)
+        default = look_up(grow(path[:1], defaults(path[0])), path)
         if default is not None:
             yield Origin(default, DEFAULT, "built in")
 
@@ -334,17 +331,16 @@ def _origin(tree: Tree, path: Path, layer: str) -> Iterator[Origin]:
         yield Origin(value, layer, settings.source(layer, path))
 
 
-def _like(default: Any, value: Any, key: str) -> Any:
+def _like(default: object, value: object, key: str) -> object:
     """Return `value` as the type `default` has, which is what a caller who gives a default counts on."""
+    wanted = type(default)
     if isinstance(default, (int, float)) and isinstance(value, (int, float)):
-        if isinstance(default, bool) is isinstance(value, bool):
-            return int(value) if isinstance(default, int) and value == int(value) else value
-    elif isinstance(default, list) and isinstance(value, tuple):
-        return thaw(value)
-    elif isinstance(default, dict) and is_tree(value):
-        return thaw(value)
-    elif isinstance(value, type(default)) or (is_tree(default) and is_tree(value)):
-        return value
+        if (wanted is bool) is isinstance(value, bool):
+            return int(value) if wanted is int and value == int(value) else value
+    elif isinstance(value, wanted) or (is_tree(default) and is_tree(value)):
+        return thaw(value) if wanted is dict else value
+    elif wanted is list and isinstance(value, tuple):
+        return thaw(cast("object", value))
     raise ConfigError(f"{key} is set to {kind(value)}, where the program that asks expects {kind(default)}.")
 
 

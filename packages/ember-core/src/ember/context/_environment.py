@@ -11,8 +11,8 @@ from ._credentials import provider_of, stripped
 from ._explain import ENVIRONMENT, Origin
 from ._tree import EMPTY, Path, Tree, grow
 
-# Wrapping a key takes microseconds and is wanted for every call. With each wrapped key, the one it was stripped from: it
-# tells whether the variable still holds the same.
+# Wrapping a key takes microseconds and is wanted for every call. Each is kept with the whole text it was stripped from,
+# which tells whether the variable still holds the same.
 _wrapped: dict[str, tuple[Secret, Secret | None]] = {}
 
 

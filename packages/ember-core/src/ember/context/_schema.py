@@ -123,12 +123,12 @@ def _defaults(table: Table) -> Tree:
     return MappingProxyType(values)
 
 
-def parse(key: str) -> Path:
+def parse_key(key: str) -> Path:
     """Return the path a dotted key means. ConfigError if it is no key at all, whatever the schema.
 
     In a map of names to single values the rest of the key is the name, dots and all.
 
-    >>> parse("models.aliases.gpt-4.1")
+    >>> parse_key("models.aliases.gpt-4.1")
     ('models', 'aliases', 'gpt-4.1')
     """
     parts = key.split(".")
@@ -144,12 +144,13 @@ def parse(key: str) -> Path:
     return tuple(parts)
 
 
-def find(path: Path) -> Node | None:
+def node_at(path: Path) -> Node | None:
     """Return what the schema says of `path`, or None if it knows no such key."""
-    if path[:1] == ("credentials",) and len(path) > 1:
-        return _CREDENTIALS.other if len(path) == 2 and _CREDENTIAL.fullmatch(path[1]) else None
-    node: Node | None = _sections.get(path[0])
-    for name in path[1:]:
+    section, *rest = path
+    if section == "credentials" and rest:
+        return _CREDENTIALS.other if len(rest) == 1 and _CREDENTIAL.fullmatch(rest[0]) else None
+    node: Node | None = _sections.get(section)
+    for name in rest:
         if isinstance(node, Table):
             further = node.other if node.other is ANYTHING or _OPEN_NAME.fullmatch(name) else None
             node = node.keys.get(name, further)
@@ -158,7 +159,7 @@ def find(path: Path) -> Node | None:
     return node
 
 
-def unknown(path: Path) -> UnknownKey:
+def unknown_key(path: Path) -> UnknownKey:
     """Return the error for a key the schema does not have, with the keys that may be meant."""
     key = dotted(path)
     known = list(_known_keys())
@@ -179,7 +180,7 @@ def check(path: Path, value: Any, on_unknown: Callable[[Path], None]) -> Any:
     Raises Misfit where it does not fit. `on_unknown` is called with each unknown path below a known one, which is
     left out when that returns.
     """
-    node = find(path)
+    node = node_at(path)
     if node is None:
         on_unknown(path)
         return None
@@ -193,7 +194,7 @@ def accept(path: Path, value: Any, source: str) -> Any:
     """
 
     def refuse(below: Path) -> None:
-        raise unknown(below)
+        raise unknown_key(below)
 
     try:
         checked = check(path, value, refuse)
@@ -213,9 +214,9 @@ def _check(node: Node, path: Path, value: Any, on_unknown: Callable[[Path], None
     if not is_tree(value):
         raise Misfit(path, f"expects a mapping of names to values, got {kind(value)}")
     checked: dict[str, Any] = {}
-    for name, inner in cast("Tree", value).items():
+    for name, inner in value.items():
         below = (*path, name)
-        if find(below) is None:
+        if node_at(below) is None:
             on_unknown(below)
         else:
             checked[name] = _check(node.keys.get(name) or node.other or ANYTHING, below, inner, on_unknown)
@@ -242,8 +243,7 @@ def _fit(setting: Setting, path: Path, value: Any) -> Any:
     if setting.type is str:
         if isinstance(value, str):
             return value
-        quotes = "" if is_tree(value) or isinstance(value, tuple) else " (in a file, put it in quotes)"
-        raise Misfit(path, f"expects text, got {kind(value)}{quotes}")
+        raise Misfit(path, f"expects text, got {kind(value)} (in a file, put it in quotes)")
     if setting.type is bool:
         found = _SWITCHES.get(value.strip().lower()) if isinstance(value, str) else value
         if isinstance(found, bool):

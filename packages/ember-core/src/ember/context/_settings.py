@@ -16,10 +16,9 @@ from ember.core.errors import ConfigFileError, StorageError
 from ember.core.home import home, prepare
 from ember.core.notice import say_once
 
-from . import _schema
 from ._explain import CONFIG, CREDENTIALS
-from ._tree import EMPTY, Misfit, Tree, conceal, dotted, freeze, leaves, look_up, merge, thaw
-from ._tree import Path as Keys
+from ._schema import Setting, add_section, check, resembles_section, sections, unknown_key
+from ._tree import EMPTY, Misfit, Path as Keys, Tree, conceal, dotted, freeze, leaves, look_up, merge, thaw
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +58,7 @@ class Settings:
         self._saving = threading.Lock()
 
     def tree(self) -> Tree:
-        """Return config.yaml with what `set_config` changed, below everything else but the defaults and credentials.yaml.
+        """Return the layer of config.yaml: the file, with what `set_config` changed.
 
         Raises ConfigFileError if the file is wrong, each time until it is mended.
         """
@@ -186,15 +185,15 @@ def _checked(file: _File) -> _File:
     """Return `file` with its tree checked: wrong types are errors, unknown keys are left out with a warning."""
 
     def complain(keys: Keys) -> None:
-        say_once(f"{file.source(keys)}: {_schema.unknown(keys)} It is ignored.")
+        say_once(f"{file.source(keys)}: {unknown_key(keys)} It is ignored.")
 
     tree: dict[str, Any] = {}
     problem: Misfit | None = None
     try:
         for name, value in file.raw.items():
-            if name in _schema.sections():
-                tree[name] = _schema.check((name,), value, complain)
-            elif _schema.resembles_section(name):
+            if name in sections():
+                tree[name] = check((name,), value, complain)
+            elif resembles_section(name):
                 complain((name,))
             else:  # perhaps of a plugin that nothing has loaded yet: it registers its section when it is
                 tree[name] = freeze(value, (name,))
@@ -228,7 +227,7 @@ with contextlib.suppress(AttributeError):  # no fork on this system
     os.register_at_fork(after_in_child=settings.renew_locks)
 
 
-def register_section(name: str, keys: Mapping[str, _schema.Setting]) -> None:
+def register_section(name: str, keys: Mapping[str, Setting]) -> None:
     """Add a section of settings, for a plugin, when it is loaded.
 
     The declared `keys` are checked and have defaults; further keys pass unchecked. Registering the same section again
@@ -238,5 +237,5 @@ def register_section(name: str, keys: Mapping[str, _schema.Setting]) -> None:
     >>> get_context().get_config("cluster.workers")
     4
     """
-    if _schema.add_section(name, keys):
+    if add_section(name, keys):
         settings.recheck()

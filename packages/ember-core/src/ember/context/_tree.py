@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, Final, TypeAlias, cast
+from typing import Any, Final, TypeAlias, TypeGuard, cast
 
 from ember.core.secrets import Secret
 
@@ -24,7 +24,7 @@ class Misfit(Exception):
         self.path, self.problem = path, problem
 
 
-def is_tree(value: object) -> bool:
+def is_tree(value: object) -> TypeGuard[Tree]:
     """Whether `value` is a level of the tree rather than a value in it."""
     return isinstance(value, Mapping)
 
@@ -53,12 +53,12 @@ def freeze(value: Any, path: Path = ()) -> Any:
     raise Misfit(path, f"expects text, numbers, lists or mappings, got {kind(value)}")
 
 
-def thaw(value: Any) -> Any:
+def thaw(value: object) -> Any:
     """Return `value` as plain dicts and lists, for a writer of files. Secrets stay wrapped."""
     if isinstance(value, Mapping):
         return {name: thaw(inner) for name, inner in cast("Tree", value).items()}
     if isinstance(value, tuple):
-        return [thaw(inner) for inner in cast("tuple[Any, ...]", value)]
+        return [thaw(inner) for inner in cast("tuple[object, ...]", value)]
     return value
 
 
@@ -67,12 +67,11 @@ def conceal(value: Any, within: Path = ()) -> Any:
 
     Done before anything is checked, so that no error, and no local variable in an error's traceback, shows a key.
     """
-    if isinstance(value, Mapping) and len(within) <= _DEEPEST:
-        level = cast("Mapping[object, Any]", value)
-        return {name: conceal(inner, (*within, str(name))) for name, inner in level.items()}
-    if isinstance(value, str) and holds_key(within):
-        return Secret(value)
-    return value
+    if is_tree(value) and len(within) <= _DEEPEST:
+        return {name: conceal(inner, (*within, str(name))) for name, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [conceal(inner, within) for inner in cast("Sequence[object]", value)]
+    return Secret(value) if isinstance(value, str) and holds_key(within) else value
 
 
 def holds_key(path: Path) -> bool:
@@ -93,7 +92,7 @@ def merge(low: Tree, high: Tree) -> Tree:
         if value is None:
             merged.pop(name, None)
         elif is_tree(value):
-            below = merged.get(name)
+            below = merged.get(name, EMPTY)
             merged[name] = merge(below if is_tree(below) else EMPTY, value)
         else:
             merged[name] = value
@@ -142,7 +141,7 @@ def leaves(value: Any, path: Path = ()) -> list[tuple[Path, Any]]:
     if not is_tree(value):
         return [(path, value)]
     found: list[tuple[Path, Any]] = []
-    for name, inner in cast("Tree", value).items():
+    for name, inner in value.items():
         found += leaves(inner, (*path, name))
     return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import stat
@@ -68,11 +69,9 @@ def _make(path: Path) -> None:
     try:
         missing = [place for place in (path, *path.parents) if not os.path.lexists(place)]
         for place in reversed(missing):
-            try:
-                # Private from the start, and made one by one: mkdir(parents=True) would give parents the umask's mode.
+            # Private from the start, and made one by one: mkdir(parents=True) would give parents the umask's mode.
+            with contextlib.suppress(FileExistsError):  # another thread or process was faster
                 place.mkdir(_PRIVATE)
-            except FileExistsError:  # another thread or process was faster
-                pass
     except OSError as error:
         raise StorageError(f"Ember cannot make its folder {path}: {reason(error)}. {_ELSEWHERE}") from error
 

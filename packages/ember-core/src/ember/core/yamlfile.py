@@ -144,7 +144,7 @@ def _refuse(events: Any) -> _Problem | None:
     return None
 
 
-def _build(node: yaml.Node, keys: Keys, places: dict[Keys, tuple[int, int]], scalars: yaml.SafeLoader) -> Any:
+def _build(node: yaml.Node, keys: Keys, places: dict[Keys, tuple[int, int]], scalars: Any) -> Any:
     """Return the plain value of `node`, or a _Problem, and note the place of each key."""
     import yaml
 
@@ -174,7 +174,7 @@ def _build(node: yaml.Node, keys: Keys, places: dict[Keys, tuple[int, int]], sca
             values.append(value)
         return values
     try:
-        return scalars.construct_object(node)  # type: ignore[no-untyped-call]
+        return scalars.construct_object(node)
     except (yaml.YAMLError, ValueError, OverflowError):
         return _Problem(
             "has a value that YAML takes for a date or number, and cannot read; quote it",
@@ -204,12 +204,13 @@ def _edit(content: Content, changes: Sequence[Change]) -> Content | _Problem:
         return text
     newline = "\r\n" if "\r\n" in text else "\n"
     text = text.replace("\r\n", "\n")
-    editor = YAML()
+    editor: Any = YAML()
     editor.preserve_quotes = True
     editor.width = 1_000_000  # long lines stay one line
-    editor.indent(*_indents(text)) if before.tree else None
     try:
-        root = editor.load(text) if before.tree else None
+        if before.tree:
+            editor.indent(*_indents(text))
+        root = editor.load(text) if text.strip() else None
         tree = CommentedMap() if root is None else root
         expected = before.tree
         for keys, value in changes:
@@ -231,9 +232,9 @@ def _edit(content: Content, changes: Sequence[Change]) -> Content | _Problem:
 
 
 def _indents(text: str) -> tuple[int, int, int]:
-    from ruamel.yaml.util import load_yaml_guess_indent
+    from ruamel.yaml import util
 
-    _, indent, offset = cast("tuple[Any, int | None, int | None]", load_yaml_guess_indent(text))
+    _, indent, offset = cast("Any", util).load_yaml_guess_indent(text)
     return 2, indent or 2, offset or 0
 
 
@@ -243,48 +244,50 @@ def _put(tree: MutableMapping[str, Any], keys: Keys, value: Any, *, wrap: bool) 
         if value is None:
             tree.pop(name, None)
         else:
-            tree[name] = _wrapped(value) if wrap else _plain(value)
+            tree[_wrapped(name) if wrap else name] = _wrapped(value) if wrap else _plain(value)
         return
     inner = tree.get(name)
     if not isinstance(inner, MutableMapping):
         if value is None:
             return
-        tree[name] = inner = {}
+        tree[_wrapped(name) if wrap else name] = inner = {}
     level = cast("MutableMapping[str, Any]", inner)
     _put(level, tuple(rest), value, wrap=wrap)
     if not level and value is None:
         del tree[name]
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> Any:
     if isinstance(value, Secret):
         return value.reveal()
     if isinstance(value, dict):
-        return {name: _plain(inner) for name, inner in cast("dict[str, Any]", value).items()}
-    return [_plain(inner) for inner in cast("list[Any]", value)] if isinstance(value, list) else value
+        return {name: _plain(inner) for name, inner in cast("dict[str, object]", value).items()}
+    if isinstance(value, list):
+        return list(map(_plain, cast("list[object]", value)))
+    return value
 
 
-def _wrapped(value: Any) -> Any:
+def _wrapped(value: object) -> Any:
     """Return `value` for the editor, texts in quotes unless every reader of YAML takes them for text anyway."""
-    from ruamel.yaml.scalarstring import DoubleQuotedScalarString
+    from ruamel.yaml.scalarstring import DoubleQuotedScalarString as Quoted
 
     if isinstance(value, Secret):
-        return DoubleQuotedScalarString(value.reveal())
+        return Quoted(value.reveal())
     if isinstance(value, dict):
-        return {_wrapped(name): _wrapped(inner) for name, inner in cast("dict[str, Any]", value).items()}
+        return {_wrapped(name): _wrapped(inner) for name, inner in cast("dict[str, object]", value).items()}
     if isinstance(value, list):
-        return [_wrapped(inner) for inner in cast("list[Any]", value)]
-    if isinstance(value, str) and not _PLAIN.fullmatch(value):
-        return DoubleQuotedScalarString(value)
-    return value
+        return list(map(_wrapped, cast("list[object]", value)))
+    return value if not isinstance(value, str) or _PLAIN.fullmatch(value) else Quoted(value)
 
 
 def _same(one: Any, other: Any) -> bool:
     # By type as well: 1 == True == 1.0, and a file that says one of them does not say another.
-    if isinstance(one, dict) and isinstance(other, dict):
-        left, right = cast("dict[str, Any]", one), cast("dict[str, Any]", other)
-        return left.keys() == right.keys() and all(_same(left[name], right[name]) for name in left)
-    if isinstance(one, list) and isinstance(other, list):
-        ones, others = cast("list[Any]", one), cast("list[Any]", other)
-        return len(ones) == len(others) and all(map(_same, ones, others))
-    return type(one) is type(other) and (one == other or one != one)
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, dict):
+        level = cast("dict[str, Any]", one)
+        return level.keys() == other.keys() and all(_same(level[name], other[name]) for name in level)
+    if isinstance(one, list):
+        values: list[Any] = one
+        return len(values) == len(other) and all(map(_same, values, other))
+    return bool(one == other or (one != one and other != other))
