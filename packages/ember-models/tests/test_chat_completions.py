@@ -106,6 +106,7 @@ def test_an_answer_is_its_text() -> None:
     assert (done.text, done.model, done.finish_reason, done.usage) == ("Hello", "m-1", "stop", Usage())
 
 
+PARSED: Final[dict[str, Any]] = {"id": "a", "function": {"name": "f", "arguments": {}}}
 BROKEN: Final[dict[str, object]] = {
     "HTML": b"<!doctype html><html><body>Bad gateway</body></html>",
     "nothing": b"",
@@ -135,9 +136,7 @@ BROKEN: Final[dict[str, object]] = {
     "tool without name": answer(
         None, "tool_calls", tool_calls=[{"id": "a", "function": {"arguments": "{}"}}]
     ),
-    "tool with parsed arguments": answer(
-        None, "tool_calls", tool_calls=[{"id": "a", "function": {"name": "f", "arguments": {}}}]
-    ),
+    "tool with parsed arguments": answer(None, "tool_calls", tool_calls=[PARSED]),
     "no tool after all": answer(None, "tool_calls", tool_calls=[]),
 }
 
@@ -250,26 +249,27 @@ def test_a_stream_of_nothing_is_incomplete() -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "kind"),
+    ("error", "kind", "said"),
     [
-        ({"message": "Slow down", "type": "rate_limit_exceeded"}, errors.RateLimitError),
-        ({"message": "No money", "code": "insufficient_quota"}, errors.QuotaError),
-        ({"message": "Overloaded", "code": 503}, errors.ProviderUnavailable),
-        ({"message": "Bad key", "code": "invalid_api_key"}, errors.AuthenticationError),
-        ({"message": "Too long", "type": "invalid_request_error"}, errors.InvalidRequestError),
-        ({"message": "Not allowed", "code": "content_filter"}, errors.ContentFilterError),
-        ({"reason": 7}, errors.ProviderUnavailable),
-        ("It broke", errors.ProviderUnavailable),
+        ({"message": "Slow down", "type": "rate_limit_exceeded"}, errors.RateLimitError, "Slow down"),
+        ({"message": "No money", "code": "insufficient_quota"}, errors.QuotaError, "No money"),
+        ({"message": "Overloaded", "code": 503}, errors.ProviderUnavailable, "Overloaded"),
+        ({"message": "Bad key", "code": "invalid_api_key"}, errors.AuthenticationError, "Bad key"),
+        ({"message": "Too long", "type": "invalid_request_error"}, errors.InvalidRequestError, "Too long"),
+        ({"message": "Not allowed", "code": "content_filter"}, errors.ContentFilterError, "Not allowed"),
+        ({"reason": 7}, errors.ProviderUnavailable, "reason"),
+        ("It broke", errors.ProviderUnavailable, "It broke"),
     ],
 )
-def test_an_error_in_a_stream_says_what_the_server_said(error: object, kind: type[errors.ModelError]) -> None:
+def test_an_error_in_a_stream_says_what_the_server_said(
+    error: object, kind: type[errors.ModelError], said: str
+) -> None:
     decoder = CHAT.decoder(CALL)
     decoder.feed(ServerEvent(chunk(content="Hel")))
     with pytest.raises(kind) as raised:
         decoder.feed(ServerEvent(json.dumps({"error": error})))
     assert type(raised.value) is kind
-    said = error.get("message", "reason") if isinstance(error, dict) else error
-    assert str(said) in str(raised.value)
+    assert said in str(raised.value)
 
 
 def test_events_that_are_not_known_are_skipped() -> None:

@@ -163,5 +163,5 @@ def _text_format(call: Call) -> dict[str, Any] | None:
         return None
     strict, is_strict = strict_schema(schema)
     return {
-        "format": {"type": "json_schema", "strict": is_strict, "name": schema_name(schema), "schema": strict}
+        "format": {"type": "json_schema", "strict": is_strict, "name": schema_name(strict), "schema": strict}
     }
