@@ -4,7 +4,8 @@
 #   make test            every test (under coverage where CI is set)
 #   make one P=ember-core    the tests of one distribution; T="-k name" passes pytest options
 #   make check           format, lint, types of all sources and tests, import contract, dependency graph
-#   make isolated        each wheel in its own clean venv with nothing but what it declares, and its own tests
+#   make isolated        each wheel in its own clean venv with nothing but what it declares, and its own tests;
+#                        then a part of Ember, all of it, and a stranger's provider
 #   make cov             the tests under coverage; a table per distribution, fails under 90 %
 #   make matrix          the tests on every Python found of 3.11, 3.12, 3.13; says which were not found
 #   make long            the proofs too slow for every run
@@ -58,12 +59,12 @@ long: .hatch/default.ok
 	@$(HATCH) run long $(T)
 
 check: .hatch/check.ok
-	@$(HATCH) run check:lint
-	@$(HATCH) run check:graph
-	@$(HATCH) run check:types
+	@failed=; for part in lint format graph layers types; do $(HATCH) -q run check:$$part || failed="$$failed $$part"; done; \
+	test -z "$$failed" || { echo "make check: failed:$$failed"; exit 1; }; echo "make check: all well"
 
 isolated: build
 	@$(DEFAULT) tools/isolated.py $(BIN)/uv $(P)
+	@$(if $(P),,$(DEFAULT) -m pytest -m wheels tests-integration $(T))
 
 matrix: .tools/ok
 	@$(BIN)/python tools/matrix.py $(HATCH) $(T)

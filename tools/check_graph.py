@@ -27,6 +27,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import Version
+
 from workspace import ROOT, Distribution, distributions
 
 CORE = "ember-core"

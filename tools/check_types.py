@@ -39,20 +39,14 @@ def folders(only: tuple[str, ...], root: Path = ROOT) -> Iterator[Path]:
     seen: set[Path] = set()
     for top in tops:
         for folder in sorted({path.parent for path in top.rglob("*.py")}):
-            if folder not in seen and not _is_project(folder, top):
+            if folder not in seen:
                 seen.add(folder)
                 yield folder
 
 
-def _is_project(folder: Path, top: Path) -> bool:
-    """A wheel of its own below `top` (an example of a plugin): its src is not loose modules."""
-    inside = [folder, *folder.parents]
-    return any((above / "pyproject.toml").exists() for above in inside[: inside.index(top)])
-
-
 def mypy(arguments: list[str], folder: Path = ROOT) -> bool:
     """Run mypy from `folder`, so that siblings there import each other; say what was checked."""
-    environment = dict(os.environ, MYPYPATH=str(ROOT / "tools") if ROOT / "tools" in folder.parents else "")
+    environment = dict(os.environ, MYPYPATH=str(ROOT / "tools") if folder != ROOT / "tools" else "")
     command = [sys.executable, "-m", "mypy", "--config-file", str(ROOT / "pyproject.toml")]
     command += ["--cache-dir", str(ROOT / ".mypy_cache"), "--show-absolute-path", "--no-error-summary"]
     done = subprocess.run([*command, *arguments], cwd=folder, env=environment, capture_output=True, text=True)

@@ -27,6 +27,7 @@ from zipfile import ZipFile
 
 from packaging.requirements import Requirement
 from packaging.utils import NormalizedName, canonicalize_name, parse_wheel_filename
+
 from workspace import ROOT, distributions
 
 DIST = ROOT / "dist"
@@ -153,7 +154,15 @@ def check(uv: str, name: NormalizedName, wheels: dict[NormalizedName, Wheel], fo
             return f"{portion} cannot be imported with the declared dependencies alone"
     if subprocess.run([uv, "pip", "check", "--quiet", "--python", str(venv.python)]).returncode:
         return "its requirements contradict each other"
-    return run_tests(venv, dist.folder / "tests", folder / name) if dist.portions else ""
+    if not dist.portions:
+        return ""
+    problem = run_tests(venv, dist.folder / "tests", folder / name)
+    if dist.extras and not problem:
+        # Tests that need an extra skip themselves above; with all of them installed they must not.
+        venv.install(wheels, f"{name}[{','.join(dist.extras)}]")
+        print(f"── {name}[{','.join(dist.extras)}]", flush=True)
+        problem = run_tests(venv, dist.folder / "tests", folder / f"{name}-extras")
+    return problem
 
 
 def run_tests(venv: Venv, tests: Path, folder: Path) -> str:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+
 from workspace import ROOT, distributions
 
 CONSTRAINTS = ROOT / "tools" / "constraints.txt"

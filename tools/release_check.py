@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from packaging.version import Version
+
 from workspace import ROOT, Distribution, distributions
 
 DIST = ROOT / "dist"

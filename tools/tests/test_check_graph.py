@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from check_graph import Graph, problems
 from trees import Tree
 from workspace import ROOT

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from coverage_table import measure, verdict
 from trees import Tree
 from workspace import Distribution

@@ -8,8 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from isolated import NotOurs, Venv, closure, own_wheels
 from packaging.requirements import Requirement
+
+from isolated import NotOurs, Venv, closure, own_wheels
 from trees import Tree
 from workspace import ROOT
 

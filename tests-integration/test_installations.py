@@ -1,0 +1,148 @@
+"""What users install, in clean environments: a part of Ember, all of it, and a stranger's provider.
+
+These need dist/ and an index for third-party packages, so `make isolated` runs them, and `make test` does not.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ember.models.testing import LocalServer
+from isolated import Venv, Wheel, own_wheels, run_tests
+from workspace import ROOT, distributions
+
+UV = str(ROOT / ".tools" / "bin" / "uv")
+pytestmark = pytest.mark.wheels
+
+
+class Installation(Venv):
+    """A clean venv that tests ask things of."""
+
+    def ask(self, code: str, **environment: str) -> str:
+        """Run `code` away from the tree, in an empty home, without keys; return what it prints."""
+        home = self.folder / "home"
+        clean = {
+            "PATH": str(self.python.parent),
+            "EMBER_HOME": str(home / "ember"),
+            "HOME": str(home),
+            **environment,
+        }
+        command = [str(self.python), "-W", "error", "-c", code]
+        done = subprocess.run(command, cwd=self.folder, env=clean, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+        assert done.stderr == ""
+        return done.stdout.strip()
+
+
+@pytest.fixture(scope="module")
+def part(tmp_path_factory: pytest.TempPathFactory) -> Installation:
+    """`pip install ember-models ember-anthropic`."""
+    made = Installation(UV, tmp_path_factory.mktemp("part") / "venv")
+    made.install(own_wheels(), "ember-models", "ember-anthropic")
+    return made
+
+
+@pytest.fixture(scope="module")
+def everything(tmp_path_factory: pytest.TempPathFactory) -> Installation:
+    """`pip install ember-ai[all]`."""
+    made = Installation(UV, tmp_path_factory.mktemp("all") / "venv")
+    made.install(own_wheels(), "ember-ai[all]")
+    return made
+
+
+@pytest.fixture(scope="module")
+def parrot(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel of examples/provider-wheel."""
+    into = tmp_path_factory.mktemp("parrot")
+    command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(into)]
+    subprocess.run(command, cwd=ROOT / "examples" / "provider-wheel", check=True, capture_output=True)
+    return next(into.glob("*.whl"))
+
+
+def test_models_and_one_provider_are_enough_to_get_an_answer(part: Installation, server: LocalServer) -> None:
+    server.replies(200, text="Bonjour")
+    said = part.ask(
+        "from ember.api import models; print(models('claude-sonnet-4-5', 'Hello'), models.providers())",
+        ANTHROPIC_API_KEY="sk-ant-0123456789abcdef",
+        ANTHROPIC_BASE_URL=server.url,
+    )
+    assert said == "Bonjour ('anthropic',)"
+    assert server.requests[0].path == "/v1/messages"
+
+
+def test_no_vendor_sdk_and_no_stranger_comes_along(part: Installation) -> None:
+    listed = subprocess.run(
+        [UV, "pip", "list", "--format", "json", "--python", str(part.python)], capture_output=True, check=True
+    )
+    names = {package["name"] for package in json.loads(listed.stdout)}
+    assert {name for name in names if name.startswith("ember")} == {
+        "ember-core",
+        "ember-models",
+        "ember-anthropic",
+    }
+    assert names.isdisjoint({"openai", "anthropic", "jax", "numpy", "pytest"})
+
+
+def test_what_is_not_installed_says_how_to_install_it(part: Installation) -> None:
+    said = part.ask(
+        "import ember.api\n"
+        "print(dir(ember.api))\n"
+        "try:\n"
+        "    from ember.api import operators\n"
+        "except ImportError as error:\n"
+        "    print(error)\n"
+    )
+    names, error = said.split("\n", 1)
+    assert "'models'" in names
+    assert "'operators'" not in names
+    assert "pip install ember-operators" in error
+
+
+def test_a_strangers_wheel_is_found_works_and_goes_without_a_trace(
+    parrot: Path, server: LocalServer, tmp_path: Path
+) -> None:
+    venv = Installation(UV, tmp_path / "venv")
+    venv.install(own_wheels(), "ember-models", tools=("pytest",))
+    wheel = Wheel(parrot)
+    assert venv.ask("from ember.api import models; print(models.providers())") == "()"
+
+    command = [UV, "pip", "install", "--quiet", "--no-deps", "--python", str(venv.python)]
+    subprocess.run([*command, wheel.requirement()], check=True)
+    server.replies(200, json={"said": "Hello!", "words_in": 1, "words_out": 1})
+    said = venv.ask(
+        "from ember.api import models; print(models.providers(), models('parrot/grey', 'Hello'))",
+        PARROT_API_KEY="polly-0123456789abcdef",
+        PARROT_BASE_URL=server.url,
+    )
+    assert said == "('parrot',) Hello!"
+
+    subprocess.run([UV, "pip", "uninstall", "--quiet", "--python", str(venv.python), wheel.name], check=True)
+    assert venv.ask("from ember.api import models; print(models.providers())") == "()"
+
+
+def test_the_strangers_own_tests_pass_beside_ember_models_alone(parrot: Path, tmp_path: Path) -> None:
+    venv = Venv(UV, tmp_path / "venv")
+    venv.install(own_wheels(), "ember-models", tools=("pytest", Wheel(parrot).requirement()))
+    tests = tmp_path / "tests"
+    tests.mkdir()
+    (tests / "test_parrot.py").write_bytes((ROOT / "examples/provider-wheel/test_parrot.py").read_bytes())
+    assert run_tests(venv, tests, tmp_path / "run") == ""
+
+
+def test_everything_installs_together_and_each_provider_is_found(everything: Installation) -> None:
+    subprocess.run([UV, "pip", "check", "--quiet", "--python", str(everything.python)], check=True)
+    found = everything.ask(
+        "from importlib.metadata import distributions\n"
+        "print(*sorted(d.name for d in distributions() if d.name.startswith('ember-')))\n"
+        "from ember.api import models\n"
+        "print(*sorted(models.providers()))\n"
+    )
+    assert found.split("\n") == [
+        " ".join(sorted(dist.name for dist in distributions())),
+        "anthropic local openai",
+    ]
