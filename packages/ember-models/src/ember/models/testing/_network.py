@@ -33,6 +33,8 @@ class NetworkRefused(PermissionError):
 def refusing() -> Iterator[list[str]]:
     """Refuse connections and lookups beyond this machine, in every thread; yield the list of what was refused.
 
+    Blocks nest; what is refused is written down by the innermost.
+
     >>> with refusing() as refused:
     ...     socket.create_connection(("192.0.2.1", 80))
     Traceback (most recent call last):
@@ -66,8 +68,7 @@ def _hook(event: str, args: Any) -> None:
     if isinstance(host, bytes | bytearray):
         host = host.decode("ascii", "replace")
     if isinstance(host, str) and not _is_here(host, resolving=event in _RESOLVING):
-        for watcher in _watchers:
-            watcher.append(host)
+        _watchers[-1].append(host)
         raise NetworkRefused(
             errno.EACCES,
             f"{host} is beyond this machine, and this test may not go there. Use the `server` fixture's URL instead.",
