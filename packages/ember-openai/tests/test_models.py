@@ -1,0 +1,62 @@
+"""The wheel as users meet it: installed, found by its entry point, called by name, on a real server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from ember.context import create_context
+from ember.models import errors, models
+from ember.models.testing import LocalServer
+
+KEY = "sk-local-0123456789abcdef"
+
+
+@pytest.fixture(autouse=True)
+def configured(server: LocalServer, ember_home: object) -> Iterator[None]:
+    with create_context(
+        credentials={"openai_api_key": KEY}, providers={"openai": {"base_url": f"{server.url}/v1"}}
+    ):
+        yield
+
+
+def test_a_model_of_openai_answers_by_its_bare_name(server: LocalServer) -> None:
+    response = models("gpt-4o", "Hello there", temperature=0.5)
+    assert response == "Hello there"
+    assert (response.provider, response.finish_reason, response.usage.input_tokens) == ("openai", "stop", 2)
+    assert response.cost is not None
+    asked = server.requests[-1]
+    assert (asked.path, asked.key, asked.json["temperature"]) == ("/v1/chat/completions", KEY, 0.5)
+
+
+def test_the_responses_api_answers_whole_and_in_pieces(server: LocalServer) -> None:
+    with create_context(providers={"openai": {"api": "responses"}}):
+        assert models("gpt-5", "Hello there") == "Hello there"
+        stream = models.stream("gpt-5", "One two three")
+        assert "".join(stream) == "One two three"
+        assert stream.response.usage.output_tokens == 3
+    assert [asked.path for asked in server.requests] == ["/v1/responses", "/v1/responses"]
+
+
+def test_chat_completions_stream_with_their_usage(server: LocalServer) -> None:
+    stream = models.stream("gpt-4o", "One two three")
+    assert list(stream) == ["One ", "two ", "three"]
+    assert stream.response.usage.output_tokens == 3
+
+
+def test_a_stream_that_breaks_off_keeps_what_had_come(server: LocalServer) -> None:
+    server.replies(fault="end", after=3)
+    with pytest.raises(errors.StreamIncomplete) as raised:
+        list(models.stream("gpt-4o", "One two three"))
+    assert raised.value.partial_text == "One two "
+
+
+def test_a_choice_is_made_by_schema(server: LocalServer) -> None:
+    server.replies(text='{"choice":"positive"}')
+    assert models("gpt-4o", "I love it.", choices=["positive", "negative"]) == "positive"
+
+
+def test_texts_become_vectors(server: LocalServer) -> None:
+    found = models.embed("text-embedding-3-small", ["cat", "dog"])
+    assert len(found) == 2
