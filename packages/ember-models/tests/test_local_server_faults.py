@@ -51,10 +51,12 @@ def body_of(reply: bytes) -> bytes:
 
 def read_body(wire: socket.socket, length: int) -> bytes:
     """Return the next `length` bytes of a body, past the head."""
-    read = body_of(until(wire, b"\r\n\r\n"))
+    read = bytearray(body_of(until(wire, b"\r\n\r\n")))
     while len(read) < length:
-        read += wire.recv(65_536)
-    return read
+        piece = wire.recv(65_536)
+        assert piece, f"closed after {len(read)} bytes"
+        read += piece
+    return bytes(read)
 
 
 def unchunked(reply: bytes) -> bytes:
@@ -261,6 +263,12 @@ def test_a_huge_body_waits_for_its_reader(server: LocalServer, wire: socket.sock
     server.wait_for(lambda: server.requests[0].aborted)
 
 
+def test_a_huge_body_arrives_whole(server: LocalServer, wire: socket.socket) -> None:
+    server.replies(size=20_000_001)
+    wire.sendall(request() + request())
+    assert len(read_body(wire, 20_000_001)) >= 20_000_001
+
+
 def test_raw_is_sent_as_it_is(server: LocalServer, wire: socket.socket) -> None:
     malformed = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nZZ\r\n"
     server.replies(raw=malformed, close=True)
@@ -286,6 +294,12 @@ def test_close_closes_without_having_said_so(server: LocalServer, wire: socket.s
 
 
 # What it reads
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"\xff"])
+def test_a_body_that_is_no_json_object_is_a_bad_request(wire: socket.socket, body: bytes) -> None:
+    wire.sendall(request(body))
+    assert until(wire, b"\r\n\r\n").startswith(b"HTTP/1.1 400 Bad Request\r\n")
 
 
 def test_requests_may_come_byte_by_byte_or_several_at_once(server: LocalServer, wire: socket.socket) -> None:
