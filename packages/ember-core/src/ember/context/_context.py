@@ -272,7 +272,7 @@ class EmberContext:
         else:
             below = cast("Tree", settings.tree().get(name, EMPTY))
             if name == "credentials":
-                below = merge(settings.credentials(), below)
+                below = merge(settings.credentials().get(name, EMPTY), below)
         merged = merge(defaults(name), merge(below, self._overrides.get(name, EMPTY)))
         if name == "providers":
             return MappingProxyType({provider: self._provider(provider, view) for provider in merged})

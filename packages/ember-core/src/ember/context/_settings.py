@@ -18,7 +18,7 @@ from ember.core.notice import say_once
 
 from ._explain import CONFIG, CREDENTIALS
 from ._schema import Setting, add_section, check, resembles_section, sections, unknown_key
-from ._tree import EMPTY, Misfit, Path as Keys, Tree, conceal, dotted, freeze, leaves, look_up, merge, thaw
+from ._tree import EMPTY, Misfit, Path as Keys, Tree, conceal, dotted, freeze, leaves, merge, thaw
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +73,8 @@ class Settings:
             return tree
 
     def credentials(self) -> Tree:
-        """Return what credentials.yaml says, as the section `credentials`."""
-        return cast("Tree", look_up(self._credentials_file().tree, ("credentials",)) or EMPTY)
+        """Return the layer of credentials.yaml, which holds the section `credentials` and nothing else."""
+        return self._credentials_file().tree
 
     def source(self, layer: str, keys: Keys) -> str:
         """Return where `keys` were set in one of the files' layers."""

@@ -288,6 +288,6 @@ def _same(one: Any, other: Any) -> bool:
         level = cast("dict[str, Any]", one)
         return level.keys() == other.keys() and all(_same(level[name], other[name]) for name in level)
     if isinstance(one, list):
-        values: list[Any] = one
+        values = list[Any](one)
         return len(values) == len(other) and all(map(_same, values, other))
     return bool(one == other or (one != one and other != other))
