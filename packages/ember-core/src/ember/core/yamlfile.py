@@ -209,7 +209,7 @@ def _edit(content: Content, changes: Sequence[Change]) -> Content | _Problem:
     editor.width = 1_000_000  # long lines stay one line
     try:
         if before.tree:
-            editor.indent(*_indents(text))
+            editor.indent(_indent(before), *_list_indents(text))
         root = editor.load(text) if text.strip() else None
         tree = CommentedMap() if root is None else root
         expected = before.tree
@@ -231,11 +231,21 @@ def _edit(content: Content, changes: Sequence[Change]) -> Content | _Problem:
     return edited
 
 
-def _indents(text: str) -> tuple[int, int, int]:
+def _indent(document: Document) -> int:
+    """Return how far the file's author indents the keys below a key."""
+    for keys, (line, column) in document.places.items():
+        above = document.places.get(keys[:-1])
+        if above is not None and line > above[0] and column > above[1]:
+            return column - above[1]
+    return 2
+
+
+def _list_indents(text: str) -> tuple[int, int]:
+    """Return how far the author indents what stands in a list, and the dashes before it."""
     from ruamel.yaml import util
 
     _, indent, offset = cast("Any", util).load_yaml_guess_indent(text)
-    return 2, indent or 2, offset or 0
+    return indent or 2, offset or 0
 
 
 def _put(tree: MutableMapping[str, Any], keys: Keys, value: Any, *, wrap: bool) -> None:
