@@ -16,7 +16,7 @@ from types import MappingProxyType, TracebackType
 from typing import Any, Final
 from weakref import WeakSet
 
-from ember.core.events import Scope
+from ember.core.events import Scope, charge_to
 
 from ._context import ROOT, EmberContext, Entry
 from ._schema import accept
@@ -39,6 +39,9 @@ def get_context() -> EmberContext:
     """
     context = _current.get()
     return _tidied(context) if _any_left_elsewhere else context
+
+
+charge_to(lambda: get_context().scope)
 
 
 def create_context(**overrides: Mapping[str, Any]) -> ContextBlock:

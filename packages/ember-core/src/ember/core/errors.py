@@ -22,6 +22,7 @@ pickling, and none of them carries a secret.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any, cast
 
 from .secrets import scrub
 
@@ -32,9 +33,26 @@ class EmberError(Exception):
     def __str__(self) -> str:
         return scrub(self.describe())
 
+    def __repr__(self) -> str:
+        return scrub(super().__repr__())
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # The process that unpickles this does not know our secrets: here is the last chance to mask them.
+        return cast("tuple[Any, ...]", _masked(super().__reduce__()))
+
     def describe(self) -> str:
         """Return the message, before known secrets are masked in it."""
         return str(self.args[0]) if self.args else ""
+
+
+def _masked(value: object) -> object:
+    if isinstance(value, str):
+        return scrub(value)
+    if isinstance(value, tuple):
+        return tuple(map(_masked, cast("tuple[object, ...]", value)))
+    if isinstance(value, dict):
+        return {key: _masked(inner) for key, inner in cast("dict[str, object]", value).items()}
+    return value
 
 
 class ConfigError(EmberError, ValueError):
@@ -133,14 +151,14 @@ class PluginError(EmberError):
 
 
 class BlockedLoop(EmberError, RuntimeError):
-    """A blocking call was made on Ember's own I/O loop, which would wait for itself for ever."""
+    """A blocking call was made on Ember's own I/O loop, which every call in flight waits for. Carries `name`."""
 
-    def __init__(self, name: str) -> None:
-        super().__init__(name)
-        self.name = name
+    def __init__(self, name: str, instead: str = "") -> None:
+        super().__init__(name, instead)
+        self.name, self.instead = name, instead or f"await {name}.aio(...)"
 
     def describe(self) -> str:
         return (
             f"{self.name}(...) blocks, and was called on Ember's I/O loop, which must never wait. "
-            f"Write `await {self.name}.aio(...)` there."
+            f"Write `{self.instead}` there."
         )

@@ -7,13 +7,14 @@ An event carries names, times, tokens and money; never a prompt or an answer.
 from __future__ import annotations
 
 import itertools
-import logging
+import os
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final, TypeVar, overload
 
-_log = logging.getLogger("ember.events")
+from .secrets import scrub
 
 
 class Scope:
@@ -127,10 +128,20 @@ _E = TypeVar("_E", bound=Event)
 _F = TypeVar("_F", bound=Event)
 Subscriber = Callable[[Any], None]
 
+
+class _Subscription:
+    """One call of `subscribe`: the same function may be in several, each ended by itself."""
+
+    __slots__ = ("complained", "subscriber")
+
+    def __init__(self, subscriber: Subscriber) -> None:
+        self.subscriber, self.complained = subscriber, False
+
+
 _KINDS: tuple[type[Event], ...] = (CallStarted, CallRetried, CallFinished, CallFailed)
-# Tuples are replaced, never mutated, so that emitting needs no lock.
-_subscribers: dict[type[Event], tuple[Subscriber, ...]] = {kind: () for kind in _KINDS}
-_complained: set[int] = set()
+# Tuples are replaced under the lock, never mutated, so that emitting needs none.
+_subscriptions: dict[type[Event], tuple[_Subscription, ...]] = dict.fromkeys(_KINDS, ())
+_lock = threading.Lock()
 _numbers = itertools.count(1)
 
 
@@ -139,10 +150,32 @@ def next_call() -> int:
     return next(_numbers)
 
 
+def _process() -> Scope:
+    return ROOT
+
+
+_charged: Callable[[], Scope] = _process
+
+
+def current_scope() -> Scope:
+    """Return what a call made here is charged to."""
+    return _charged()
+
+
+def charge_to(scope_here: Callable[[], Scope]) -> None:
+    """Have `scope_here` say what calls are charged to. `ember.context` does, which core does not know; without it, a
+    call is the process's.
+    """
+    global _charged
+    _charged = scope_here
+
+
 @overload
 def subscribe(subscriber: Callable[[_E], None], kind: type[_E], /) -> Callable[[], None]: ...
 @overload
-def subscribe(subscriber: Callable[[_E | _F], None], kind: type[_E], other: type[_F], /) -> Callable[[], None]: ...
+def subscribe(
+    subscriber: Callable[[_E | _F], None], kind: type[_E], other: type[_F], /
+) -> Callable[[], None]: ...
 @overload
 def subscribe(subscriber: Callable[[Event], None], /, *kinds: type[Event]) -> Callable[[], None]: ...
 def subscribe(subscriber: Subscriber, /, *kinds: type[Event]) -> Callable[[], None]:
@@ -158,32 +191,51 @@ def subscribe(subscriber: Subscriber, /, *kinds: type[Event]) -> Callable[[], No
     >>> seen[0].name, seen[0].duration
     ('search', 0.2)
     """
-    wanted = kinds or _KINDS
-    for kind in wanted:
-        _subscribers[kind] = (*_subscribers[kind], subscriber)
+    wanted = tuple(kind for kind in _KINDS if not kinds or issubclass(kind, kinds))
+    if not wanted:
+        raise TypeError(
+            f"No event is of kind {kinds!r}: there are {', '.join(kind.__name__ for kind in _KINDS)}."
+        )
+    subscription = _Subscription(subscriber)
+    with _lock:
+        for kind in wanted:
+            _subscriptions[kind] = (*_subscriptions[kind], subscription)
 
     def unsubscribe() -> None:
-        for kind in wanted:
-            # One entry, not all equal ones: the same function may have subscribed twice.
-            left = list(_subscribers[kind])
-            if subscriber in left:
-                left.remove(subscriber)
-            _subscribers[kind] = tuple(left)
+        with _lock:
+            for kind in wanted:
+                _subscriptions[kind] = tuple(one for one in _subscriptions[kind] if one is not subscription)
 
     return unsubscribe
 
 
 def listening(kind: type[Event]) -> bool:
     """Whether anyone wants events of `kind`: ask before building one that costs something to build."""
-    return bool(_subscribers[kind])
+    return bool(_subscriptions[kind])
 
 
 def emit(event: Event) -> None:
     """Tell `event` to its subscribers, in the order they subscribed."""
-    for subscriber in _subscribers[type(event)]:
+    for subscription in _subscriptions[type(event)]:
         try:
-            subscriber(event)
+            subscription.subscriber(event)
         except Exception as error:  # a plugin boundary: whatever a subscriber does wrong stays its own
-            if id(subscriber) not in _complained:
-                _complained.add(id(subscriber))
-                _log.error("Subscriber %r failed and will not be reported again: %r", subscriber, error)
+            if not subscription.complained:
+                subscription.complained = True
+                _complain(subscription.subscriber, error)
+
+
+def _complain(subscriber: Subscriber, error: Exception) -> None:
+    import logging  # 3 ms of import that most programs never need
+
+    logging.getLogger("ember.events").error(
+        "Subscriber %s failed and will not be reported again: %s", scrub(repr(subscriber)), scrub(repr(error))
+    )
+
+
+def _after_fork() -> None:
+    global _lock
+    _lock = threading.Lock()  # another thread of the parent may have held it
+
+
+os.register_at_fork(after_in_child=_after_fork)
