@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterable
 from contextvars import copy_context
 from typing import Any, Final, TypeVar, cast
 
-from .externals import handler
+from .externals import handler, refuse_io_loop
 
 _T = TypeVar("_T")
 
@@ -22,7 +23,7 @@ def gather(thunks: Iterable[Callable[[], _T]], limit: int | None = None) -> list
     gathers nest to any depth without waiting for each other; a handler in force (XCS) makes tasks of them instead.
 
     When one raises, no further one is started, those waiting for external calls are cancelled, and once all have ended
-    the exception earliest in order is raised.
+    the exception earliest in order is raised. Raises `BlockedLoop` on Ember's I/O loop.
 
     >>> gather([lambda: 1, lambda: 2, lambda: 3], limit=2)
     [1, 2, 3]
@@ -32,6 +33,7 @@ def gather(thunks: Iterable[Callable[[], _T]], limit: int | None = None) -> list
     active = handler()
     if active is not None:
         return cast("list[_T]", active.gather(thunks, limit))
+    refuse_io_loop("gather", "await asyncio.gather(...)")
     return _Gathering(thunks).results(limit or MOST_THREADS)
 
 
@@ -41,9 +43,9 @@ class _Gathering:
     def __init__(self, thunks: Iterable[Callable[[], Any]]) -> None:
         from .loop import Crew, crew  # asyncio: not before something is gathered
 
-        self._thunks = enumerate(thunks)
+        self._thunks = iter(thunks)
         self._lock = threading.Lock()
-        self._results: dict[int, Any] = {}
+        self._results: list[Any] = []  # grows as thunks are taken, so that nothing else does
         self._errors: dict[int, BaseException] = {}
         self._crew, self._outer = Crew(), crew.get()
         self._context = copy_context()
@@ -57,49 +59,64 @@ class _Gathering:
             while len(workers) < limit and (first := self._next()) is not None:
                 # Each worker has a copy of its own: one context cannot be entered by two threads.
                 context = self._context.copy()
-                worker = threading.Thread(target=context.run, args=(self._work, *first), name="ember-gather", daemon=True)
+                worker = threading.Thread(
+                    target=context.run, args=(self._work, *first), name="ember-gather", daemon=True
+                )
                 workers.append(worker)
                 worker.start()
             for worker in workers:
                 worker.join()
-        except BaseException:  # Ctrl-C, or the iterable's own error: leave nothing running behind
-            self._end()
+        except BaseException:
+            # Ctrl-C: leave nothing running behind, but do not wait for what cannot be cancelled.
+            self._crew.cancel()
+            patience = time.monotonic() + 1.0
             for worker in workers:
-                worker.join(timeout=1.0)
+                if worker.ident is not None:
+                    worker.join(timeout=max(0.0, patience - time.monotonic()))
             raise
         finally:
             if self._outer is not None:
                 self._outer.leave(self._crew)
         if self._errors:
-            raise self._errors[min(self._errors)]
+            error = self._errors[min(self._errors)]
+            try:
+                raise error
+            finally:  # an error that can be reached from its own traceback stays in memory
+                self._errors.clear()
+                del error
         if self._crew.cancelled:  # by the gather around this one
-            raise _cancellation()
-        return [self._results[index] for index in range(len(self._results))]
+            raise _cancelled()
+        return self._results
 
     def _next(self) -> tuple[int, Callable[[], Any]] | None:
         with self._lock:
-            return next(self._thunks, None)
-
-    def _end(self) -> None:
-        with self._lock:
-            self._thunks = enumerate(())
-        self._crew.cancel()
+            try:
+                if not self._crew.cancelled:
+                    for thunk in self._thunks:
+                        self._results.append(None)
+                        return len(self._results) - 1, thunk
+            except Exception as error:  # the iterable's own, which comes after all it has given
+                self._failed(len(self._results), error)
+        return None
 
     def _work(self, index: int, thunk: Callable[[], Any]) -> None:
         following: tuple[int, Callable[[], Any]] | None = (index, thunk)
-        while following is not None:
-            index, thunk = following
-            try:
+        try:
+            while following is not None:
+                index, thunk = following
                 self._results[index] = thunk()
                 following = self._next()
-            except BaseException as error:
-                if not self._crew.cancelled or type(error) is not type(_cancellation()):
-                    self._errors[index] = error
-                self._end()
-                return
+        except BaseException as error:
+            self._failed(index, error)
+
+    def _failed(self, index: int, error: BaseException) -> None:
+        # Being cancelled is how the others end, not why.
+        if not (self._crew.cancelled and isinstance(error, type(_cancelled()))):
+            self._errors[index] = error
+        self._crew.cancel()
 
 
-def _cancellation() -> BaseException:
+def _cancelled() -> BaseException:
     from asyncio import CancelledError
 
     return CancelledError()

@@ -7,20 +7,35 @@ block with `handling`.
 
 from __future__ import annotations
 
+import atexit
 import os
+import sys
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar, copy_context
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import update_wrapper
-from inspect import iscoroutinefunction
+from inspect import isasyncgenfunction, iscoroutinefunction
 from threading import Lock
-from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Protocol, Self, TypeVar, cast, overload
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Concatenate,
+    Final,
+    Generic,
+    ParamSpec,
+    Protocol,
+    Self,
+    TypeVar,
+    cast,
+    overload,
+)
 
 from . import events
+from .errors import BlockedLoop
 
 if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
@@ -28,6 +43,8 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 R = TypeVar("R")
 S = TypeVar("S")
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +97,13 @@ def current_call() -> int | None:
     return _inside.get()
 
 
+def refuse_io_loop(name: str, instead: str = "") -> None:
+    """Raise `BlockedLoop` if this is Ember's I/O loop, where `name` would block; say what to write `instead`."""
+    loop = sys.modules.get("ember.core.loop")  # while it is not imported, nobody is on it
+    if loop is not None and loop.is_here():
+        raise BlockedLoop(name, instead)
+
+
 class External(ABC, Generic[P, R]):
     """A callable whose work is done elsewhere. Functions become one by `@external`; subclass it for more."""
 
@@ -113,8 +137,8 @@ class External(ABC, Generic[P, R]):
         return None
 
 
-class _Function(External[P, R]):
-    """An external made of a function."""
+class ExternalFunction(External[P, R]):
+    """An external made of a function. In a class it is a method, as functions are."""
 
     def __init__(
         self,
@@ -122,10 +146,10 @@ class _Function(External[P, R]):
         kind: str,
         estimate: Callable[P, Estimate | None] | None,
     ) -> None:
+        update_wrapper(self, function)  # first: it copies the function's own attributes over ours
         self._function, self._estimate, self.kind = function, estimate, kind
         self._is_async = iscoroutinefunction(function)
-        self.name = getattr(function, "__qualname__", repr(function))
-        update_wrapper(self, function)
+        self.name = getattr(function, "__qualname__", type(function).__qualname__)
 
     def run(self, *args: P.args, **kwargs: P.kwargs) -> R:
         with _observed(self):
@@ -133,6 +157,7 @@ class _Function(External[P, R]):
                 from . import loop  # asyncio: not before the first asynchronous call
 
                 return loop.run(cast("Coroutine[Any, Any, R]", self._function(*args, **kwargs)), self.name)
+            refuse_io_loop(self.name)
             return cast(R, self._function(*args, **kwargs))
 
     async def arun(self, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -141,12 +166,7 @@ class _Function(External[P, R]):
                 from . import loop
 
                 return await loop.arun(cast("Coroutine[Any, Any, R]", self._function(*args, **kwargs)))
-            from asyncio import get_running_loop
-
-            work = copy_context().run
-            return await get_running_loop().run_in_executor(
-                _threads(), lambda: cast(R, work(self._function, *args, **kwargs))
-            )
+            return cast(R, await _in_pool(self._function, args, kwargs))
 
     def estimate(self, *args: P.args, **kwargs: P.kwargs) -> Estimate | None:
         return None if self._estimate is None else self._estimate(*args, **kwargs)
@@ -155,10 +175,8 @@ class _Function(External[P, R]):
     def __get__(self, instance: None, owner: type) -> Self: ...
     @overload
     def __get__(
-        self: _Function[Concatenate[S, P], R],
-        instance: S,
-        owner: type | None = None,  # type: ignore[misc]
-    ) -> External[P, R]: ...
+        self: ExternalFunction[Concatenate[S, _P], _R], instance: S, owner: type | None = None
+    ) -> External[_P, _R]: ...
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         return self if instance is None else _Method(self, instance)
 
@@ -172,7 +190,7 @@ class _Function(External[P, R]):
 class _Method(External[..., Any]):
     """An external function bound to the instance it was looked up on."""
 
-    def __init__(self, function: _Function[..., Any], instance: object) -> None:
+    def __init__(self, function: ExternalFunction[..., Any], instance: object) -> None:
         self._function, self.__self__ = function, instance
         self.name, self.kind = function.name, function.kind
 
@@ -190,9 +208,9 @@ class _Method(External[..., Any]):
 
 
 @overload
-def external(function: Callable[P, Coroutine[Any, Any, R]], /) -> External[P, R]: ...
+def external(function: Callable[P, Coroutine[Any, Any, R]], /) -> ExternalFunction[P, R]: ...
 @overload
-def external(function: Callable[P, R], /) -> External[P, R]: ...
+def external(function: Callable[P, R], /) -> ExternalFunction[P, R]: ...
 @overload
 def external(
     *, kind: str = ..., estimate: Callable[..., Estimate | None] | None = ...
@@ -211,7 +229,8 @@ def external(
     Both see the caller's context. `kind` names what it is in events; `estimate(...)`, called like the function, says
     what a call would use.
 
-    Raises `BlockedLoop` when the blocking form of an `async` external is used on the I/O loop itself.
+    Raises `BlockedLoop` when the blocking form is used on the I/O loop itself, in an `async` external's own code. A
+    cancelled `.aio` of a plain function leaves that function running: a thread cannot be interrupted.
 
     >>> @external
     ... async def search(query: str) -> list[str]:
@@ -219,16 +238,21 @@ def external(
     >>> search("ember")
     ['EMBER']
     """
-    if function is not None:
-        return _Function[..., Any](function, kind, estimate)
-    return lambda function: _Function[..., Any](function, kind, estimate)
+
+    def mark(function: Any) -> ExternalFunction[..., Any]:
+        if not callable(function) or isasyncgenfunction(function):
+            what = "an async generator" if callable(function) else f"a {type(function).__name__}"
+            raise TypeError(f"@external marks a function or method that returns its result, not {what}.")
+        return ExternalFunction(function, kind, estimate)
+
+    return mark if function is None else mark(function)
 
 
 class _ExternalDecorator(Protocol):
     @overload
-    def __call__(self, function: Callable[P, Coroutine[Any, Any, R]], /) -> External[P, R]: ...
+    def __call__(self, function: Callable[P, Coroutine[Any, Any, R]], /) -> ExternalFunction[P, R]: ...
     @overload
-    def __call__(self, function: Callable[P, R], /) -> External[P, R]: ...
+    def __call__(self, function: Callable[P, R], /) -> ExternalFunction[P, R]: ...
 
 
 @contextmanager
@@ -241,8 +265,8 @@ def inside(call: int) -> Iterator[None]:
         _inside.reset(token)
 
 
-class _observed:  # noqa: N801  # a context manager used as a statement; a generator would cost a microsecond a call
-    """Tell the start and the end of an external function's call to those who listen."""
+class _observed:
+    """Tell the start and the end of an external function's call to those who listen. (A generator would cost 1 µs.)"""
 
     __slots__ = ("_external", "_number", "_parent", "_scope", "_started", "_token")
 
@@ -257,9 +281,7 @@ class _observed:  # noqa: N801  # a context manager used as a statement; a gener
             or events.listening(events.CallFailed)
         ):
             return
-        from ember.context import get_context
-
-        self._number, self._parent, self._scope = events.next_call(), _inside.get(), get_context().scope
+        self._number, self._parent, self._scope = events.next_call(), _inside.get(), events.current_scope()
         self._started = time.perf_counter()
         self._token = _inside.set(self._number)
         events.emit(events.CallStarted(*self._facts()))
@@ -267,7 +289,9 @@ class _observed:  # noqa: N801  # a context manager used as a statement; a gener
     def __exit__(self, kind: type[BaseException] | None, error: object, trace: object) -> None:
         if not self._number:
             return
-        _inside.reset(self._token)
+        # A coroutine that is thrown away unfinished ends here in whatever context the collector runs in.
+        with suppress(ValueError):
+            _inside.reset(self._token)
         seconds = time.perf_counter() - self._started
         if kind is None:
             events.emit(events.CallFinished(*self._facts(), duration=seconds))
@@ -279,25 +303,52 @@ class _observed:  # noqa: N801  # a context manager used as a statement; a gener
         return self._number, self._parent, external.kind, external.name, time.time(), self._scope
 
 
-_pool: ThreadPoolExecutor | None = None
-_pool_lock = Lock()
+_THREADS: Final = 64
+# Pools by depth: what runs in one may wait for a call that needs a thread too, and must not need it of the same pool,
+# whose threads may all be waiting so.
+_pools: list[ThreadPoolExecutor] = []
+_pools_lock = Lock()
+_depth: ContextVar[int] = ContextVar("ember_pool_depth", default=0)
 
 
-def _threads() -> ThreadPoolExecutor:
-    """Return the pool for plain functions that are awaited: bounded, and shared by all of them."""
-    global _pool
-    with _pool_lock:
-        if _pool is None:
-            from concurrent.futures import ThreadPoolExecutor
+async def _in_pool(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Call a plain function in a thread, with the caller's context, and await its end."""
+    from asyncio import get_running_loop
 
-            _pool = ThreadPoolExecutor(max_workers=64, thread_name_prefix="ember-external")
-        return _pool
+    depth, context = _depth.get(), copy_context()
+    context.run(_depth.set, depth + 1)
+
+    def work() -> Any:
+        try:
+            return context.run(function, *args, **kwargs)
+        except StopIteration as error:
+            # asyncio cannot carry this one, and drops it: the caller would wait for ever.
+            raise RuntimeError(f"{function!r} raised StopIteration.") from error
+
+    return await get_running_loop().run_in_executor(_pool(depth), work)
+
+
+def _pool(depth: int) -> ThreadPoolExecutor:
+    from concurrent.futures import ThreadPoolExecutor
+
+    with _pools_lock:
+        while len(_pools) <= depth:
+            _pools.append(ThreadPoolExecutor(_THREADS, thread_name_prefix="ember-external"))
+        return _pools[depth]
 
 
 def _after_fork() -> None:
-    global _pool, _pool_lock
-    # A forked child has its parent's pool object, and none of its threads.
-    _pool, _pool_lock = None, Lock()
+    global _pools, _pools_lock
+    # A forked child has its parent's pools, and none of their threads.
+    _pools, _pools_lock = [], Lock()
+
+
+def _at_exit() -> None:
+    loop = sys.modules.get("ember.core.loop")
+    if loop is not None:
+        loop.stop()
 
 
 os.register_at_fork(after_in_child=_after_fork)
+# Here and not where the loop is made: exit handlers run last registered first, so a program's own may still make calls.
+atexit.register(_at_exit)

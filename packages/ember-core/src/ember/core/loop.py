@@ -2,7 +2,7 @@
 
 `run` blocks for a coroutine's result, `arun` awaits it from any other loop; both carry the caller's context along and
 cancel the work when the waiting ends early. The loop is made on first use, made anew in a forked child, and stopped at
-interpreter exit.
+interpreter exit (by `externals`).
 
 Crossing threads one call at a time is what such a loop spends its time on (`run_coroutine_threadsafe` plus
 `wrap_future` cost more than an HTTP request here), so messages go through mailboxes that wake a loop once for as many
@@ -12,7 +12,6 @@ as have come in.
 from __future__ import annotations
 
 import asyncio
-import atexit
 import contextlib
 import logging
 import os
@@ -21,7 +20,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Hashable
 from contextvars import Context, ContextVar, copy_context
 from typing import Any, Protocol, TypeVar, cast
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, ref
 
 from .errors import BlockedLoop
 
@@ -35,7 +34,8 @@ class Mailbox:
     __slots__ = ("_asleep", "_context", "_items", "_loop")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
+        # Weakly: mailboxes are kept by loop, and one that held its loop would keep it for ever.
+        self._loop = ref(loop)
         self._items: deque[Callable[[], object]] = deque()
         self._asleep = True
         # An own, empty context: entering one that runs on another thread would raise.
@@ -46,7 +46,16 @@ class Mailbox:
         self._items.append(item)
         if self._asleep:
             self._asleep = False
-            self._loop.call_soon_threadsafe(self._drain, context=self._context)
+            loop = self._loop()
+            try:
+                if loop is None:
+                    raise RuntimeError("The loop is gone.")
+                loop.call_soon_threadsafe(self._drain, context=self._context)
+            except RuntimeError:
+                # Nobody will drain it: the next to post has to hear so too, instead of waiting for a wake-up.
+                self._asleep = True
+                self._items.clear()
+                raise
 
     def _drain(self) -> None:
         # First asleep, then empty: an item posted in between wakes the loop again, needlessly but never too late.
@@ -75,14 +84,20 @@ class _Job:
             self._coroutine.close()
             self._on_end()
             return
-        self.task = self._io.loop.create_task(self._coroutine, context=self._context)
+        try:
+            self.task = self._io.loop.create_task(self._coroutine, context=self._context)
+        except BaseException:
+            self._on_end()
+            raise
         self.task.add_done_callback(self._ended)
 
     def _ended(self, task: asyncio.Task[Any]) -> None:
         # Marks the exception as retrieved: a caller that left early must not make asyncio complain.
         if not task.cancelled():
             task.exception()
-        self._on_end()
+        # At interpreter exit only daemon threads still wait. Woken, they would print tracebacks into the silence.
+        if not self._io.stopped:
+            self._on_end()
 
     def cancel(self) -> None:
         """End the job soon; callable from any thread, any number of times."""
@@ -95,9 +110,14 @@ class _Job:
             self.task.cancel()
 
     def result(self) -> Any:
-        if self.task is None:
-            raise asyncio.CancelledError
-        return self.task.result()
+        try:
+            if self.task is None:
+                raise asyncio.CancelledError
+            return self.task.result()
+        finally:
+            del (
+                self
+            )  # an exception's traceback has this frame: through it, the error would hold itself in memory
 
 
 class Cancellable(Protocol):
@@ -148,16 +168,22 @@ class IOLoop:
         self._resources: dict[Hashable, Any] = {}
         self._closers: list[Callable[[], Awaitable[object]]] = []
         self._unawaited: set[asyncio.Task[object]] = set()
+        self.stopped = False
         self._thread = threading.Thread(target=self._serve, name="ember-io", daemon=True)
         self._thread.start()
 
     def _serve(self) -> None:
         asyncio.set_event_loop(self.loop)
-        self.loop.run_forever()
+        while not self.stopped:
+            # asyncio lets these two out of a task and out of its loop. Here they belong to the caller, who gets them as
+            # the result of the call, and everybody else's calls go on.
+            with contextlib.suppress(SystemExit, KeyboardInterrupt):
+                self.loop.run_forever()
+        self.loop.close()
 
     def is_here(self) -> bool:
         """Whether the calling thread is the loop's own."""
-        return threading.current_thread() is self._thread
+        return threading.get_ident() == self._thread.ident
 
     def resource(self, key: Hashable, make: Callable[[], _T], close: Callable[[_T], Awaitable[object]]) -> _T:
         """Return what `make` made for this loop, making it the first time; closed with the loop. Only on the loop."""
@@ -174,20 +200,21 @@ class IOLoop:
             raise BlockedLoop(name)
         ended = threading.Lock()
         ended.acquire()
-        job = _Job(self, coroutine, ended.release)
-        group = crew.get()
-        if group is not None:
-            group.join(job)
+        job, group = self._job(coroutine, ended.release), crew.get()
+        waiting = True
         try:
+            if group is not None:
+                group.join(job)
             self.mail.post(job.start)
             ended.acquire()
+            waiting = False
             return cast(_T, job.result())
-        except BaseException:
-            job.cancel()
-            raise
         finally:
+            if waiting:
+                job.cancel()
             if group is not None:
                 group.leave(job)
+            del job  # see _Job.result
 
     async def arun(self, coroutine: Coroutine[Any, Any, _T]) -> _T:
         """Run `coroutine` on the loop and await its end from another loop. Cancelling this cancels it."""
@@ -205,14 +232,27 @@ class IOLoop:
             with contextlib.suppress(RuntimeError):  # the caller's loop is gone, and the caller with it
                 mail.post(wake)
 
-        job = _Job(self, coroutine, on_end)
+        job, group = self._job(coroutine, on_end), crew.get()
+        waiting = True
         try:
+            if group is not None:
+                group.join(job)
             self.mail.post(job.start)
             await ended
-        except BaseException:
-            job.cancel()
-            raise
-        return cast(_T, job.result())
+            waiting = False
+            return cast(_T, job.result())
+        finally:
+            if waiting:
+                job.cancel()
+            if group is not None:
+                group.leave(job)
+            del job
+
+    def _job(self, coroutine: Coroutine[Any, Any, Any], on_end: Callable[[], object]) -> _Job:
+        if self.stopped:
+            coroutine.close()
+            raise RuntimeError("External calls cannot be made any more: the interpreter is exiting.")
+        return _Job(self, coroutine, on_end)
 
     def spawn(self, coroutine: Coroutine[Any, Any, object]) -> None:
         """Run `coroutine` on the loop, with nobody waiting for it. Only on the loop."""
@@ -222,22 +262,31 @@ class IOLoop:
 
     def stop(self) -> None:
         """End everything that runs, close the resources and the loop. Called at interpreter exit."""
-        if self.loop.is_closed() or self.is_here():
+        if self.stopped or self.is_here():
             return
-        with contextlib.suppress(RuntimeError):
-            self.mail.post(lambda: self.loop.create_task(self._wind_up()))
+        self.mail.post(lambda: self.spawn(self._wind_up()))
         # A task that refuses to end must not keep the interpreter: the thread is a daemon.
         self._thread.join(timeout=2.0)
 
     async def _wind_up(self) -> None:
-        others = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in others:
-            task.cancel()
-        await asyncio.wait(others, timeout=1.0) if others else None
-        for close in reversed(self._closers):
-            with contextlib.suppress(Exception):
-                await close()
-        self.loop.stop()
+        self.stopped = True
+        try:
+            tasks = asyncio.all_tasks() - {asyncio.current_task()}
+            for task in tasks:
+                task.cancel()
+            if tasks:
+                await asyncio.wait(tasks, timeout=1.0)
+            for task in tasks:
+                if not task.done():
+                    task._log_destroy_pending = False  # type: ignore[attr-defined]  # as asyncio itself silences one
+                elif not task.cancelled():
+                    task.exception()  # retrieved: asyncio does not print it
+            for close in reversed(self._closers):
+                with contextlib.suppress(Exception):
+                    await close()
+            await self.loop.shutdown_asyncgens()
+        finally:
+            self.loop.stop()
 
 
 _current: IOLoop | None = None
@@ -258,6 +307,11 @@ def io_loop() -> IOLoop:
                 _current = IOLoop()
             found = _current
     return found
+
+
+def is_here() -> bool:
+    """Whether the calling thread is the I/O loop's own, where nothing may block."""
+    return _current is not None and _current.is_here()
 
 
 def run(coroutine: Coroutine[Any, Any, _T], name: str = "this function") -> _T:
@@ -289,10 +343,10 @@ def _after_fork() -> None:
     _mailboxes = WeakKeyDictionary()
 
 
-def _at_exit() -> None:
+def stop() -> None:
+    """End what runs on the I/O loop, and the loop. For interpreter exit."""
     if _current is not None:
         _current.stop()
 
 
 os.register_at_fork(after_in_child=_after_fork)
-atexit.register(_at_exit)
