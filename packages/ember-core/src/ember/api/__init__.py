@@ -24,29 +24,27 @@ else:
 
     def __getattr__(name):
         if name == "__all__":
-            return __dir__()
+            # Strangers' names are not among them: a star import must not run, or fail by, whatever is installed.
+            return _installed()
         found = _ours(name) if name in _OURS else _theirs(name)
         globals()[name] = found
         return found
 
     def __dir__():
-        from importlib.util import find_spec
-
         from ember.core import plugins
 
-        ours = [name for name, (package, _) in _OURS.items() if find_spec(package) is not None]
-        return sorted({*ours, *plugins.installed("ember.api")})
+        return sorted({*_installed(), *plugins.installed("ember.api")})
+
+    def _installed():
+        from ember.core.siblings import present
+
+        return [name for name, (package, _) in _OURS.items() if present(package)]
 
     def _ours(name):
-        from importlib import import_module
+        from ember.core.siblings import sibling
 
         package, attribute = _OURS[name]
-        try:
-            module = import_module(package)
-        except ModuleNotFoundError as error:
-            from ember.core.siblings import absent
-
-            raise absent(error, package, f"ember.api.{name}") from error
+        module = sibling(package, f"ember.api.{name}")
         return module if attribute is None else getattr(module, attribute)
 
     def _theirs(name):

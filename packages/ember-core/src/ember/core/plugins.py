@@ -9,14 +9,24 @@ from __future__ import annotations
 import os
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from .errors import PluginError
 
-GROUPS: Final = ("ember.api", "ember.providers", "ember.datasets", "ember.engines", "ember.commands", "ember.importers")
+if TYPE_CHECKING:
+    from importlib.metadata import Distribution
+
+GROUPS: Final = (
+    "ember.api",
+    "ember.providers",
+    "ember.datasets",
+    "ember.engines",
+    "ember.commands",
+    "ember.importers",
+)
 """The entry-point groups Ember looks at, one per kind of thing that can be added."""
 
 
@@ -35,29 +45,34 @@ class Plugin:
 
         try:
             return EntryPoint(self.name, self.target, self.group).load()
-        except Exception as error:  # a plugin boundary: whatever a stranger's module does at import is its failure
-            problem = f"failed to load ({type(error).__name__}: {error}). Fix or uninstall it; nothing else is affected."
-            raise PluginError(self.group, self.name, self.distribution, problem) from error
+        except Exception as error:  # a plugin boundary: a stranger's module may do anything
+            problem = f"failed to load ({type(error).__name__}: {error})."
+            raise self.broken(problem) from error
         except SystemExit as error:
-            problem = "called sys.exit() while loading. Fix or uninstall it; nothing else is affected."
-            raise PluginError(self.group, self.name, self.distribution, problem) from error
+            raise self.broken("called sys.exit() while loading.") from error
+
+    def broken(self, problem: str) -> PluginError:
+        """Return the error that says what is wrong with this plugin, and what to do."""
+        advice = "Fix or uninstall it; nothing else is affected."
+        return PluginError(self.group, self.name, self.distribution, f"{problem} {advice}")
 
 
 _lock = threading.Lock()
+_declared: tuple[Plugin, ...] | None = None
 _found: dict[tuple[str, str], Mapping[str, tuple[Plugin, ...]]] = {}
 
 
 def installed(group: str) -> Mapping[str, tuple[Plugin, ...]]:
     """Return the plugins of `group` by name. A name with more than one is claimed by several distributions.
 
-    The scan of installed distributions is made once per process and setting of `EMBER_PLUGINS`; nothing is imported.
+    Installed distributions are looked through once per process, when the first group is asked for; nothing is imported.
     """
     setting = os.environ.get("EMBER_PLUGINS", "")
-    with _lock:
-        known = _found.get((group, setting))
-        if known is None:
-            known = _found[group, setting] = MappingProxyType(_scan(group, _Policy(setting)))
-        return known
+    known = _found.get((group, setting))
+    if known is None:
+        with _lock:
+            known = _found[group, setting] = MappingProxyType(_admitted(group, _Policy(setting)))
+    return known
 
 
 def find(group: str, name: str) -> Plugin | None:
@@ -81,6 +96,7 @@ class _Policy:
         chosen = (entry.partition("=") for entry in entries if "=" in entry)
         self.chosen = {name.strip(): _normal(distribution) for name, _, distribution in chosen}
         self.only = {_normal(entry) for entry in entries if "=" not in entry}
+        self.none = self.only == {"none"} and not self.chosen
 
     def admits(self, plugin: Plugin) -> bool:
         distribution = _normal(plugin.distribution)
@@ -90,18 +106,63 @@ class _Policy:
 
 
 def _normal(distribution: str) -> str:
-    return re.sub(r"[-_.]+", "-", distribution).lower()  # PEP 503
+    return re.sub(r"[-_.]+", "-", distribution.strip()).lower()  # PEP 503
 
 
-def _scan(group: str, policy: _Policy) -> dict[str, tuple[Plugin, ...]]:
-    if policy.only == {"none"} and not policy.chosen:
+def _admitted(group: str, policy: _Policy) -> dict[str, tuple[Plugin, ...]]:
+    global _declared
+    if policy.none:
         return {}
-    from importlib.metadata import entry_points  # 74 ms CPU the first time: not before a plugin is wanted
-
+    if _declared is None:
+        _declared = tuple(_scan())
     found: dict[str, tuple[Plugin, ...]] = {}
-    for entry in entry_points(group=group):
-        distribution = entry.dist.name if entry.dist is not None else "unknown"
-        plugin = Plugin(group, entry.name, distribution, entry.value)
-        if policy.admits(plugin) and plugin not in found.get(entry.name, ()):
-            found[entry.name] = (*found.get(entry.name, ()), plugin)
+    for plugin in _declared:
+        if plugin.group == group and policy.admits(plugin):
+            found[plugin.name] = (*found.get(plugin.name, ()), plugin)
     return found
+
+
+def _scan() -> Iterator[Plugin]:
+    from importlib.metadata import distributions  # 74 ms CPU the first time: not before a plugin is wanted
+
+    seen: set[str] = set()
+    for distribution in distributions():
+        try:
+            # Most have nothing for us, and looking for the text costs a fraction of parsing it.
+            if "[ember." not in (distribution.read_text("entry_points.txt") or ""):
+                continue
+            plugins = _plugins_of(distribution)
+        except Exception as error:  # a plugin boundary: anything may lie in site-packages
+            _complain(distribution, error)
+            continue
+        # The same distribution twice on sys.path: the first hides the second, as with modules.
+        if plugins and (name := _normal(plugins[0].distribution)) not in seen:
+            seen.add(name)
+            yield from plugins
+
+
+def _plugins_of(distribution: Distribution) -> list[Plugin]:
+    return [
+        Plugin(entry.group, entry.name, distribution.name, entry.value)
+        for entry in distribution.entry_points
+        if entry.group in GROUPS
+    ]
+
+
+def _complain(distribution: Distribution, error: Exception) -> None:
+    import logging
+
+    place = getattr(distribution, "_path", None) or distribution.locate_file("")
+    logging.getLogger("ember.plugins").warning(
+        "The plugins of the distribution at %s are ignored, for its metadata is broken (%s). Reinstall or remove it.",
+        place,
+        f"{type(error).__name__}: {error}",
+    )
+
+
+def _after_fork() -> None:
+    global _lock
+    _lock = threading.Lock()  # another thread of the parent may have held it, scanning
+
+
+os.register_at_fork(after_in_child=_after_fork)

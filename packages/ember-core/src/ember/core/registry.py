@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any, Generic, TypeVar
+from weakref import WeakSet
 
 from . import plugins
-from .errors import AlreadyRegistered, NotRegistered, PluginError
+from .errors import AlreadyRegistered, NotRegistered
 from .suggest import nearest
 
 T = TypeVar("T")
@@ -32,10 +34,15 @@ class Registry(Generic[T]):
         self, kind: str, *, group: str | None = None, make: Callable[[Any], T] | None = None, advice: str = ""
     ) -> None:
         self.kind, self._group, self._make, self._advice = kind, group, make, advice
-        self._lock = threading.Lock()
         self._things: dict[str, T] = {}
-        # One lock a name while its plugin loads: a slow plugin holds up those who asked for it, and nobody else.
-        self._loading: dict[str, threading.Lock] = {}
+        self._unlock()
+        _registries.add(self)
+
+    def _unlock(self) -> None:
+        self._lock = threading.Lock()
+        # One lock a name while its plugin loads: a slow plugin holds up those who asked for it, and nobody else. One
+        # that asks for itself meanwhile gets Python's error about a module half imported, and does not wait for ever.
+        self._loading: dict[str, threading.RLock] = {}
 
     def register(self, name: str, thing: T, *, replace: bool = False) -> None:
         """Add `thing` under `name`. Raises `AlreadyRegistered` if the name is taken, by a plugin too."""
@@ -48,8 +55,9 @@ class Registry(Generic[T]):
     def unregister(self, name: str) -> None:
         """Take out what `register` added. Raises `NotRegistered` if nothing was."""
         with self._lock:
-            if self._things.pop(name, None) is None:
+            if name not in self._things:
                 raise NotRegistered(self.kind, name)
+            del self._things[name]
 
     def get(self, name: str) -> T:
         """Return the thing called `name`, loading its plugin if need be.
@@ -57,19 +65,20 @@ class Registry(Generic[T]):
         Raises `NotRegistered`, with the nearest names, if there is none, and `PluginError` if its plugin is broken or
         contested.
         """
-        thing = self._things.get(name)  # one dict lookup: needs no lock
-        if thing is not None:
-            return thing
+        try:
+            return self._things[name]  # one dict lookup: needs no lock
+        except KeyError:
+            pass
         plugin = plugins.find(self._group, name) if self._group is not None else None
         if plugin is None:
             raise NotRegistered(self.kind, name, nearest(name, self.names()), self._advice)
         with self._lock:
-            loading = self._loading.setdefault(name, threading.Lock())
+            loading = self._loading.setdefault(name, threading.RLock())
         with loading:
             if name not in self._things:
                 thing = self._made(plugin)
                 with self._lock:
-                    self._things.setdefault(name, thing)
+                    return self._things.setdefault(name, thing)
             return self._things[name]
 
     def _made(self, plugin: plugins.Plugin) -> T:
@@ -78,9 +87,8 @@ class Registry(Generic[T]):
             return found  # type: ignore[no-any-return]  # what a plugin names is only known at run time
         try:
             return self._make(found)
-        except Exception as error:  # a plugin boundary: a stranger's constructor
-            problem = f"is no usable {self.kind} ({type(error).__name__}: {error})."
-            raise PluginError(plugin.group, plugin.name, plugin.distribution, problem) from error
+        except Exception as error:  # a plugin boundary
+            raise plugin.broken(f"is no usable {self.kind} ({type(error).__name__}: {error}).") from error
 
     def loaded(self) -> tuple[T, ...]:
         """Return what is registered or loaded, in that order; loads nothing."""
@@ -89,7 +97,7 @@ class Registry(Generic[T]):
 
     def names(self) -> tuple[str, ...]:
         """Return all names, registered or installed, sorted; loads nothing."""
-        found = plugins.installed(self._group) if self._group is not None else {}
+        found = () if self._group is None else plugins.installed(self._group)
         with self._lock:
             return tuple(sorted({*self._things, *found}))
 
@@ -101,3 +109,14 @@ class Registry(Generic[T]):
 
     def __len__(self) -> int:
         return len(self.names())
+
+
+_registries: WeakSet[Registry[Any]] = WeakSet()
+
+
+def _after_fork() -> None:
+    for registry in tuple(_registries):
+        registry._unlock()  # pyright: ignore[reportPrivateUsage]  # another thread of the parent may have held them
+
+
+os.register_at_fork(after_in_child=_after_fork)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import Any, Final, NamedTuple
 
 from .errors import NotRegistered
-from .siblings import absent
+from .siblings import sibling
 
 
 class _Home(NamedTuple):
@@ -27,8 +26,4 @@ def resolve(kind: str, name: str | None) -> Any:
     home = _HOMES.get(kind)
     if home is None:
         raise NotRegistered("kind of resource", kind, tuple(_HOMES))
-    try:
-        module = import_module(home.module)
-    except ModuleNotFoundError as error:
-        raise absent(error, home.module, f"A {kind}") from error
-    return getattr(module, home.function)(name)
+    return getattr(sibling(home.module, f"A {kind}"), home.function)(name)
