@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from ember.models import BaseProvider, Call, Completion, HttpReply, HttpRequest, StreamDecoder
+from ember.models import Completion, HttpReply, HttpRequest, StreamDecoder
 from ember.models._sse import EventParser
 from ember.models.testing import LocalServer
 from ember.models.testing.plugin import ember_home, no_network, server
@@ -72,7 +72,3 @@ def _exchange(request: HttpRequest) -> tuple[int, dict[str, str], list[bytes]]:
         return reply.status, {name.lower(): value for name, value in reply.getheaders()}, pieces
     finally:
         connection.close()
-
-
-def decoded(provider: BaseProvider, call: Call, body: bytes, status: int = 200) -> Completion:
-    return provider.decode(call, HttpReply(status, {"content-type": "application/json"}, body))

@@ -1,0 +1,60 @@
+"""The wheel as users meet it: installed, found by its entry point, called by name, on a real server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from ember.context import create_context
+from ember.models import errors, models
+from ember.models.testing import LocalServer
+
+KEY = "sk-local-0123456789abcdef"
+
+
+@pytest.fixture(autouse=True)
+def configured(server: LocalServer, ember_home: object) -> Iterator[None]:
+    with create_context(
+        credentials={"anthropic_api_key": KEY}, providers={"anthropic": {"base_url": server.url}}
+    ):
+        yield
+
+
+def test_claude_answers_by_its_bare_name(server: LocalServer) -> None:
+    response = models("claude-sonnet-4-6", "Hello there", system="Be brief.")
+    assert response == "Hello there"
+    assert (response.provider, response.finish_reason, response.usage.input_tokens) == (
+        "anthropic",
+        "stop",
+        4,
+    )
+    assert response.cost is not None
+    asked = server.requests[-1]
+    assert (asked.path, asked.key, asked.json["system"]) == ("/v1/messages", KEY, "Be brief.")
+
+
+def test_claude_streams(server: LocalServer) -> None:
+    stream = models.stream("claude-sonnet-4-6", "One two three")
+    assert list(stream) == ["One ", "two ", "three"]
+    assert stream.response.usage.output_tokens == 3
+
+
+def test_a_stream_that_breaks_off_keeps_what_had_come(server: LocalServer) -> None:
+    server.replies(fault="end", after=5)
+    with pytest.raises(errors.StreamIncomplete) as raised:
+        list(models.stream("claude-sonnet-4-6", "One two three"))
+    assert raised.value.partial_text == "One two "
+
+
+def test_a_choice_is_made_by_schema(server: LocalServer) -> None:
+    server.replies(text='{"choice":"positive"}')
+    assert models("claude-sonnet-4-6", "I love it.", choices=["positive", "negative"]) == "positive"
+
+
+def test_a_wrong_key_is_an_authentication_error_that_does_not_show_it(server: LocalServer) -> None:
+    error = {"type": "authentication_error", "message": f"invalid key {KEY}"}
+    server.replies(401, json={"type": "error", "error": error})
+    with pytest.raises(errors.AuthenticationError) as raised:
+        models("claude-sonnet-4-6", "Hi")
+    assert KEY not in str(raised.value)
