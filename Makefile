@@ -11,7 +11,7 @@
 #   make long            the proofs too slow for every run
 #   make build           wheels and sdists of everything, in dist/
 #   make release-check   metadata, wheel contents, and the API against each distribution's last tag
-#   make notes P=ember-core   fold changes/*.md into CHANGELOG.md for a release
+#   make notes P=ember-core   fold changes/*.md into CHANGELOG.md for a release; T=--draft shows it
 #   make format          let ruff rewrite what it can
 #   make lock            pin new requirements (tools/*.txt);  make upgrade moves all pins to the newest
 #   make clean           forget every environment and build
@@ -46,17 +46,17 @@ demo: .hatch/default.ok
 
 # One run serves both in CI: the same tests, measured.
 test: .hatch/default.ok
-	@$(HATCH) run $(if $(CI),cov,test) $(T)
+	@$(HATCH) -q run $(if $(CI),cov,test) $(T)
 
 one: .hatch/default.ok
 	@test -f packages/$(P)/pyproject.toml || { echo "make one P=NAME, where NAME is one of: $(notdir $(wildcard packages/*))"; exit 2; }
-	@$(HATCH) run test packages/$(P) $(T)
+	@$(HATCH) -q run test packages/$(P) $(T)
 
 cov: .hatch/default.ok
-	@$(HATCH) run cov $(T)
+	@$(HATCH) -q run cov $(T)
 
 long: .hatch/default.ok
-	@$(HATCH) run long $(T)
+	@$(HATCH) -q run long $(T)
 
 check: .hatch/check.ok
 	@failed=; for part in lint format graph layers types; do $(HATCH) -q run check:$$part || failed="$$failed $$part"; done; \
@@ -73,11 +73,10 @@ build: .hatch/default.ok
 	@$(DEFAULT) tools/build.py $(BIN)/uv
 
 release-check: build .hatch/release.ok
-	@$(HATCH) run release:verify
+	@$(HATCH) -q run release:verify
 
 notes: .hatch/release.ok
-	@test -f packages/$(P)/pyproject.toml || { echo "make notes P=NAME, where NAME is one of: $(notdir $(wildcard packages/*))"; exit 2; }
-	@$(HATCH) run release:notes $(P) --version $$(sed -n 's/^__version__ = "\(.*\)"/\1/p' packages/$(P)/src/ember/*/_version.py packages/$(P)/src/ember/*/*/_version.py 2>/dev/null) --yes
+	@$(HATCH) -q run release:notes $(P) $(T)
 
 format: .hatch/check.ok
 	@.hatch/check/bin/ruff check --fix
