@@ -6,7 +6,7 @@ import asyncio
 import contextvars
 import gc
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 
@@ -88,7 +88,7 @@ def test_one_block_may_be_used_by_many_threads_and_tasks_at_once() -> None:
     assert "entered 0 times" in repr(block)
 
 
-def numbers(model: str) -> Iterator[str | None]:
+def numbers(model: str) -> Generator[str | None]:
     with create_context(models={"default": model}):
         yield default()
         yield default()
@@ -146,7 +146,7 @@ def test_a_generator_closed_on_another_thread_leaves_its_block_where_it_entered(
     assert get_context().parent is None
 
 
-async def ticks(model: str) -> AsyncIterator[str | None]:
+async def ticks(model: str) -> AsyncGenerator[str | None]:
     async with create_context(models={"default": model}):
         while True:
             yield default()
@@ -157,7 +157,7 @@ def test_an_async_generator_closed_in_another_task_leaves_its_block_where_it_ent
         generator = ticks("generator")
         assert await anext(generator) == "generator"
         with create_context(models={"default": "consumer"}) as consumer:
-            await asyncio.create_task(generator.aclose())  # type: ignore[attr-defined]
+            await asyncio.create_task(generator.aclose())
             assert default() == "consumer"
             assert get_context().scope is consumer.scope
         assert get_context().parent is None
@@ -179,7 +179,7 @@ def test_an_async_generator_that_is_dropped_leaves_its_block_when_the_loop_final
 
 def test_an_async_generator_closed_by_aclosing_leaves_its_block_at_once() -> None:
     async def main() -> None:
-        async with aclosing(ticks("generator")) as generator:  # type: ignore[type-var]
+        async with aclosing(ticks("generator")) as generator:
             async for seen in generator:
                 assert seen == "generator"
                 break
@@ -213,7 +213,7 @@ def test_a_task_that_runs_on_is_not_changed_by_a_block_left_elsewhere() -> None:
         generator = ticks("generator")
         await anext(generator)
         task = asyncio.create_task(watch(seen, stop))  # starts with what is in force here
-        await asyncio.create_task(generator.aclose())  # type: ignore[attr-defined]
+        await asyncio.create_task(generator.aclose())
         assert default() is None
         stop.set()
         await task

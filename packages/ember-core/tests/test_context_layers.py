@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -46,14 +47,22 @@ def test_what_is_set_stands_above_the_file_and_below_a_block(home: Path) -> None
 
 
 def test_inner_blocks_inherit_deeply_from_outer_ones(home: Path) -> None:
-    write(home, "config.yaml", "models:\n  aliases: {fast: openai/gpt-4o-mini}\nproviders:\n  openai: {timeout: 9}\n")
+    write(
+        home,
+        "config.yaml",
+        "models:\n  aliases: {fast: openai/gpt-4o-mini}\nproviders:\n  openai: {timeout: 9}\n",
+    )
     with create_context(models={"default": "a", "aliases": {"best": "x/y"}}):
-        with with_context(models={"temperature": 1}, providers={"openai": {"base_url": "http://127.0.0.1:1"}}) as inner:
+        with with_context(
+            models={"temperature": 1}, providers={"openai": {"base_url": "http://127.0.0.1:1"}}
+        ) as inner:
             models = inner.section("models")
             assert models["default"] == "a"
             assert models["temperature"] == 1.0
             assert models["aliases"] == {"fast": "openai/gpt-4o-mini", "best": "x/y"}
-            assert inner.section("providers") == {"openai": {"timeout": 9.0, "base_url": "http://127.0.0.1:1"}}
+            assert inner.section("providers") == {
+                "openai": {"timeout": 9.0, "base_url": "http://127.0.0.1:1"}
+            }
 
 
 def test_none_in_a_block_takes_a_setting_away_down_to_its_default(home: Path) -> None:
@@ -120,7 +129,9 @@ def test_the_highest_layer_that_has_a_key_gives_it(
 
 
 @pytest.mark.parametrize("blank", ["", "   ", "\n"])
-def test_a_blank_key_is_an_absent_one_in_every_layer(home: Path, monkeypatch: pytest.MonkeyPatch, blank: str) -> None:
+def test_a_blank_key_is_an_absent_one_in_every_layer(
+    home: Path, monkeypatch: pytest.MonkeyPatch, blank: str
+) -> None:
     write(home, "config.yaml", f"credentials:\n  openai_api_key: {json.dumps(blank)}\n")
     write(home, "credentials.yaml", "openai_api_key: sk-lowest\n")
     monkeypatch.setenv("OPENAI_API_KEY", blank)
@@ -131,7 +142,9 @@ def test_a_blank_key_is_an_absent_one_in_every_layer(home: Path, monkeypatch: py
     assert (found.layer, found.source) == ("credentials.yaml", f"{home / 'credentials.yaml'}:1")
 
 
-def test_explain_names_layer_and_place_and_what_is_hidden(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_explain_names_layer_and_place_and_what_is_hidden(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = write(home, "config.yaml", "# mine\nmodels:\n  default: gpt-4\n")
     with create_context(models={"default": "claude"}):
         with with_context(models={"default": "gemini"}) as inner:
@@ -156,7 +169,11 @@ def test_explain_follows_the_environment_what_was_set_and_what_was_taken_away(
     assert ctx.explain("providers.openai.base_url").source == "set_config in this process, not saved"
     monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9000")
     found = ctx.explain("providers.openai.base_url")
-    assert (found.value, found.layer, found.source) == ("http://127.0.0.1:9000", "environment", "OPENAI_BASE_URL")
+    assert (found.value, found.layer, found.source) == (
+        "http://127.0.0.1:9000",
+        "environment",
+        "OPENAI_BASE_URL",
+    )
     assert ctx.explain("models.timeout").layer == "default"
     assert ctx.explain("models.seed").source == "not set"
     ctx.set_config("models.timeout", 5)
@@ -208,15 +225,16 @@ def test_reload_reads_files_again_and_keeps_what_was_set_unless_told(home: Path)
 
 
 def test_what_is_handed_in_may_change_afterwards_and_what_is_handed_out_may_not(home: Path) -> None:
-    mine = {"default": "gpt-4", "stop": ["a"], "aliases": {"x": "y"}}
+    mine: dict[str, Any] = {"default": "gpt-4", "stop": ["a"], "aliases": {"x": "y"}}
     block = create_context(models=mine)
     mine["default"] = "changed"
-    mine["stop"].append("b")  # type: ignore[attr-defined]
+    mine["stop"].append("b")
     with block as ctx:
         models = ctx.section("models")
         assert models["default"] == "gpt-4"
         assert models["stop"] == ("a",)
-        for mapping in (models, models["aliases"], ctx.get_config("models")):
+        handed_out: list[Any] = [models, models["aliases"], ctx.get_config("models")]
+        for mapping in handed_out:
             with pytest.raises(TypeError):
                 mapping["default"] = "mine"
     assert get_context().get_config("models.default") is None

@@ -16,7 +16,6 @@ from .notice import say_once
 
 LARGEST: Final = 1024 * 1024
 _PRIVATE: Final = 0o600
-_PATIENCE: Final = 10.0
 # Zero where a system lacks them. O_NONBLOCK: opening a named pipe put in a file's place must not wait for a writer.
 _READ: Final = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
 _WRITE: Final = (
@@ -56,7 +55,7 @@ def read(path: Path) -> Content | None:
         return None
     except OSError as error:
         raise StorageError(f"{path} cannot be read: {reason(error)}.") from error
-    with open(descriptor, "rb") as file:
+    try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise StorageError(f"{path} is not a file. Move it away.")
@@ -66,10 +65,18 @@ def read(path: Path) -> Content | None:
             raise StorageError(
                 f"{path} is too large: {status.st_size:,} bytes, where {LARGEST:,} are allowed."
             )
-        try:
-            return Content(file.read(LARGEST + 1), stat.S_IMODE(status.st_mode))
-        except OSError as error:
-            raise StorageError(f"{path} cannot be read: {reason(error)}.") from error
+        return Content(_read_all(descriptor), stat.S_IMODE(status.st_mode))
+    except OSError as error:
+        if isinstance(error, StorageError):
+            raise
+        raise StorageError(f"{path} cannot be read: {reason(error)}.") from error
+    finally:
+        os.close(descriptor)
+
+
+def _read_all(descriptor: int) -> bytes:
+    with open(descriptor, "rb", closefd=False) as file:
+        return file.read(LARGEST + 1)
 
 
 def _require_trust(path: Path, status: os.stat_result) -> None:
@@ -149,19 +156,19 @@ def _make_durable(directory: Path) -> None:
 
 
 @contextlib.contextmanager
-def lock(path: Path) -> Iterator[None]:
+def lock(path: Path, patience: float = 10.0) -> Iterator[None]:
     """Keep other processes (and threads) from changing the file at `path` meanwhile.
 
-    Raises StorageError if another holds it for more than ten seconds, or the lock file cannot be made.
+    Raises StorageError if another holds it for more than `patience` seconds, or the lock file cannot be made.
     """
     import filelock  # only writers need it
 
-    guard = filelock.FileLock(path.with_name(f"{path.name}.lock"), timeout=_PATIENCE, mode=_PRIVATE)
+    guard = filelock.FileLock(path.with_name(f"{path.name}.lock"), timeout=patience, mode=_PRIVATE)
     try:
         guard.acquire()
     except filelock.Timeout as error:
         raise StorageError(
-            f"{path} is being changed by another process for more than {_PATIENCE:.0f} seconds. Try again."
+            f"{path} is being changed by another process for more than {patience:g} seconds. Try again."
         ) from error
     except OSError as error:
         raise StorageError(f"{path} cannot be written: {reason(error)}.") from error
