@@ -58,3 +58,14 @@ def test_a_wrong_key_is_an_authentication_error_that_does_not_show_it(server: Lo
     with pytest.raises(errors.AuthenticationError) as raised:
         models("claude-sonnet-4-6", "Hi")
     assert KEY not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "body", [b"<!doctype html><html></html>", b"null", b'{"hello": "world"}', b"\xff\xfe", b""]
+)
+def test_a_page_in_place_of_an_answer_is_an_error_whole_or_streamed(body: bytes, server: LocalServer) -> None:
+    server.replies(200, {"content-type": "text/html"}, body=body)
+    with pytest.raises(errors.InvalidResponse):
+        models("claude-sonnet-4-6", "Hi")
+    with pytest.raises(errors.InvalidResponse):
+        list(models.stream("claude-sonnet-4-6", "Hi"))

@@ -60,3 +60,18 @@ def test_a_choice_is_made_by_schema(server: LocalServer) -> None:
 def test_texts_become_vectors(server: LocalServer) -> None:
     found = models.embed("text-embedding-3-small", ["cat", "dog"])
     assert len(found) == 2
+
+
+@pytest.mark.parametrize("api", ["chat", "responses"])
+@pytest.mark.parametrize(
+    "body", [b"<!doctype html><html></html>", b"null", b'{"hello": "world"}', b"\xff\xfe", b""]
+)
+def test_a_page_in_place_of_an_answer_is_an_error_whole_or_streamed(
+    api: str, body: bytes, server: LocalServer
+) -> None:
+    server.replies(200, {"content-type": "text/html"}, body=body)
+    with create_context(providers={"openai": {"api": api}}):
+        with pytest.raises(errors.InvalidResponse):
+            models("gpt-4o", "Hi")
+        with pytest.raises(errors.InvalidResponse):
+            list(models.stream("gpt-4o", "Hi"))
