@@ -1,0 +1,96 @@
+"""Every Python block in the README, the docs and the distributions' READMEs runs, against a local server.
+
+The blocks of one file run in order and share their names, as a reader would type them. A block that cannot run here is
+fenced as `python notest`. The embedded model's name is an alias for a served one, so that no weights are needed.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from ember.context import create_context, get_context
+from ember.models.testing import LocalServer
+from workspace import ROOT
+
+DOCUMENTS = sorted([ROOT / "README.md", *ROOT.glob("docs/*.md"), *ROOT.glob("packages/*/README.md")])
+BLOCK = re.compile(r"^```python[ ]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+def blocks(text: str) -> Iterator[str]:
+    """Yield each Python block of `text`, moved down so that a traceback names the document's own lines."""
+    for found in BLOCK.finditer(text):
+        yield "\n" * text[: found.start(1)].count("\n") + found[1]
+
+
+WITH_CODE = [path for path in DOCUMENTS if any(blocks(path.read_text(encoding="utf-8")))]
+
+
+def fitting(schema: dict[str, Any]) -> Any:
+    """Return the plainest value of a JSON schema.
+
+    >>> fitting({"type": "object", "properties": {"label": {"enum": ["yes", "no"]}, "n": {"type": "integer"}}})
+    {'label': 'yes', 'n': 1}
+    """
+    if "const" in schema or "enum" in schema:
+        return schema["const"] if "const" in schema else schema["enum"][0]
+    match schema.get("type"):
+        case "object":
+            return {name: fitting(part) for name, part in schema.get("properties", {}).items()}
+        case "array":
+            return [fitting(schema.get("items", {}))]
+        case "integer" | "number":
+            return 1
+        case "boolean":
+            return True
+        case _:
+            return "Paris"
+
+
+def schema_in(body: Any) -> dict[str, Any] | None:
+    """Return the JSON schema that a request asks its answer to have, wherever its dialect puts it."""
+    if isinstance(body, dict):
+        fields = cast("dict[str, Any]", body)
+        for name in ("schema", "input_schema"):
+            if isinstance(fields.get(name), dict):
+                return cast("dict[str, Any]", fields[name])
+        return next((found for part in fields.values() if (found := schema_in(part)) is not None), None)
+    if isinstance(body, list):
+        return next(
+            (found for part in cast("list[Any]", body) if (found := schema_in(part)) is not None), None
+        )
+    return None
+
+
+@pytest.fixture
+def served(ember_home: Path, server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalServer]:
+    """Each provider's models, on this machine: what is asked is repeated, or JSON of the shape asked for is given."""
+
+    def say(prompt: str) -> str:
+        schema = schema_in(server.requests[-1].json)
+        return prompt if schema is None else json.dumps(fitting(schema))
+
+    server.answer = say
+    for vendor, path in (("OPENAI", "/v1"), ("ANTHROPIC", "")):
+        monkeypatch.setenv(f"{vendor}_API_KEY", "sk-0123456789abcdef")
+        monkeypatch.setenv(f"{vendor}_BASE_URL", f"{server.url}{path}")
+    get_context().reload(discard=True)
+    with create_context(models={"aliases": {"smollm2": "openai/gpt-4o-mini"}}):
+        yield server
+    get_context().reload(discard=True)
+
+
+def test_the_readme_shows_code() -> None:
+    assert ROOT / "README.md" in WITH_CODE
+
+
+@pytest.mark.parametrize("path", WITH_CODE, ids=lambda path: str(path.relative_to(ROOT)))
+def test_the_code_in_a_document_runs(path: Path, served: LocalServer) -> None:
+    names: dict[str, object] = {"__name__": "__main__"}
+    for block in blocks(path.read_text(encoding="utf-8")):
+        exec(compile(block, str(path), "exec"), names)
