@@ -62,7 +62,7 @@ def schema_in(body: Any) -> dict[str, Any] | None:
         return next((found for part in fields.values() if (found := schema_in(part)) is not None), None)
     if isinstance(body, list):
         return next(
-            (found for part in cast("list[Any]", body) if (found := schema_in(part)) is not None), None
+            (found for part in cast("list[object]", body) if (found := schema_in(part)) is not None), None
         )
     return None
 
