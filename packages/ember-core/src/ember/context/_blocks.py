@@ -55,7 +55,8 @@ def create_context(**overrides: Mapping[str, Any]) -> ContextBlock:
     ...     get_context().get_config("models.default"), get_context() is child
     ('gpt-4', True)
     """
-    return ContextBlock(_accepted(conceal(overrides), "create_context"), own_scope=True)
+    overrides = conceal(overrides)
+    return ContextBlock(_accepted(overrides, "create_context"), own_scope=True)
 
 
 def with_context(**overrides: Mapping[str, Any]) -> ContextBlock:
@@ -67,7 +68,8 @@ def with_context(**overrides: Mapping[str, Any]) -> ContextBlock:
     ...     get_context().get_config("models.temperature")
     0.9
     """
-    return ContextBlock(_accepted(conceal(overrides), "with_context"), own_scope=False)
+    overrides = conceal(overrides)
+    return ContextBlock(_accepted(overrides, "with_context"), own_scope=False)
 
 
 class ContextBlock:

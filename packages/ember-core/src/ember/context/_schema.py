@@ -101,8 +101,10 @@ def add_section(name: str, keys: Mapping[str, Setting]) -> bool:
             raise ConfigError(
                 f"A configuration key cannot be named {key!r}: use letters, digits and underscores."
             )
-        if setting.default is not None:
+        try:
             _fit(setting, (name, key), freeze(setting.default))
+        except Misfit as misfit:
+            raise ConfigError(f"The default of {name}.{key} {misfit.problem}.") from None
     _sections = MappingProxyType({**_sections, name: table})
     return True
 
@@ -161,12 +163,17 @@ def node_at(path: Path) -> Node | None:
 
 def unknown_key(path: Path) -> UnknownKey:
     """Return the error for a key the schema does not have, with the keys that may be meant."""
-    key = dotted(path)
+    *above, name = path
+    if above == ["credentials"]:
+        return UnknownKey(dotted(path), (f"credentials.{_credential_meant(name)}",))
+    level = node_at(tuple(above)) if above else Table(_sections)
+    if isinstance(level, Table):
+        siblings = tuple(dotted((*above, near)) for near in nearest(name, level.keys))
+        if siblings:
+            return UnknownKey(dotted(path), siblings)
     known = list(_known_keys())
-    if path[0] == "credentials":
-        return UnknownKey(key, (f"credentials.{_credential_meant(path)}",) if len(path) == 2 else ())
-    same_name = [name for name in known if name.rpartition(".")[2] == path[-1]]
-    return UnknownKey(key, tuple(same_name[:3]) or nearest(key, known))
+    namesakes = tuple(key for key in known if key.rpartition(".")[2] == name)
+    return UnknownKey(dotted(path), namesakes[:3] or nearest(dotted(path), known))
 
 
 def resembles_section(name: str) -> bool:
@@ -258,23 +265,22 @@ _SWITCHES: Final[Mapping[str, bool]] = {"true": True, "false": False, "yes": Tru
 def _fit_number(setting: Setting, path: Path, value: Any) -> int | float:
     whole = setting.type is int
     wanted = "a whole number" if whole else "a number"
-    number: Any = value
-    if isinstance(value, str):  # the command line and the environment have nothing but text
-        try:
-            number = int(value) if whole else float(value)
-        except ValueError:
-            number = None
-    if isinstance(number, bool) or not isinstance(number, (int, float)) or not math.isfinite(number):
-        raise Misfit(path, f"expects {wanted}, got {kind(value)}")
-    if whole and number != int(number):
-        raise Misfit(path, f"expects a whole number, got {number}")
-    if (setting.low is not None and number < setting.low) or (
-        setting.high is not None and number > setting.high
-    ):
-        bounds = (
-            f"at least {setting.low}" if setting.high is None else f"between {setting.low} and {setting.high}"
+    try:
+        # The command line and the environment have nothing but text.
+        number: Any = (int if whole else float)(value) if isinstance(value, str) else value
+        usable_number = (
+            not isinstance(number, bool) and math.isfinite(number) and (not whole or int(number) == number)
         )
-        raise Misfit(path, f"must be {bounds}, not {number}")
+    except (TypeError, ValueError, OverflowError):
+        number, usable_number = None, False
+    if not usable_number:
+        raise Misfit(path, f"expects {wanted}, got {number if isinstance(number, float) else kind(value)}")
+    low, high = setting.low, setting.high
+    if (low is not None and number < low) or (high is not None and number > high):
+        raise Misfit(
+            path,
+            f"must be {f'at least {low}' if high is None else f'between {low} and {high}'}, not {number}",
+        )
     return int(number) if whole else float(number)
 
 
@@ -296,8 +302,8 @@ def _known_keys(table: Table | None = None, prefix: str = "") -> Iterator[str]:
             yield from _known_keys(node, f"{prefix}{name}.")
 
 
-def _credential_meant(path: Path) -> str:
-    name = re.sub(r"[^a-z0-9_-]", "_", path[1].lower())
+def _credential_meant(given: str) -> str:
+    name = re.sub(r"[^a-z0-9_-]", "_", given.lower())
     if len(name) > 24:
         return "<provider>_api_key"
     return name if name.endswith("_api_key") else f"{re.sub('_?(api)?_?key$', '', name)}_api_key"
