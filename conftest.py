@@ -7,8 +7,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from ember.context import create_context, get_context, with_context
+
+# Two shared cores are no stop-watch. Where CI is set, hypothesis has a profile of its own that is repeatable as well.
+if "CI" not in os.environ:
+    settings.register_profile("desk", deadline=None)
+    settings.load_profile("desk")
 
 
 @pytest.fixture(scope="session", autouse=True)
