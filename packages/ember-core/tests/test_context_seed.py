@@ -75,7 +75,11 @@ def test_the_asyncio_program(home: Path, capsys: pytest.CaptureFixture[str]) -> 
 
     asyncio.run(main())
     lines = capsys.readouterr().out.splitlines()
-    assert [line.partition(": ")[2] for line in lines[:3]] == ["Using gpt-4", "Using claude-3-opus", "Using gemini-pro"]
+    assert [line.partition(": ")[2] for line in lines[:3]] == [
+        "Using gpt-4",
+        "Using claude-3-opus",
+        "Using gemini-pro",
+    ]
     assert lines[3:] == [
         "Processed 'Hello' with gpt-4",
         "Processed 'World' with claude-3-opus",

@@ -76,6 +76,7 @@ _LOGGING: Final = Table({"content": Setting(bool, False, about="whether prompts 
 _sections: Mapping[str, Table] = MappingProxyType(
     {"models": _MODELS, "providers": Table(other=_PROVIDER), "credentials": _CREDENTIALS, "logging": _LOGGING}
 )
+_default_values: dict[str, Tree] = {}
 
 
 def sections() -> Mapping[str, Table]:
@@ -111,8 +112,10 @@ def add_section(name: str, keys: Mapping[str, Setting]) -> bool:
 
 def defaults(section: str) -> Tree:
     """Return the built-in values of a section."""
-    table = _sections.get(section)
-    return EMPTY if table is None else _defaults(table)
+    known = _default_values.get(section)
+    if known is None and section in _sections:
+        known = _default_values[section] = _defaults(_sections[section])
+    return known or EMPTY
 
 
 def _defaults(table: Table) -> Tree:

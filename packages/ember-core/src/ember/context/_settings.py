@@ -11,7 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, cast
 
-from ember.core import files, yamlfile
+from ember.core import files
 from ember.core.errors import ConfigFileError, StorageError
 from ember.core.home import home, prepare
 from ember.core.notice import say_once
@@ -120,6 +120,8 @@ class Settings:
             changes = self._changes
             if not changes:
                 return
+            from ember.core import yamlfile
+
             path = prepare(home()) / CONFIG
             with files.lock(path):
                 # Read again: another process may have saved since we read, and its changes stay.
@@ -173,6 +175,8 @@ def _read(name: str, under: Keys) -> _File:
 
 
 def _parsed(path: Path, content: files.Content, under: Keys) -> _File:
+    from ember.core import yamlfile  # only once there is a file
+
     document = yamlfile.load(content, path)
     places = {(*under, *keys): place for keys, place in document.places.items()}
     raw: Tree = document.tree
