@@ -28,7 +28,7 @@ def _job(model: str | None, prompt: Prompt, params: Params, *, stream: bool = Fa
         params = cast(Params, {**params, "schema": schema})
     to = _request.target(model)
     call = _request.call(to, prompt, params, stream=stream)
-    timeout = _request.timeout(to, params)
+    timeout = _request.timeout(to, params.get("timeout"))
     return Job(to.provider, call, to.endpoint, to.key_source, timeout, to.context.scope, parse)
 
 
@@ -39,7 +39,7 @@ def _embed_job(
 
     to = _request.target(model)
     call = _request.embed_call(to, texts, extra)
-    seconds = _request.timeout(to, {"timeout": timeout})
+    seconds = _request.timeout(to, timeout)
     return Job(to.provider, call, to.endpoint, to.key_source, seconds, to.context.scope)
 
 
@@ -50,7 +50,9 @@ def _estimate(model: str | None, prompt: Prompt, params: Params) -> Estimate:
     job = _job(model, prompt, params)
     characters = sum(len(message.content) for message in job.call.messages) + len(job.call.system or "")
     tokens_in, tokens_out = characters // 4 + 1, job.call.max_tokens
-    return Estimate(tokens_in, tokens_out, cost(job.provider, (job.call.model,), Usage(tokens_in, tokens_out)))
+    return Estimate(
+        tokens_in, tokens_out, cost(job.provider, (job.call.model,), Usage(tokens_in, tokens_out))
+    )
 
 
 class Embed(External[..., "Embeddings"]):
@@ -73,7 +75,12 @@ class Embed(External[..., "Embeddings"]):
         return super().__call__(model, texts, timeout=timeout, extra=extra)
 
     def run(
-        self, model: str | None, texts: str | Sequence[str], *, timeout: float | None, extra: Mapping[str, Any] | None
+        self,
+        model: str | None,
+        texts: str | Sequence[str],
+        *,
+        timeout: float | None,
+        extra: Mapping[str, Any] | None,
     ) -> Embeddings:
         from ._engine import embed
 

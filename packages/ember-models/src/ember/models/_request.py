@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple, cast, get_args
 
@@ -14,8 +15,17 @@ from ._provider import BaseProvider, Endpoint
 from .errors import UnsupportedError
 
 _NAMES: Final = frozenset(Params.__annotations__) | frozenset(Sampling.__annotations__)
-_NUMBERS: Final = ("temperature", "top_p", "frequency_penalty", "presence_penalty", "timeout")
-_COUNTS: Final = ("max_tokens", "seed")
+# What a number may be, at least and at most; where vendors differ, they say no themselves.
+_NUMBERS: Final[Mapping[str, tuple[float, float]]] = {
+    "temperature": (0, math.inf),
+    "top_p": (0, 1),
+    "frequency_penalty": (-math.inf, math.inf),
+    "presence_penalty": (-math.inf, math.inf),
+}
+_COUNTS: Final[Mapping[str, tuple[float, float]]] = {
+    "max_tokens": (1, math.inf),
+    "seed": (-math.inf, math.inf),
+}
 _ROLES: Final = frozenset(get_args(Role)) | {"system", "developer"}
 DEFAULT_TIMEOUT: Final = 600.0
 """Seconds a call may take in all when neither the call nor `models.timeout` says: what the vendors' SDKs allow."""
@@ -59,33 +69,36 @@ def call(to: Target, prompt: Prompt, params: Params, *, stream: bool) -> Call:
     Raises TypeError or ValueError for arguments that are none, `UnsupportedError` for what the provider cannot do.
     """
     given: dict[str, Any] = {**{name: to.defaults.get(name) for name in _DEFAULTED}, **params}
-    for name in _NUMBERS:
-        _number(name, given.get(name), (int, float))
-    for name in _COUNTS:
-        _number(name, given.get(name), (int,))
+    for name, bounds in _NUMBERS.items():
+        if (value := given.get(name)) is not None:
+            _check_number(name, value, (int, float), bounds)
+    for name, bounds in _COUNTS.items():
+        if (value := given.get(name)) is not None:
+            _check_number(name, value, (int,), bounds)
     messages, system = _conversation(prompt)
     if system is not None and params.get("system") is not None:
         raise TypeError("A system prompt is given twice: as system= and as a message. Keep one.")
+    if system is None:
+        system = _text("system", given.get("system")) or None
     choices = _choices(given.get("choices"))
     schema = given.get("schema")
     if choices and schema is not None:
         raise TypeError("choices= and schema= both say what the answer looks like. Give one.")
     _require(to, stream and "stream", choices and "choices", schema is not None and "schema")
-    stop = given.get("stop") or ()
     return Call(
         model=to.model,
         messages=messages,
-        system=system if system is not None else given.get("system"),
+        system=system,
         temperature=given.get("temperature"),
         top_p=given.get("top_p"),
         max_tokens=given.get("max_tokens"),
-        stop=(stop,) if isinstance(stop, str) else tuple(stop),
+        stop=_stops(given.get("stop")),
         seed=given.get("seed"),
         frequency_penalty=given.get("frequency_penalty"),
         presence_penalty=given.get("presence_penalty"),
         schema=schema,
         choices=choices,
-        extra=given.get("extra") or nothing(),
+        extra=_extra(given.get("extra")),
         stream=stream,
     )
 
@@ -95,27 +108,33 @@ _DEFAULTED: Final = ("temperature", "top_p", "max_tokens", "stop", "seed", "syst
 
 def embed_call(to: Target, texts: str | Sequence[str], extra: Mapping[str, Any] | None) -> EmbedCall:
     """Return the embedding call for `texts`: one vector for each, a single string counting as one."""
-    several = (texts,) if isinstance(texts, str) else tuple(texts)
-    if not several or not all(isinstance(text, str) for text in several):
+    several = _texts(texts)
+    if not several:
         raise TypeError("texts is a string or a non-empty sequence of strings.")
     _require(to, "embed")
-    return EmbedCall(to.model, several, extra or nothing())
+    return EmbedCall(to.model, several, _extra(extra))
 
 
-def timeout(to: Target, params: Mapping[str, Any]) -> float:
-    """Return the total seconds a call may take: the call's own, else the context's, else 600."""
-    seconds = params.get("timeout")
+def timeout(to: Target, seconds: float | None) -> float:
+    """Return the total seconds a call may take: the call's own, else the provider's, else the context's, else 600."""
+    if seconds is None:
+        seconds = to.endpoint.options.get("timeout")
     if seconds is None:
         seconds = to.defaults.get("timeout")
-    seconds = DEFAULT_TIMEOUT if seconds is None else float(seconds)
-    if not 0 < seconds < float("inf"):
-        raise ValueError(f"timeout is a positive number of seconds; got {seconds!r}.")
-    return seconds
+    if seconds is None:
+        seconds = DEFAULT_TIMEOUT
+    _check_number("timeout", seconds, (int, float), (0, math.inf))
+    if seconds == 0:
+        raise ValueError("timeout is a positive number of seconds; got 0.")
+    return float(seconds)
 
 
 def _require(to: Target, *abilities: Any) -> None:
     for ability in abilities:
-        if ability and (name := ability if isinstance(ability, str) else "choices") not in to.provider.supports:
+        if (
+            ability
+            and (name := ability if isinstance(ability, str) else "choices") not in to.provider.supports
+        ):
             can = ", ".join(sorted(to.provider.supports)) or "plain answers only"
             raise UnsupportedError(
                 f"the provider does not support {name!r}; it supports: {can}. No request was made.",
@@ -124,19 +143,58 @@ def _require(to: Target, *abilities: Any) -> None:
             )
 
 
-def _number(name: str, value: Any, types: tuple[type, ...]) -> None:
-    if value is not None and (not isinstance(value, types) or isinstance(value, bool)):
+def _check_number(
+    name: str, value: object, types: tuple[type[int] | type[float], ...], bounds: tuple[float, float]
+) -> None:
+    if not isinstance(value, types) or isinstance(value, bool):
         kind = "a whole number" if types == (int,) else "a number"
         raise TypeError(f"{name} is {kind}; got {type(value).__name__}.")
+    low, high = bounds
+    if not low <= value <= high or math.isinf(value):  # not a number is in no bounds at all
+        wanted = (
+            "finite"
+            if low == -math.inf
+            else f"at least {low:g}"
+            if high == math.inf
+            else f"from {low:g} to {high:g}"
+        )
+        raise ValueError(f"{name} is {wanted}; got {value!r}.")
 
 
-def _choices(choices: Any) -> tuple[str, ...]:
-    if choices is None:
+def _text(name: str, value: Any) -> str | None:
+    if value is not None and not isinstance(value, str):
+        raise TypeError(f"{name} is a string; got {type(value).__name__}.")
+    return None if value is None else str(value)
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    """Return one or several strings as a tuple of them, () for anything else."""
+    if isinstance(value, str):
+        return (str(value),)
+    several: tuple[Any, ...] = tuple(value) if isinstance(value, Sequence) else ()
+    return several if all(isinstance(text, str) for text in several) else ()
+
+
+def _stops(value: Any) -> tuple[str, ...]:
+    stops = _texts(value) if value else ()
+    if (value and not stops) or "" in stops:
+        raise TypeError(f"stop is a string or a sequence of strings, none of them empty; got {value!r}.")
+    return stops
+
+
+def _choices(value: Any) -> tuple[str, ...]:
+    if value is None:
         return ()
-    labels = () if isinstance(choices, str) else tuple(choices)
-    if len(labels) < 2 or len(set(labels)) < len(labels) or not all(isinstance(c, str) and c for c in labels):
-        raise ValueError(f"choices is two or more different, non-empty strings; got {choices!r}.")
+    labels = () if isinstance(value, str) else _texts(value)
+    if len(labels) < 2 or len(set(labels)) < len(labels) or "" in labels:
+        raise ValueError(f"choices is two or more different, non-empty strings; got {value!r}.")
     return labels
+
+
+def _extra(value: Any) -> Mapping[str, Any]:
+    if value is not None and not isinstance(value, Mapping):
+        raise TypeError(f"extra is a mapping of a vendor's fields to values; got {type(value).__name__}.")
+    return value or nothing()
 
 
 def _conversation(prompt: Prompt) -> tuple[tuple[Message, ...], str | None]:
@@ -145,7 +203,7 @@ def _conversation(prompt: Prompt) -> tuple[tuple[Message, ...], str | None]:
         if not prompt.strip():
             raise ValueError("The prompt is empty: there is nothing to answer.")
         return (Message("user", str(prompt)),), None
-    if isinstance(prompt, (bytes, Mapping)) or not isinstance(prompt, Sequence):  # type: ignore[redundant-expr]
+    if isinstance(prompt, (bytes, Mapping)) or not isinstance(prompt, Sequence):
         raise TypeError(f"prompt is a string or a list of messages; got {type(prompt).__name__}.")
     messages: list[Message] = []
     system: list[str] = []
@@ -161,15 +219,15 @@ def _conversation(prompt: Prompt) -> tuple[tuple[Message, ...], str | None]:
 
 
 def _turn(position: int, item: Any) -> tuple[str, str]:
-    if isinstance(item, Message):
-        return item.role, item.content
     wanted = f"message {position} of the prompt is to be {{'role': ..., 'content': ...}}"
-    if not isinstance(item, Mapping):
-        raise TypeError(f"{wanted}; got {type(item).__name__}.")
-    unknown = [name for name in item if name not in ("role", "content")]
-    if unknown or "role" not in item or "content" not in item:
-        raise ValueError(f"{wanted}; its keys are {sorted(item)}.")
-    role, content = item["role"], item["content"]
+    if isinstance(item, Message):
+        role, content = item.role, item.content
+    else:
+        if not isinstance(item, Mapping):
+            raise TypeError(f"{wanted}; got {type(item).__name__}.")
+        if set(item) != {"role", "content"}:
+            raise ValueError(f"{wanted}; its keys are {sorted(map(repr, item))}.")
+        role, content = item["role"], item["content"]
     if role not in _ROLES:
         raise ValueError(f"{wanted}, with a role of {', '.join(sorted(_ROLES))}; got {role!r}.")
     if not isinstance(content, str):
