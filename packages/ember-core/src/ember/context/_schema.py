@@ -58,14 +58,17 @@ _MODELS: Final = Table(
         "max_tokens": Setting(int, low=1, about="the most tokens an answer may have"),
         "stop": Setting(list, about="texts at which an answer ends"),
         "seed": Setting(int, about="seed of the sampling, where the provider has one"),
-        "timeout": Setting(float, 600.0, low=0, about="total seconds a call may take, retries included"),
+        "timeout": Setting(
+            float, 600.0, low=0.001, about="total seconds a call may take, all attempts included"
+        ),
         "aliases": Table(other=Setting(str, about="another name for a model")),
     }
 )
 _PROVIDER: Final = Table(
     {
         "base_url": Setting(str, about="where the provider's API is"),
-        "timeout": Setting(float, low=0, about="total seconds for calls to this provider"),
+        "timeout": Setting(float, low=0.001, about="total seconds a call to this provider may take"),
+        "api": Setting(str, about="which of its APIs to speak, where a provider has several"),
     },
     other=ANYTHING,
 )
