@@ -237,8 +237,8 @@ def register_section(name: str, keys: Mapping[str, Setting]) -> None:
     The declared `keys` are checked and have defaults; further keys pass unchecked. Registering the same section again
     changes nothing. Raises AlreadyRegistered if another one has the name.
 
-    >>> register_section("cluster", {"workers": Setting(int, 4, "how many processes to start")})
-    >>> get_context().get_config("cluster.workers")
+    >>> register_section("fleet", {"workers": Setting(int, 4, "how many processes to start")})
+    >>> get_context().get_config("fleet.workers")
     4
     """
     if add_section(name, keys):

@@ -1,0 +1,37 @@
+"""Run the tests under coverage, child processes included; combine, and print a table per distribution.
+
+    python tools/cov.py [pytest arguments]
+
+Every process writes a data file of its own. They go to a folder that any user may write to: some tests start children
+that become somebody else, and coverage's complaint in such a child would be taken for our own output.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from workspace import ROOT
+
+
+def coverage(*arguments: str, **environment: str) -> int:
+    command = [sys.executable, "-m", "coverage", *arguments]
+    return subprocess.run(command, cwd=ROOT, env={**os.environ, **environment}).returncode
+
+
+def main(*arguments: str) -> int:
+    with tempfile.TemporaryDirectory(prefix="ember-coverage-") as folder:
+        Path(folder).chmod(0o1777)
+        failed = coverage("run", "-m", "pytest", *arguments, COVERAGE_FILE=str(Path(folder) / ".coverage"))
+        coverage("erase")
+        if coverage("combine", "--quiet", folder) or coverage("json", "--quiet"):
+            return failed or 1
+    table = subprocess.run([sys.executable, str(ROOT / "tools" / "coverage_table.py")], cwd=ROOT)
+    return failed or table.returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
