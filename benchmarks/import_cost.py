@@ -1,6 +1,6 @@
 """CPU time of `from ember.api import models` above a bare interpreter, beside what others cost to import.
 
-    python benchmarks/import_cost.py [--rounds 7]
+python benchmarks/import_cost.py [--rounds 7]
 """
 
 from __future__ import annotations

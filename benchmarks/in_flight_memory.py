@@ -1,6 +1,6 @@
 """Memory of a call that waits for its answer: resident bytes per call with 2,000 in flight, each rival in a process.
 
-    python benchmarks/in_flight_memory.py [--calls 2000]
+python benchmarks/in_flight_memory.py [--calls 2000]
 """
 
 from __future__ import annotations
@@ -52,7 +52,16 @@ def main() -> int:
     kilobytes: dict[str, float] = {}
     with LocalServer.process(latency=given.latency) as server:
         for name in rivals.ASYNC:
-            command = [sys.executable, __file__, "--one", name, "--url", server.url, "--calls", str(given.calls)]
+            command = [
+                sys.executable,
+                __file__,
+                "--one",
+                name,
+                "--url",
+                server.url,
+                "--calls",
+                str(given.calls),
+            ]
             done = subprocess.run(command, capture_output=True, text=True, timeout=300)
             if done.returncode:
                 print(f"{name}: left out, {done.stderr.strip().splitlines()[-1]}")
@@ -64,7 +73,9 @@ def main() -> int:
     for name, size in kilobytes.items():
         print(f"{name:24}{size:12.1f}{size / raw:11.2f}")
     ratio = kilobytes["ember models.acall()"] / raw
-    print(f"\nmodels.acall(): {ratio:.2f}x aiohttp, gate {GATE:g}x: {'passed' if ratio <= GATE else 'FAILED'}")
+    print(
+        f"\nmodels.acall(): {ratio:.2f}x aiohttp, gate {GATE:g}x: {'passed' if ratio <= GATE else 'FAILED'}"
+    )
     return 0 if ratio <= GATE else 1
 
 

@@ -77,7 +77,9 @@ def main() -> int:
         print(f"{name:24}{best:9.0f}{best / ideal:10.1%}{best / raw:12.1%}{min(costs[name]):13.0f}")
     reached = max(speeds["ember models.acall()"])
     wanted = 0.9 * ideal if raw >= 0.9 * ideal else 0.9 * raw
-    print(f"\nmodels.acall(): {reached:.0f}/s; wanted {wanted:.0f}/s: {'reached' if reached >= wanted else 'MISSED'}")
+    print(
+        f"\nmodels.acall(): {reached:.0f}/s; wanted {wanted:.0f}/s: {'reached' if reached >= wanted else 'MISSED'}"
+    )
     return 0 if reached >= wanted else 1
 
 

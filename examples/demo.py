@@ -25,13 +25,17 @@ EXAMPLES = (one_answer, streamed, eight_at_once, json_by_schema, choice, context
 
 def main() -> None:
     options = argparse.ArgumentParser(description="Run Ember's examples on a real model.")
-    options.add_argument("--model", default="smollm2", help="any model Ember can reach (default: the embedded one)")
+    options.add_argument(
+        "--model", default="smollm2", help="any model Ember can reach (default: the embedded one)"
+    )
     model = options.parse_args().model
     if model in ("smollm2", "local/smollm2"):
         from ember.providers.llamacpp import pull
 
         print(f"Weights: {pull('smollm2')}")
-        print("The embedded model has 135 million parameters: quick, free, private, and often wrong. Use it for JSON,")
+        print(
+            "The embedded model has 135 million parameters: quick, free, private, and often wrong. Use it for JSON,"
+        )
         print("choices and simple facts; name a larger model for anything that has to be right.")
     for example in EXAMPLES:
         example.MODEL = model

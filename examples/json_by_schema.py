@@ -14,7 +14,13 @@ PERSON = {
 
 def main() -> None:
     text = "Maria Lopez is 34 years old and lives in Madrid, where she repairs violins."
-    answer = models(MODEL, f"Extract the person from this text as JSON: {text}", schema=PERSON, temperature=0, max_tokens=80)
+    answer = models(
+        MODEL,
+        f"Extract the person from this text as JSON: {text}",
+        schema=PERSON,
+        temperature=0,
+        max_tokens=80,
+    )
     person = answer.parsed
     print(f"  {person['name']} is {person['age']} and lives in {person['city']}.")
 

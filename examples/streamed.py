@@ -13,8 +13,10 @@ def main() -> None:
     for piece in stream:
         first = first or time.perf_counter() - begun
         print(piece, end="", flush=True)
-    print(f"\n  first piece after {first:.2f} s, all after {stream.response.latency:.2f} s, "
-          f"{stream.response.usage.output_tokens} tokens, finished by {stream.response.finish_reason!r}")
+    print(
+        f"\n  first piece after {first:.2f} s, all after {stream.response.latency:.2f} s, "
+        f"{stream.response.usage.output_tokens} tokens, finished by {stream.response.finish_reason!r}"
+    )
 
 
 if __name__ == "__main__":
