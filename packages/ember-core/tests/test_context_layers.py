@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import ExitStack
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,28 @@ def test_none_in_a_block_takes_a_setting_away_down_to_its_default(home: Path) ->
         assert inner.get_config("models.max_tokens", 7) == 7
         with with_context(models={"max_tokens": 3}) as innermost:
             assert innermost.get_config("models.max_tokens") == 3
+
+
+def test_none_for_a_provider_takes_away_all_that_layers_below_say_of_it(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(home, "config.yaml", "providers:\n  openai: {timeout: 5}\n")
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1")
+    with with_context(providers={"openai": None}) as ctx:
+        assert ctx.section("providers.openai") == {}
+        assert ctx.get_config("providers.openai.base_url") is None
+        assert ctx.section("providers") == {}
+    assert len(get_context().section("providers.openai")) == 2
+
+
+def test_a_thousand_blocks_inside_each_other_are_not_too_many(home: Path) -> None:
+    ctx = get_context()
+    with ExitStack() as stack:
+        for number in range(2_000):
+            ctx = stack.enter_context(with_context(models={"seed": number}))
+        assert ctx.get_config("models.seed") == 1_999
+        assert ctx.section("providers.openai") == {}
+    assert get_context().parent is None
 
 
 def test_setting_none_takes_a_key_out_of_the_configuration(home: Path) -> None:
@@ -183,8 +206,11 @@ def test_explain_follows_the_environment_what_was_set_and_what_was_taken_away(
 
 
 def test_explain_wants_one_setting_that_exists(home: Path) -> None:
-    with pytest.raises(ConfigError, match="holds several"):
-        get_context().explain("models")
+    for several in ("models", "models.aliases", "providers.openai"):
+        with pytest.raises(ConfigError, match="holds several"):
+            get_context().explain(several)
+    with pytest.raises(UnknownKey):
+        get_context().explain("elsewhere.key")
     with pytest.raises(UnknownKey, match=r"models\.default"):
         get_context().explain("models.defualt")
 

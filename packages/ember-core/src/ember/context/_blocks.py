@@ -56,7 +56,7 @@ def create_context(**overrides: Mapping[str, Any]) -> ContextBlock:
     ('gpt-4', True)
     """
     overrides = conceal(overrides)
-    return ContextBlock(_accepted(overrides, "create_context"), own_scope=True)
+    return ContextBlock(_accepted(overrides, "create_context"), "create_context", own_scope=True)
 
 
 def with_context(**overrides: Mapping[str, Any]) -> ContextBlock:
@@ -69,22 +69,22 @@ def with_context(**overrides: Mapping[str, Any]) -> ContextBlock:
     0.9
     """
     overrides = conceal(overrides)
-    return ContextBlock(_accepted(overrides, "with_context"), own_scope=False)
+    return ContextBlock(_accepted(overrides, "with_context"), "with_context", own_scope=False)
 
 
 class ContextBlock:
     """What `create_context` and `with_context` return. May be entered any number of times, also at once."""
 
-    __slots__ = ("_entries", "_overrides", "_own_scope")
+    __slots__ = ("_entries", "_label", "_overrides", "_own_scope")
 
-    def __init__(self, overrides: Tree, *, own_scope: bool) -> None:
-        self._overrides, self._own_scope = overrides, own_scope
+    def __init__(self, overrides: Tree, label: str, *, own_scope: bool) -> None:
+        self._overrides, self._label, self._own_scope = overrides, label, own_scope
         self._entries: list[Entry] = []
 
     def __enter__(self) -> EmberContext:
         parent = get_context()
         scope = Scope(parent.scope) if self._own_scope else parent.scope
-        entry = Entry(_here.set(None))
+        entry = Entry(self._label, _here.set(None))
         context = EmberContext(parent, self._overrides, scope, entry)
         self._entries.append(entry)
         _current.set(context)
@@ -113,7 +113,7 @@ class ContextBlock:
         self.__exit__(kind, error, traceback)
 
     def __repr__(self) -> str:
-        return f"<{'create_context' if self._own_scope else 'with_context'} block, entered {len(self._entries)} times>"
+        return f"<{self._label} block, entered {len(self._entries)} times>"
 
     def _entered_last(self, context: EmberContext | None) -> Entry | None:
         """Return the entry to leave: the innermost of this block's in force here, else the only one there is."""
@@ -126,16 +126,17 @@ class ContextBlock:
 
 def _without(context: EmberContext, entry: Entry) -> EmberContext:
     """Return the chain of `context` less the one that `entry` brought; those inside it keep scope and identity."""
-    if context.parent is None:
-        return context
-    if context._entry is entry:
-        return context.parent
-    parent = _without(context.parent, entry)
-    return (
-        context
-        if parent is context.parent
-        else EmberContext(parent, context._overrides, context.scope, context._entry)
-    )
+    inside: list[EmberContext] = []
+    outer = context
+    while outer._entry is not entry:
+        if outer.parent is None:
+            return context
+        inside.append(outer)
+        outer = outer.parent
+    rest = outer.parent or ROOT
+    for inner in reversed(inside):
+        rest = EmberContext(rest, inner._overrides, inner.scope, inner._entry)
+    return rest
 
 
 def _tidied(context: EmberContext) -> EmberContext:

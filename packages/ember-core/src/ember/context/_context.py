@@ -46,9 +46,10 @@ _LIVE: Final = frozenset({"providers", "credentials"})
 class Entry:
     """One entering of a block: what identifies its context in every copy of the chain. See `_blocks`."""
 
-    __slots__ = ("__weakref__", "token")
+    __slots__ = ("__weakref__", "label", "token")
 
-    def __init__(self, token: Token[None]) -> None:
+    def __init__(self, label: str, token: Token[None]) -> None:
+        self.label = label
         self.token: Token[None] | None = token
 
 
@@ -203,15 +204,15 @@ class EmberContext:
         """
         path = parse_key(key)
         node = node_at(path)
-        if node is None and path[0] in sections():
+        if node is None and (path[0] in sections() or not mentions(settings.tree(), path)):
             raise unknown_key(path)
-        if isinstance(node, Table):
-            raise ConfigError(f"{key} is not one setting but holds several: ask for one of those.")
         origins = [*self._above(path), *self._below(path)]
         # None takes away what the layers below it say, down to the built-in default.
         hidden = next((at for at, origin in enumerate(origins) if origin.value is None), len(origins))
         seen = [*origins[:hidden], *(origin for origin in origins[hidden:] if origin.layer == DEFAULT)]
         first, *others = seen or [Origin(None, DEFAULT, "not set")]
+        if isinstance(node, Table) or is_tree(first.value):
+            raise ConfigError(f"{key} is not one setting but holds several: ask for one of those.")
         return Explanation(key, first.value, first.layer, first.source, tuple(others))
 
     def __repr__(self) -> str:
@@ -236,8 +237,7 @@ class EmberContext:
             context = context.parent
 
     def _label(self) -> str:
-        own = self.parent is not None and self.parent.scope is not self.scope
-        return "create_context" if own else "with_context"
+        return "" if self._entry is None else self._entry.label
 
     def _current_view(self) -> _View:
         view = self._view
@@ -258,7 +258,7 @@ class EmberContext:
             value = look_up(self.section(section), tuple(rest))
         if value is None and node_at(path) is None:
             say_once(str(unknown_key(path)))
-        if section not in _LIVE:
+        elif section not in _LIVE:
             view.values[key] = value
         return value
 
@@ -267,13 +267,10 @@ class EmberContext:
             return self._provider(name.removeprefix("providers."), view)
         if name not in sections():
             raise unknown_key((name,))
-        if self.parent is not None:
-            below = self.parent.section(name)
-        else:
-            below = cast("Tree", settings.tree().get(name, EMPTY))
-            if name == "credentials":
-                below = merge(settings.credentials().get(name, EMPTY), below)
-        merged = merge(defaults(name), merge(below, self._overrides.get(name, EMPTY)))
+        below = cast("Tree", settings.tree().get(name, EMPTY))
+        if name == "credentials":
+            below = merge(settings.credentials().get(name, EMPTY), below)
+        merged = merge(defaults(name), self._laid_over(below, (name,)))
         if name == "providers":
             return MappingProxyType({provider: self._provider(provider, view) for provider in merged})
         if name not in _LIVE:
@@ -288,13 +285,19 @@ class EmberContext:
         path = parse_key(f"providers.{provider}")
         if len(path) != 2:
             raise unknown_key(path)
-        if self.parent is None:
-            merged = merge(look_up(settings.tree(), path) or EMPTY, _environment.overlay(provider))
-        else:
-            below = self.parent._provider(provider, self.parent._current_view())
-            merged = merge(below, look_up(self._overrides, path) or EMPTY)
+        below = cast("Tree", look_up(settings.tree(), path) or EMPTY)
+        merged = self._laid_over(merge(below, _environment.overlay(provider)), path)
         view.live[provider] = (url, merged)
         return merged
+
+    def _laid_over(self, below: Tree, path: Path) -> Tree:
+        """Return `below` with what the blocks say of `path` laid over it, outermost first."""
+        for context in reversed([*self._lineage()]):
+            if mentions(context._overrides, path):
+                below = merge(
+                    below, look_up(context._overrides, path) or MappingProxyType(dict.fromkeys(below))
+                )
+        return below
 
     def _keys(self, provider: str, variables: tuple[str, ...]) -> Iterator[Origin]:
         """Yield the keys of `provider`, highest layer first; a layer is looked into when those above are used up."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -79,6 +80,7 @@ _LOGGING: Final = Table({"content": Setting(bool, False, about="whether prompts 
 _sections: Mapping[str, Table] = MappingProxyType(
     {"models": _MODELS, "providers": Table(other=_PROVIDER), "credentials": _CREDENTIALS, "logging": _LOGGING}
 )
+_adding: Final = threading.Lock()
 _default_values: dict[str, Tree] = {}
 
 
@@ -90,12 +92,6 @@ def sections() -> Mapping[str, Table]:
 def add_section(name: str, keys: Mapping[str, Setting]) -> bool:
     """Add a section; return whether that changed anything. See `ember.context.register_section`."""
     global _sections
-    table = Table(MappingProxyType(dict(keys)), other=ANYTHING)
-    known = _sections.get(name)
-    if known == table:
-        return False
-    if known is not None:
-        raise AlreadyRegistered("configuration section", name)
     if not name.isidentifier() or name.startswith("_"):
         raise ConfigError(
             f"A configuration section cannot be named {name!r}: use letters, digits and underscores."
@@ -109,8 +105,13 @@ def add_section(name: str, keys: Mapping[str, Setting]) -> bool:
             _fit(setting, (name, key), freeze(setting.default))
         except Misfit as misfit:
             raise ConfigError(f"The default of {name}.{key} {misfit.problem}.") from None
-    _sections = MappingProxyType({**_sections, name: table})
-    return True
+    table = Table(MappingProxyType(dict(keys)), other=ANYTHING)
+    with _adding:
+        known = _sections.get(name)
+        if known is not None and known != table:
+            raise AlreadyRegistered("configuration section", name)
+        _sections = MappingProxyType({**_sections, name: table})
+    return known is None
 
 
 def defaults(section: str) -> Tree:

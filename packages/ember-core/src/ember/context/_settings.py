@@ -111,8 +111,10 @@ class Settings:
     def recheck(self) -> None:
         """Check what the files said against the schema again, which has a new section."""
         with self._lock:
-            self._config = None if self._config is None else _checked(self._config)
             self.version += 1
+            with contextlib.suppress(ConfigFileError):  # told to whoever next asks for a setting
+                file, self._config = self._config, None
+                self._config = None if file is None else _checked(file)
 
     def save(self) -> None:
         """Write what `set_config` changed into config.yaml, and nothing else."""

@@ -161,7 +161,7 @@ def dotted(path: Path) -> str:
 _KINDS: Final[Mapping[type, str]] = MappingProxyType(
     {
         str: "text",
-        Secret: "text",
+        Secret: "a masked key",
         bool: "true or false",
         int: "a whole number",
         float: "a number",

@@ -9,6 +9,8 @@ from .errors import ConfigWarning
 from .secrets import scrub
 
 _PLACE: Final = "<ember>"
+# Enough for any real machine; a program that asks for ever new keys must not grow for it.
+_MOST: Final = 1_000
 _said: set[str] = set()
 
 
@@ -19,6 +21,6 @@ def say_once(message: str) -> None:
     name would also make Python print a line of that file below the warning.)
     """
     message = scrub(message)
-    if message not in _said:
+    if message not in _said and len(_said) < _MOST:
         _said.add(message)
         warnings.warn_explicit(message, ConfigWarning, _PLACE, 0, module="ember.context")
