@@ -1,5 +1,7 @@
 """Call language models. Read in order: _facade, _request, _route, _engine, _stream, _transport, _provider."""
 
+from typing import TYPE_CHECKING
+
 from ember.core.events import Usage as Usage
 
 from . import errors as errors
@@ -26,3 +28,6 @@ from ._route import ModelRegistry as ModelRegistry
 from ._sse import ServerEvent as ServerEvent
 from ._usage import Totals as Totals
 from ._version import __version__ as __version__
+
+if TYPE_CHECKING:  # for annotations; importing it for real would bring the engine, which the first call does
+    from ._stream import AsyncTextStream as AsyncTextStream, TextStream as TextStream

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from decimal import Decimal
@@ -26,9 +27,11 @@ def cost(provider: BaseProvider, models: tuple[str, ...], usage: Usage) -> Decim
     for model in models:
         try:
             rates = _rates(provider.prices, model, minute)
+            return _calculated(provider.prices, model, usage) if rates is None else rates.cost(usage)
         except LookupError:
             continue
-        return _calculated(provider.prices, model, usage) if rates is None else rates.cost(usage)
+        except (ValueError, ArithmeticError):  # counts that contradict each other: more cached than sent, say
+            return None
     return None
 
 
@@ -43,6 +46,8 @@ class _Rates(NamedTuple):
     def cost(self, usage: Usage) -> Decimal:
         cached, written = usage.cached_input_tokens or 0, usage.cache_write_tokens or 0
         plain = (usage.input_tokens or 0) - cached - written
+        if plain < 0:
+            raise ValueError("more tokens are counted as cached than were sent")
         output = usage.output_tokens or 0
         return self.input * plain + self.cached * cached + self.written * written + self.output * output
 
@@ -91,11 +96,22 @@ def _prices() -> Any:
     return genai_prices
 
 
-_warming = threading.Event()
+_warming: threading.Thread | None = None
 
 
 def warm() -> None:
     """Begin to load the prices on a thread, once: half a second of CPU, better spent while the first answer is awaited."""
-    if not _warming.is_set():
-        _warming.set()
-        threading.Thread(target=_prices, name="ember-prices", daemon=True).start()
+    global _warming
+    if _warming is None:
+        _warming = threading.Thread(target=_prices, name="ember-prices", daemon=True)
+        _warming.start()
+
+
+def _before_fork() -> None:
+    # A child that is forked in the middle of an import finds the module's lock taken by a thread it does not have, and
+    # waits for it for ever.
+    if _warming is not None and _warming.is_alive():
+        _warming.join(timeout=10.0)
+
+
+os.register_at_fork(before=_before_fork)

@@ -4,6 +4,9 @@
 
 under one total deadline. Encoding and decoding happen where the caller is, so that the I/O loop only moves bytes; what
 one attempt at a call is, is `_attempt`, and what is done about its failure belongs there too.
+
+A provider may be a stranger's code: whatever it raises beside `ModelError` becomes one here, with its type, its text
+without secrets, and its place; never as a cause, whose traceback would print what the server said.
 """
 
 from __future__ import annotations
@@ -12,8 +15,10 @@ import asyncio
 import json
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from dataclasses import dataclass, fields
+from decimal import Decimal
+from pathlib import PurePath
+from typing import Any, Final, Generic, NoReturn, TypeVar
 
 from ember.core import events, loop
 from ember.core.events import CallFailed, CallFinished, CallStarted, Scope, Usage
@@ -21,10 +26,27 @@ from ember.core.externals import current_call
 
 from . import _cost
 from ._call import Call, EmbedCall
-from ._provider import BaseProvider, Completion, Endpoint, Exchange, HttpReply, HttpRequest, Transport, Vectors
+from ._provider import (
+    BaseProvider,
+    Completion,
+    Endpoint,
+    Exchange,
+    HttpReply,
+    HttpRequest,
+    Transport,
+    Vectors,
+    clipped,
+)
 from ._response import Embeddings, Response
 from ._transport import HttpTransport
-from .errors import AuthenticationError, InvalidResponse, ModelError, ModelTimeout
+from .errors import (
+    AuthenticationError,
+    ConnectionFailed,
+    InvalidRequestError,
+    InvalidResponse,
+    ModelError,
+    ModelTimeout,
+)
 
 _C = TypeVar("_C", Call, EmbedCall)
 
@@ -61,46 +83,60 @@ class Job(Generic[_C]):
 
 
 class Watch:
-    """The account of one call: events, duration, and the errors' finishing touch."""
+    """The account of one call: events, duration, and the errors' finishing touch. It begins when the call is made."""
 
-    __slots__ = ("_begun", "_job", "_number", "_over", "_parent", "requests", "usage")
+    __slots__ = ("_begun", "_job", "_number", "_over", "_parent", "cost", "requests", "usage")
 
     def __init__(self, job: Job[Any]) -> None:
         self._job = job
         self._number, self._parent = events.next_call(), current_call()
+        self._begun: float | None = None
         self._over = False
         self.requests = 0
         self.usage: Usage | None = None
-        self._begun = time.perf_counter()
-        if events.listening(CallStarted):
-            events.emit(CallStarted(*self._facts()))
+        self.cost: Decimal | None = None
+
+    def begin(self) -> None:
+        """Start the clock and tell so; once."""
+        if self._begun is None:
+            self._begun = time.perf_counter()
+            if events.listening(CallStarted):
+                events.emit(CallStarted(*self._facts()))
 
     def _facts(self) -> tuple[int, int | None, str, str, float, Scope]:
         job = self._job
         name = f"{job.provider.name}/{job.call.model}"
         return self._number, self._parent, "model", name, time.time(), job.scope
 
-    @property
-    def seconds(self) -> float:
-        return time.perf_counter() - self._begun
-
-    def finished(self, usage: Usage, cost: Any) -> float:
+    def finished(self) -> float:
         """Tell that the call answered; return its duration in seconds."""
         self._over = True
-        seconds = self.seconds
-        events.emit(CallFinished(*self._facts(), duration=seconds, usage=usage, cost=cost, requests=self.requests))
+        seconds = time.perf_counter() - (self._begun or 0.0)
+        events.emit(
+            CallFinished(
+                *self._facts(), duration=seconds, usage=self.usage, cost=self.cost, requests=self.requests
+            )
+        )
         return seconds
 
     def failed(self, error: BaseException) -> None:
-        """Tell that the call ended without an answer, once."""
-        if not self._over:
+        """Tell that the call ended without an answer, once. Tokens known to have been used are charged all the same."""
+        if not self._over and self._begun is not None:
             self._over = True
-            name = type(error).__name__
+            seconds, name = time.perf_counter() - self._begun, type(error).__name__
             events.emit(
-                CallFailed(*self._facts(), duration=self.seconds, error=name, usage=self.usage, requests=self.requests)
+                CallFailed(
+                    *self._facts(),
+                    duration=seconds,
+                    error=name,
+                    usage=self.usage,
+                    cost=self.cost,
+                    requests=self.requests,
+                )
             )
 
     def __enter__(self) -> Watch:
+        self.begin()
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
@@ -112,47 +148,62 @@ class Watch:
 
 def complete(job: Job[Call]) -> Response:
     """Make the call and wait for the answer."""
+    request = encoded(job, job.provider.encode)
     with Watch(job) as watch:
-        request = job.provider.encode(job.call, job.endpoint)
         reply = loop.run(_attempt(job, request, watch), "models")
         return answer(job, _decoded(job, job.provider.decode, reply), watch)
 
 
 async def acomplete(job: Job[Call]) -> Response:
     """Make the call and await the answer."""
+    request = encoded(job, job.provider.encode)
     with Watch(job) as watch:
-        request = job.provider.encode(job.call, job.endpoint)
         reply = await loop.arun(_attempt(job, request, watch))
         return answer(job, _decoded(job, job.provider.decode, reply), watch)
 
 
 def embed(job: Job[EmbedCall]) -> Embeddings:
     """Make the embedding call and wait for the vectors."""
+    request = encoded(job, job.provider.encode_embed)
     with Watch(job) as watch:
-        request = job.provider.encode_embed(job.call, job.endpoint)
         reply = loop.run(_attempt(job, request, watch), "models.embed")
         return _embeddings(job, _decoded(job, job.provider.decode_embed, reply), watch)
 
 
 async def aembed(job: Job[EmbedCall]) -> Embeddings:
     """Make the embedding call and await the vectors."""
+    request = encoded(job, job.provider.encode_embed)
     with Watch(job) as watch:
-        request = job.provider.encode_embed(job.call, job.endpoint)
         reply = await loop.arun(_attempt(job, request, watch))
         return _embeddings(job, _decoded(job, job.provider.decode_embed, reply), watch)
 
 
+_T = TypeVar("_T")
+
+
+def encoded(job: Job[_C], encode: Callable[[_C, Endpoint], _T]) -> _T:
+    """Return what the provider makes of the call before it is sent. Nothing has been made yet: no event tells of it."""
+    try:
+        return encode(job.call, job.endpoint)
+    except ModelError as error:
+        raise job.explained(error)
+    except Exception as error:  # a plugin boundary
+        fault = f"the provider could not write the request ({told(error)}); that is a fault of the provider."
+        raise job.explained(InvalidRequestError(fault)) from None
+
+
 async def _attempt(job: Job[Any], request: HttpRequest, watch: Watch) -> HttpReply:
     """Send `request` and return the reply in 2xx, within the deadline; on the I/O loop."""
+    deadline = asyncio.timeout(job.timeout)
     try:
-        async with asyncio.timeout(job.timeout):
+        async with deadline:
             exchange = await opened(job, request, watch)
             try:
                 return HttpReply(exchange.status, exchange.headers, await exchange.read())
             finally:
                 await exchange.close()
-    except TimeoutError:
-        raise timed_out(job) from None
+    except Exception as error:
+        raise_for(error, job, deadline)
 
 
 async def opened(job: Job[Any], request: HttpRequest, watch: Watch) -> Exchange:
@@ -164,15 +215,32 @@ async def opened(job: Job[Any], request: HttpRequest, watch: Watch) -> Exchange:
     if 200 <= exchange.status < 300:
         return exchange
     try:
-        reply = HttpReply(exchange.status, exchange.headers, await exchange.read())
+        body = await exchange.read()
+    except ModelError:
+        body = b""  # the status says more than how its body broke
     finally:
         await exchange.close()
-    raise job.provider.explain(reply)
+    raise _explanation(job.provider, HttpReply(exchange.status, exchange.headers, body))
 
 
-def timed_out(job: Job[Any]) -> ModelTimeout:
-    """Return the error of a deadline that passed."""
-    return ModelTimeout(f"no complete answer within the {job.timeout:g} s this call may take.")
+def _explanation(provider: BaseProvider, reply: HttpReply) -> ModelError:
+    try:
+        error = provider.explain(reply)
+        if isinstance(error, ModelError):  # pyright: ignore[reportUnnecessaryIsInstance]
+            return error
+    except Exception:  # a plugin boundary: the status alone says a good deal
+        pass
+    return BaseProvider.explain(provider, reply)
+
+
+def raise_for(error: Exception, job: Job[Any], deadline: asyncio.Timeout) -> NoReturn:
+    """Raise the `ModelError` for what went wrong between sending a request and having its reply."""
+    if isinstance(error, TimeoutError) and deadline.expired():
+        raise ModelTimeout(f"no complete answer within the {job.timeout:g} s this call may take.") from None
+    if isinstance(error, ModelError):
+        raise error
+    # A plugin boundary: a provider's own transport may fail in ways we do not know.
+    raise ConnectionFailed(f"the provider's transport failed ({told(error)}).") from None
 
 
 _D = TypeVar("_D", Completion, Vectors)
@@ -181,24 +249,44 @@ _D = TypeVar("_D", Completion, Vectors)
 def _decoded(job: Job[_C], decode: Callable[[_C, HttpReply], _D], reply: HttpReply) -> _D:
     try:
         return decode(job.call, reply)
-    except ModelError as error:
-        error.status = error.status or reply.status
-        raise
-    except (LookupError, TypeError, AttributeError, ValueError, RecursionError) as error:
-        # A codec met a shape it did not foresee: the answer's fault, and never a half-read answer to the user.
-        raise InvalidResponse(
-            f"the answer has an unknown shape ({type(error).__name__} while reading it).", status=reply.status
-        ) from error
+    except Exception as error:
+        failure = undecoded(error, "the answer")
+        failure.status = failure.status or reply.status
+        failure.request_id = (
+            failure.request_id or reply.headers.get("x-request-id") or reply.headers.get("request-id")
+        )
+        raise failure from None
+
+
+def undecoded(error: Exception, what: str) -> ModelError:
+    """Return the error for what a provider's decoder raised: mostly, a shape that it did not foresee."""
+    if isinstance(error, ModelError):
+        return error
+    return InvalidResponse(f"{what} has an unknown shape ({told(error)}).")
+
+
+def told(error: Exception) -> str:
+    """Return the type, the text and the place of an exception in a provider's code; no secrets, no more than 200 characters."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    place = (
+        f", {PurePath(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}" if trace is not None else ""
+    )
+    return f"{type(error).__name__}: {clipped(str(error))}{place}"
 
 
 def answer(job: Job[Call], completion: Completion, watch: Watch) -> Response:
     """Return the `Response` for a decoded answer, and book it."""
-    watch.usage = completion.usage
+    # Decoders may be strangers' code, and a `str` of None would be "None".
+    if not isinstance(getattr(completion, "text", None), str):
+        raise InvalidResponse("the provider made no answer of the reply; that is a fault of the provider.")
+    usage = watch.usage = _believable(completion.usage)
+    cost = watch.cost = _cost.cost(job.provider, (completion.model, job.call.model), usage)
     parsed = job.parse(completion.text) if job.parse is not None else None
-    cost = _cost.cost(job.provider, (completion.model, job.call.model), completion.usage)
     return Response(
         completion.text,
-        usage=completion.usage,
+        usage=usage,
         cost=cost,
         model=completion.model,
         provider=job.provider.name,
@@ -206,24 +294,39 @@ def answer(job: Job[Call], completion: Completion, watch: Watch) -> Response:
         tool_calls=completion.tool_calls,
         parsed=parsed,
         probabilities=completion.probabilities,
-        latency=watch.finished(completion.usage, cost),
+        latency=watch.finished(),
         request_id=completion.request_id,
         raw=completion.raw,
     )
 
 
 def _embeddings(job: Job[EmbedCall], vectors: Vectors, watch: Watch) -> Embeddings:
+    usage = watch.usage = _believable(vectors.usage)
+    cost = watch.cost = _cost.cost(job.provider, (vectors.model, job.call.model), usage)
     if len(vectors.vectors) != len(job.call.texts):
         raise InvalidResponse(f"{len(vectors.vectors)} vectors came back for {len(job.call.texts)} texts.")
-    cost = _cost.cost(job.provider, (vectors.model, job.call.model), vectors.usage)
     return Embeddings(
         vectors.vectors,
         vectors.model,
         job.provider.name,
-        vectors.usage,
+        usage,
         cost,
-        watch.finished(vectors.usage, cost),
+        watch.finished(),
         vectors.request_id,
+    )
+
+
+_MOST_TOKENS: Final = 1_000_000_000
+_COUNTS: Final = tuple(field.name for field in fields(Usage))
+
+
+def _believable(usage: Usage) -> Usage:
+    """Return `usage` without counts that cannot be: one of them in a total would spoil it for ever."""
+    counts = {name: getattr(usage, name) for name in _COUNTS}
+    if all(count is None or (type(count) is int and 0 <= count <= _MOST_TOKENS) for count in counts.values()):
+        return usage
+    return Usage(
+        **{name: n if type(n) is int and 0 <= n <= _MOST_TOKENS else None for name, n in counts.items()}
     )
 
 
@@ -239,15 +342,20 @@ def parser(schema: Any) -> tuple[Mapping[str, Any], Callable[[str], Any]]:
         def validated(text: str) -> Any:
             try:
                 return schema.model_validate_json(text)
-            except ValueError as error:  # pydantic's ValidationError is one
-                raise InvalidResponse(f"the answer does not fit {schema.__name__}: {error}") from error
+            except (
+                ValueError
+            ) as error:  # pydantic's ValidationError is one, and names the fields in `__cause__`
+                name = getattr(schema, "__name__", "the schema")
+                raise InvalidResponse(f"the answer does not fit {name}: {clipped(str(error))}") from error
 
         return schema.model_json_schema(), validated
-    raise TypeError(f"schema is a JSON schema (a dict) or a pydantic model class; got {type(schema).__name__}.")
+    raise TypeError(
+        f"schema is a JSON schema (a dict) or a pydantic model class; got {type(schema).__name__}."
+    )
 
 
 def _read_json(text: str) -> Any:
     try:
         return json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise InvalidResponse(f"the answer is not the JSON that was asked for: {text[:200]!r}") from error
+    except (ValueError, RecursionError):
+        raise InvalidResponse(f"the answer is not the JSON that was asked for: {clipped(text)!r}") from None

@@ -59,9 +59,18 @@ class HttpReply:
             ) from None
 
 
+def clipped(text: str, length: int = 200) -> str:
+    """Return at most `length` characters of `text`, with known secrets masked.
+
+    In this order: a key cut in two would no longer be recognised. What is looked through is much more than is shown,
+    so that a key cut off where the looking ends stays out of sight.
+    """
+    return scrub(text[:65_536])[:length]
+
+
 def excerpt(body: bytes) -> str:
     """Return at most 200 characters of `body` for an error message, with known secrets masked."""
-    return repr(scrub(body[:1_000].decode("utf-8", "replace"))[:200])
+    return repr(clipped(body[:65_536].decode("utf-8", "replace")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,11 +197,15 @@ class BaseProvider(ABC):
 
     def encode_embed(self, call: EmbedCall, endpoint: Endpoint) -> HttpRequest:
         """Return the request that asks for embeddings."""
-        raise errors.UnsupportedError("this provider has no embeddings.", provider=self.name, model=call.model)
+        raise errors.UnsupportedError(
+            "this provider has no embeddings.", provider=self.name, model=call.model
+        )
 
     def decode_embed(self, call: EmbedCall, reply: HttpReply) -> Vectors:
         """Return the vectors in a reply of status 2xx, in the order of the texts."""
-        raise errors.UnsupportedError("this provider has no embeddings.", provider=self.name, model=call.model)
+        raise errors.UnsupportedError(
+            "this provider has no embeddings.", provider=self.name, model=call.model
+        )
 
     def explain(self, reply: HttpReply) -> errors.ModelError:
         """Return the error that a reply outside 2xx stands for.
@@ -224,7 +237,7 @@ def error_for(status: int, message: str, kind: str, headers: Mapping[str, str]) 
     QuotaError('You exceeded your current quota.')
     """
     request_id = headers.get("x-request-id") or headers.get("request-id")
-    message = message if len(message) <= 500 else message[:500] + " [...]"
+    message = clipped(message, 500) + (" [...]" if len(message) > 500 else "")
     if "content_filter" in kind or "content_policy" in kind:
         cls: type[errors.ModelError] = errors.ContentFilterError
     elif status == 429:

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from ember.context import EmberContext
 from ember.core import Registry
-from ember.core.errors import ConfigError, CredentialNotFound, PluginError
+from ember.core.errors import ConfigError, CredentialNotFound, EmberError, PluginError
 from ember.core.suggest import nearest
 
 from ._call import ModelId, nothing
@@ -54,7 +54,9 @@ class ModelRegistry:
     >>> ModelRegistry.unregister("echo")
     """
 
-    _providers: ClassVar[Registry[BaseProvider]] = Registry("provider", group="ember.providers", make=_provider)
+    _providers: ClassVar[Registry[BaseProvider]] = Registry(
+        "provider", group="ember.providers", make=_provider
+    )
     _by_hand: ClassVar[list[str]] = []
 
     @classmethod
@@ -95,34 +97,54 @@ def route(name: str, aliases: Mapping[str, Any]) -> tuple[BaseProvider, str]:
     prefix, slash, rest = name.partition("/")
     if slash and rest and prefix in ModelRegistry.names():
         return ModelRegistry.get(prefix), rest
-    broken: list[PluginError] = []
+    broken: list[EmberError] = []
     for candidate in ModelRegistry.names():
         try:
             provider = ModelRegistry.get(candidate)
-        except PluginError as error:  # somebody else's plugin; it is an answer only if nobody serves the name
-            broken.append(error)
+        except PluginError as error:
+            if _is_family(name, candidate):
+                raise  # the prompt is meant for this one, and goes to nobody else who would take it
+            broken.append(error)  # somebody else's plugin; it is an answer only if nobody serves the name
             continue
-        if provider.serves(name):
+        if _serves(provider, name, broken):
             return provider, name
     raise _unknown(name, broken)
+
+
+def _serves(provider: BaseProvider, name: str, broken: list[EmberError]) -> bool:
+    try:
+        return provider.serves(name)
+    except Exception as error:  # a plugin boundary: a provider that cannot tell serves nobody
+        broken.append(
+            ConfigError(
+                f"The provider {provider.name!r} failed when asked ({type(error).__name__}: {error})."
+            )
+        )
+        return False
+
+
+def _is_family(name: str, provider: str) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in _FAMILIES.get(provider, ("", ()))[1])
 
 
 def _unaliased(name: str, aliases: Mapping[str, Any]) -> str:
     seen: list[str] = []
     while name in aliases:
         if name in seen:
-            raise ConfigError(f"models.aliases go round in a circle: {' -> '.join([*seen, name])}. Change one of them.")
+            raise ConfigError(
+                f"models.aliases go round in a circle: {' -> '.join([*seen, name])}. Change one of them."
+            )
         seen.append(name)
         name = str(aliases[name])
     return name
 
 
-def _unknown(name: str, broken: list[PluginError]) -> UnknownModel:
+def _unknown(name: str, broken: list[EmberError]) -> UnknownModel:
     prefix, _, rest = name.partition("/")
     installed = ModelRegistry.names()
     advice = [f"No installed provider serves {name!r}."]
-    for provider, (distribution, patterns) in _FAMILIES.items():
-        if provider not in installed and (prefix == provider or any(fnmatchcase(name, p) for p in patterns)):
+    for provider, (distribution, _) in _FAMILIES.items():
+        if provider not in installed and (prefix == provider or _is_family(name, provider)):
             advice.append(
                 f"{provider!r} would: `pip install {distribution}`, or `pip install ./packages/{distribution}` in a "
                 "checkout of Ember."
@@ -133,7 +155,9 @@ def _unknown(name: str, broken: list[PluginError]) -> UnknownModel:
         advice.append(f"Did you mean {' or '.join(map(repr, meant))}?")
     if len(advice) == 1:
         have = ", ".join(installed) or "none"
-        advice.append(f"Providers here: {have}. Write provider/model to choose one, or set models.aliases.{name}.")
+        advice.append(
+            f"Providers here: {have}. Write provider/model to choose one, or set models.aliases.{name}."
+        )
     advice += [f"{error}" for error in broken]
     return UnknownModel(" ".join(advice), model=name)
 
@@ -159,8 +183,10 @@ def default_model(configured: str | None) -> str:
     """Return the model that `models(None, ...)` means: the configured one, else the embedded one."""
     if configured:
         return configured
-    if DEFAULT_PROVIDER in ModelRegistry.names():
-        return f"{DEFAULT_PROVIDER}/{ModelRegistry.get(DEFAULT_PROVIDER).known_models[0]}"
+    if DEFAULT_PROVIDER in ModelRegistry.names() and (
+        known := ModelRegistry.get(DEFAULT_PROVIDER).known_models
+    ):
+        return f"{DEFAULT_PROVIDER}/{known[0]}"
     raise UnknownModel(
         "no model is named, and none is configured. Name one, as in models('gpt-4', ...); or "
         "set_config('models.default', 'gpt-4'); or install ember-llamacpp for a small model that needs no key."
@@ -175,7 +201,9 @@ def endpoint(provider: BaseProvider, context: EmberContext) -> tuple[Endpoint, s
     """
     options = context.section("providers").get(provider.name) or nothing()
     configured = context.get_config(f"providers.{provider.name}.base_url")
-    base_url = _base_url(str(configured or provider.base_url), provider.name)
+    base_url = str(configured or provider.base_url)
+    if provider.transport is None:  # one that brings its own knows what its addresses mean
+        base_url = _base_url(base_url, provider.name)
     if not provider.needs_key:
         return Endpoint(base_url, None, options), "no key is used"
     found = context.find_credential(provider.name, *provider.key_variables)
@@ -191,7 +219,13 @@ def endpoint(provider: BaseProvider, context: EmberContext) -> tuple[Endpoint, s
 
 @lru_cache(maxsize=64)
 def _base_url(url: str, provider: str) -> str:
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:  # its text may show a password
+        raise ConfigError(
+            f"providers.{provider}.base_url has a host or a port that is none. Write it as https://host/path."
+        ) from None
     problem = ""
     if parts.scheme not in ("http", "https") or not parts.hostname:
         problem = "is not an http(s) URL"
@@ -201,6 +235,7 @@ def _base_url(url: str, provider: str) -> str:
         problem = "holds white space or control characters"
     if problem:
         shown = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
-        raise ConfigError(f"providers.{provider}.base_url = {shown!r} {problem}. Write it as https://host/path.")
+        raise ConfigError(
+            f"providers.{provider}.base_url = {shown!r} {problem}. Write it as https://host/path."
+        )
     return url.rstrip("/")
-

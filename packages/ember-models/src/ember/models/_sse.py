@@ -27,19 +27,25 @@ class EventParser:
     _decode: codecs.IncrementalDecoder = field(
         default_factory=lambda: codecs.getincrementaldecoder("utf-8-sig")("strict")
     )
-    _rest: str = ""
+    # The line that has begun, in pieces: joined only when its end is there, or a long line would cost its square.
+    _rest: list[str] = field(default_factory=list[str])
+    _held: bool = False
     _name: str = ""
     _data: list[str] = field(default_factory=list[str])
 
     def feed(self, chunk: bytes) -> Iterator[ServerEvent]:
         """Yield the events that `chunk` completes. Raises UnicodeDecodeError for bytes that are not UTF-8."""
-        text = self._rest + self._decode.decode(chunk)
+        text = self._decode.decode(chunk)
+        if not self._held and "\n" not in text and "\r" not in text:
+            self._rest.append(text)
+            return
+        text = "".join((*self._rest, "\r" if self._held else "", text))
         # A line ends at CR LF, LF or CR. A CR at the very end may be half of CR LF: it waits for what follows.
-        held = text.endswith("\r")
-        if held:
+        self._held = text.endswith("\r")
+        if self._held:
             text = text[:-1]
         lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-        self._rest = lines.pop() + ("\r" if held else "")
+        self._rest = [lines.pop()]
         for line in lines:
             if line:
                 self._take(line)

@@ -7,16 +7,20 @@ of filling memory; they are decoded where the consumer is.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
+import threading
 from collections import deque
 from collections.abc import AsyncIterator, Iterator
 from types import TracebackType
 from typing import Self
 
 from ember.core import loop
+from ember.core.errors import BlockedLoop
 
 from ._call import Call
-from ._engine import Job, Watch, answer, opened, timed_out
-from ._provider import Completion, Exchange, HttpRequest, excerpt
+from ._engine import Job, Watch, answer, encoded, opened, raise_for, undecoded
+from ._provider import Exchange, HttpRequest, excerpt
 from ._response import Response
 from ._sse import EventParser
 from .errors import ConnectionFailed, InvalidResponse, ModelError, StreamIncomplete
@@ -30,28 +34,35 @@ class _Source:
         self._exchange: Exchange | None = None
         self._chunks: AsyncIterator[bytes] | None = None
         self._deadline = 0.0
+        self._fetching: asyncio.Task[object] | None = None
+        self.process: int | None = None
+        """The process whose I/O loop has the connection; None before there is one."""
 
     async def next(self) -> bytes | None:
         """Return the next bytes, or None at the end. The first call sends the request."""
         if self._chunks is None:
             self._deadline = asyncio.get_running_loop().time() + self._job.timeout
+        deadline = asyncio.timeout_at(self._deadline)
+        self._fetching = asyncio.current_task()
         try:
-            async with asyncio.timeout_at(self._deadline):
+            async with deadline:
                 if self._chunks is None:
                     self._exchange = await opened(self._job, self._request, self._watch)
                     await self._check(self._exchange)
                     self._chunks = self._exchange.chunks()
                 return await anext(self._chunks, None)
-        except TimeoutError:
+        except Exception as error:
             await self.close()
-            raise timed_out(self._job) from None
+            raise_for(error, self._job, deadline)
         except BaseException:
             await self.close()
             raise
+        finally:
+            self._fetching = None
 
     async def _check(self, exchange: Exchange) -> None:
         kind = exchange.headers.get("content-type", "")
-        if not kind.startswith("text/event-stream"):
+        if not kind.lower().startswith("text/event-stream"):
             body = await exchange.read()
             raise InvalidResponse(
                 f"a stream was asked for and something else came ({kind or 'no content type'}): {excerpt(body)}",
@@ -60,6 +71,8 @@ class _Source:
 
     async def close(self, *, drain: bool = False) -> None:
         """Let go of the connection. With `drain`, first take the last bytes, so that it can be used again."""
+        if self._fetching is not None and self._fetching is not asyncio.current_task():
+            self._fetching.cancel()  # closed by one thread while another waits for the next bytes
         exchange, self._exchange = self._exchange, None
         if exchange is None:
             return
@@ -75,60 +88,109 @@ class _Source:
 
 
 class _Reader:
-    """What both streams share: from bytes to text, to the response, to the account of the call."""
+    """What both kinds of stream share: bytes in, text out, and the answer at the end."""
 
     def __init__(self, job: Job[Call]) -> None:
-        self._job = job
-        self._watch = Watch(job)
-        with self._watch:
-            request = job.provider.encode(job.call, job.endpoint)
-            self._decoder = job.provider.decoder(job.call)
+        self._over = True  # should what follows raise, there is nothing to be closed
+        request = encoded(job, job.provider.encode)
+        self._decoder = encoded(job, lambda call, _: job.provider.decoder(call))
+        self._job, self._watch = job, Watch(job)
         self._events = EventParser()
         self._source = _Source(job, request, self._watch)
         self._ready: deque[str] = deque()
         self._texts: list[str] = []
+        self._failure: BaseException | None = None
         self._response: Response | None = None
+        self._turn = threading.Lock()
         self._over = False
 
     @property
     def response(self) -> Response:
         """The whole answer, with usage and cost. Raises RuntimeError before the stream has ended."""
-        if self._response is None:
-            raise RuntimeError("The stream has not ended: iterate it to its end, then read `.response`.")
-        return self._response
+        if self._response is not None:
+            return self._response
+        if self._over:
+            raise RuntimeError("The stream was left or broke off before its end: there is no whole answer.")
+        raise RuntimeError("The stream has not ended: iterate it to its end, then read `.response`.")
+
+    def _begin_reading(self) -> None:
+        if not self._turn.acquire(blocking=False):
+            raise RuntimeError("This stream is being read already. One thread or task at a time can read it.")
+        if not self._here():
+            self._turn.release()
+            raise RuntimeError(
+                "This stream was begun before the process was forked, and is the parent's to read."
+            )
+        self._source.process = os.getpid()
+        self._watch.begin()
+
+    def _here(self) -> bool:
+        return self._source.process in (None, os.getpid())
 
     def _take(self, chunk: bytes | None) -> bool:
         """Take the next bytes (None: there are no more); return whether the stream is at its end."""
-        if chunk is not None:
-            try:
-                for event in self._events.feed(chunk):
-                    text = self._decoder.feed(event)
-                    if text:
-                        self._ready.append(text)
-                        self._texts.append(text)
-                    if self._decoder.done:
-                        break
-            except ModelError:
-                raise
-            except (LookupError, TypeError, AttributeError, ValueError, RecursionError) as error:
-                name = type(error).__name__
-                raise InvalidResponse(f"the stream has an unknown shape ({name} while reading it).") from error
-            if not self._decoder.done:
+        try:
+            for event in self._events.feed(chunk) if chunk is not None else ():
+                text = self._decoder.feed(event)
+                if text:
+                    self._ready.append(text)
+                    self._texts.append(text)
+                if self._decoder.done:
+                    break
+            if chunk is not None and not self._decoder.done:
                 return False
-        completion: Completion = self._decoder.finish()
+            completion = self._decoder.finish()
+        except Exception as error:
+            raise undecoded(error, "the stream") from None
         self._response = answer(self._job, completion, self._watch)
         return True
 
-    def _failed(self, error: BaseException) -> BaseException:
-        """Book the failure, once, and return the error to raise for it."""
+    def _end(self, error: BaseException) -> None:
+        """Book the failure, once, and keep the error for when the pieces that came before it have been taken."""
+        if self._over:
+            return
         self._over = True
         if isinstance(error, ConnectionFailed) and self._texts:
             broken = StreamIncomplete(error.problem, partial_text="".join(self._texts))
             broken.__cause__, error = error, broken
         if isinstance(error, ModelError):
             self._job.explained(error)
+        self._failure = error
         self._watch.failed(error)
-        return error
+
+    def _leave(self) -> bool:
+        """Book that the consumer left; return whether there is a connection to be closed."""
+        begun = not self._over and self._source.process is not None
+        self._end(GeneratorExit())
+        self._failure = None
+        self._ready.clear()
+        return begun and self._here()
+
+    def _next_ready(self, end: type[Exception]) -> str:
+        if self._ready:
+            return self._ready.popleft()
+        failure, self._failure = self._failure, None
+        if failure is None:
+            raise end
+        try:
+            raise failure from failure.__cause__
+        finally:
+            del failure  # or it would hold itself, by its traceback and this frame
+
+    def __del__(self) -> None:
+        # The collector runs this wherever it likes, perhaps in the middle of booking another call: everything is left
+        # to the I/O loop, which has nothing of that kind under way.
+        if getattr(self, "_over", True) or self._source.process != os.getpid():
+            return
+        watch, source = self._watch, self._source
+
+        def let_go() -> None:
+            watch.failed(GeneratorExit())
+            io.spawn(source.close())
+
+        with contextlib.suppress(RuntimeError):  # the interpreter is exiting, and the I/O loop is gone
+            io = loop.io_loop()
+            io.mail.post(let_go)
 
 
 class TextStream(_Reader, Iterator[str]):
@@ -137,24 +199,34 @@ class TextStream(_Reader, Iterator[str]):
     Use it as an iterator, or as a context manager around one.
     """
 
+    def __init__(self, job: Job[Call]) -> None:
+        super().__init__(job)
+        if loop.is_here():
+            raise BlockedLoop("models.stream", "async for text in models.astream(...)")
+
     def __next__(self) -> str:
-        while not self._ready:
-            if self._over:
-                raise StopIteration
-            try:
-                self._over = self._take(loop.run(self._source.next(), "models.stream"))
-                if self._over:
-                    loop.run(self._source.close(drain=True), "models.stream")
-            except BaseException as error:
-                failure = self._failed(error)
-                loop.run(self._source.close(), "models.stream")
-                raise failure from failure.__cause__
-        return self._ready.popleft()
+        self._begin_reading()
+        try:
+            while not self._ready and not self._over:
+                try:
+                    ended = self._take(loop.run(self._source.next(), "models.stream"))
+                    if ended:
+                        self._over = True
+                        loop.run(self._source.close(drain=True), "models.stream")
+                except BaseException as error:
+                    if self._over and not isinstance(error, (KeyboardInterrupt, SystemExit)):
+                        break  # closed by another thread meanwhile
+                    self._end(error)
+                    loop.run(self._source.close(), "models.stream")
+                    if not isinstance(error, Exception):
+                        self._ready.clear()
+            return self._next_ready(StopIteration)
+        finally:
+            self._turn.release()
 
     def close(self) -> None:
         """End the request if it still runs. What was read stays read."""
-        if not self._over:
-            self._failed(GeneratorExit())
+        if self._leave():
             loop.run(self._source.close(), "models.stream")
 
     def __enter__(self) -> Self:
@@ -165,9 +237,6 @@ class TextStream(_Reader, Iterator[str]):
     ) -> None:
         self.close()
 
-    def __del__(self) -> None:
-        _abandon(self)
-
 
 class AsyncTextStream(_Reader, AsyncIterator[str]):
     """An answer's text as it comes, awaited; `.response` is the whole of it at the end. Leaving early ends the request.
@@ -176,23 +245,30 @@ class AsyncTextStream(_Reader, AsyncIterator[str]):
     """
 
     async def __anext__(self) -> str:
-        while not self._ready:
-            if self._over:
-                raise StopAsyncIteration
-            try:
-                self._over = self._take(await loop.arun(self._source.next()))
-                if self._over:
-                    await loop.arun(self._source.close(drain=True))
-            except BaseException as error:
-                failure = self._failed(error)
-                _release(self._source)
-                raise failure from failure.__cause__
-        return self._ready.popleft()
+        self._begin_reading()
+        try:
+            while not self._ready and not self._over:
+                try:
+                    ended = self._take(await loop.arun(self._source.next()))
+                    if ended:
+                        self._over = True
+                        await loop.arun(self._source.close(drain=True))
+                except BaseException as error:
+                    task = asyncio.current_task()
+                    if self._over and not (task is not None and task.cancelling()):
+                        break  # closed by another task meanwhile
+                    self._end(error)
+                    _release(self._source)
+                    if not isinstance(error, Exception):
+                        self._ready.clear()
+                        raise
+            return self._next_ready(StopAsyncIteration)
+        finally:
+            self._turn.release()
 
     async def aclose(self) -> None:
         """End the request if it still runs. What was read stays read."""
-        if not self._over:
-            self._failed(GeneratorExit())
+        if self._leave():
             await loop.arun(self._source.close())
 
     async def __aenter__(self) -> Self:
@@ -203,18 +279,8 @@ class AsyncTextStream(_Reader, AsyncIterator[str]):
     ) -> None:
         await self.aclose()
 
-    def __del__(self) -> None:
-        _abandon(self)
-
-
-def _abandon(stream: TextStream | AsyncTextStream) -> None:
-    """End the request of a stream that nobody holds any more, from whatever thread the collector runs on."""
-    if not getattr(stream, "_over", True):
-        stream._failed(GeneratorExit())  # pyright: ignore[reportPrivateUsage]
-        _release(stream._source)  # pyright: ignore[reportPrivateUsage]
-
 
 def _release(source: _Source) -> None:
-    """Have the source closed soon, without waiting: also where the caller is being cancelled."""
+    """Have the source closed soon, without waiting: the caller is being cancelled, perhaps."""
     io = loop.io_loop()
     io.mail.post(lambda: io.spawn(source.close()))

@@ -7,6 +7,7 @@ unpack into gigabytes.
 
 from __future__ import annotations
 
+import os
 import ssl
 import zlib
 from collections.abc import AsyncIterator, Mapping
@@ -20,7 +21,7 @@ from yarl import URL
 from ember.core.loop import io_loop
 
 from ._provider import HttpRequest
-from .errors import ConnectionFailed, InvalidResponse, ResponseTooLarge
+from .errors import ConnectionFailed, InvalidRequestError, InvalidResponse, ResponseTooLarge
 
 MOST_BYTES: Final = 32 * 1024 * 1024
 """The largest body read, in bytes after decompression. Ten thousand pages of text; a longer answer is an accident."""
@@ -32,15 +33,20 @@ class HttpTransport:
     async def send(self, request: HttpRequest) -> HttpExchange:
         """Send `request`; return when the reply's head is there. Raises `ConnectionFailed`, `InvalidResponse`."""
         session = io_loop().resource("http", _new_session, _close_session)
-        url, proxy = _target(request.url)
         try:
+            url, proxy = _target(request.url)
             response = await session.post(
                 url, data=request.body, headers=request.headers, allow_redirects=False, proxy=proxy
             )
+        except aiohttp.InvalidURL:
+            raise InvalidRequestError("the request's URL is none; check providers.<name>.base_url.") from None
         except aiohttp.ClientError as error:
             raise _failure(error) from None
         except OSError as error:
-            raise ConnectionFailed(f"the connection failed: {type(error).__name__}.") from None
+            raise ConnectionFailed(f"the connection failed: {_reason(error)}.") from None
+        except (ValueError, TypeError):
+            # aiohttp refuses a header that holds a line feed, or is no text. Its own words would show the header.
+            raise InvalidRequestError("the request has a URL or a header that cannot be sent.") from None
         return HttpExchange(response)
 
 
@@ -48,7 +54,9 @@ def _new_session() -> aiohttp.ClientSession:
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=300),
         cookie_jar=aiohttp.DummyCookieJar(),
-        timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),  # the engine's deadline is the only clock
+        timeout=aiohttp.ClientTimeout(
+            total=None, sock_connect=None
+        ),  # the engine's deadline is the only clock
         auto_decompress=False,
         headers={"accept-encoding": "gzip, deflate", "user-agent": "ember"},
     )
@@ -99,7 +107,7 @@ class HttpExchange:
         except aiohttp.ClientError as error:
             raise _failure(error) from None
         except OSError as error:
-            raise ConnectionFailed(f"the connection broke: {type(error).__name__}.") from None
+            raise ConnectionFailed(f"the connection broke: {_reason(error)}.") from None
 
     async def close(self) -> None:
         """Let go: a connection whose body was read whole is kept alive, any other is closed."""
@@ -133,7 +141,9 @@ class _Unpacker:
                 raise InvalidResponse("the answer's compression is broken.") from None
         self._left -= len(portion)
         if self._left < 0:
-            raise ResponseTooLarge(f"the answer is larger than {MOST_BYTES // 1024 // 1024} MiB, and was not read on.")
+            raise ResponseTooLarge(
+                f"the answer is larger than {MOST_BYTES // 1024 // 1024} MiB, and was not read on."
+            )
         return portion
 
     def finish(self) -> None:
@@ -148,16 +158,26 @@ def _failure(error: aiohttp.ClientError) -> ConnectionFailed | InvalidResponse:
     where = f" to {host}:{getattr(error, 'port', '')}" if host else ""
     if isinstance(error, (aiohttp.ClientConnectorCertificateError, aiohttp.ClientSSLError)):
         cause = getattr(error, "certificate_error", None) or getattr(error, "os_error", None)
-        reason = cause.verify_message if isinstance(cause, ssl.SSLCertVerificationError) else "the handshake failed"
+        reason = (
+            cause.verify_message
+            if isinstance(cause, ssl.SSLCertVerificationError)
+            else "the handshake failed"
+        )
         return ConnectionFailed(f"no secure connection{where}: {reason}. Ember never turns verification off.")
     if isinstance(error, aiohttp.ClientConnectorDNSError):
         return ConnectionFailed(f"no connection{where}: the host name is not known.")
     if isinstance(error, aiohttp.ClientConnectorError):
-        return ConnectionFailed(f"no connection{where}: {error.os_error.strerror or type(error.os_error).__name__}.")
+        return ConnectionFailed(f"no connection{where}: {_reason(error.os_error)}.")
     if isinstance(error, aiohttp.ServerDisconnectedError):
         return ConnectionFailed("the server closed the connection without an answer.")
     if isinstance(error, aiohttp.ClientPayloadError):
         return ConnectionFailed("the connection broke before the answer was whole.")
     if isinstance(error, aiohttp.ClientConnectionError):
-        return ConnectionFailed(f"the connection failed: {type(error).__name__}.")
+        reason = _reason(error) if isinstance(error, OSError) else type(error).__name__
+        return ConnectionFailed(f"the connection broke: {reason}.")
     return InvalidResponse(f"the server did not speak HTTP: {type(error).__name__}.")
+
+
+def _reason(error: OSError) -> str:
+    """Return the operating system's words for an error."""
+    return os.strerror(error.errno) if error.errno else type(error).__name__

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from decimal import Decimal
 from threading import Lock
@@ -15,8 +16,8 @@ class Totals:
     """What the calls of a context have used so far.
 
     `calls` counts answers and `requests` the attempts made for them and for calls that failed. Tokens are those that
-    providers reported. `cost` is in US dollars over the calls whose price is known; `unpriced_calls` says how many more
-    there were.
+    providers reported. `cost` is in US dollars over the calls whose price is known; `unpriced_calls` says how many
+    others used tokens.
     """
 
     calls: int = 0
@@ -36,7 +37,7 @@ class Totals:
             self.input_tokens + ((usage.input_tokens or 0) if usage else 0),
             self.output_tokens + ((usage.output_tokens or 0) if usage else 0),
             self.cost + (event.cost or 0),
-            self.unpriced_calls + (answered and event.cost is None),
+            self.unpriced_calls + (event.cost is None and (answered or usage is not None)),
         )
 
 
@@ -58,4 +59,12 @@ def totals(scope: Scope = ROOT) -> Totals:
         return _totals.get(scope, Totals())
 
 
+def _after_fork() -> None:
+    global _lock, _totals
+    _lock = Lock()  # another thread of the parent may have held it
+    # What the parent's calls used, the parent reports. Both telling it would count it twice.
+    _totals = WeakKeyDictionary()
+
+
 subscribe(_charge, CallFinished, CallFailed)
+os.register_at_fork(after_in_child=_after_fork)

@@ -24,6 +24,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from ember.core.errors import EmberError
+from ember.core.secrets import scrub
 
 
 class ModelError(EmberError):
@@ -41,6 +42,8 @@ class ModelError(EmberError):
         request_id: str | None = None,
         retry_after: float | None = None,
     ) -> None:
+        # What a server said may quote the key, and an exception's attributes end up in logs and crash reports.
+        problem = scrub(problem)
         # One positional argument: OSError, which some classes here also inherit, rearranges two or more. The rest
         # lives in __dict__, which exceptions pickle by themselves.
         super().__init__(problem)
@@ -129,4 +132,4 @@ class StreamIncomplete(InvalidResponse):
 
     def __init__(self, problem: str, *, partial_text: str = "", **known: object) -> None:
         super().__init__(problem, **known)  # type: ignore[arg-type]  # forwarded unchanged, checked by the callee
-        self.partial_text = partial_text
+        self.partial_text = scrub(partial_text)
