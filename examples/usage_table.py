@@ -8,7 +8,8 @@ MODEL = "smollm2"
 
 
 def row(name: str, used: Totals) -> str:
-    return f"  {name:14}{used.calls:7}{used.input_tokens:11}{used.output_tokens:12}   ${used.cost:f}{'':4}{used.unpriced_calls}"
+    tokens = f"{used.input_tokens:11}{used.output_tokens:12}"
+    return f"  {name:14}{used.calls:7}{tokens}   ${used.cost:f}     {used.unpriced_calls}"
 
 
 def main() -> None:
