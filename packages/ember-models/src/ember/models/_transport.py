@@ -38,7 +38,7 @@ class HttpTransport:
             response = await session.post(
                 url, data=request.body, headers=request.headers, allow_redirects=False, proxy=proxy
             )
-        except aiohttp.InvalidURL:
+        except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError):
             raise InvalidRequestError("the request's URL is none; check providers.<name>.base_url.") from None
         except aiohttp.ClientError as error:
             raise _failure(error) from None
