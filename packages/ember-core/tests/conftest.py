@@ -1,15 +1,18 @@
-"""A home of its own for each test that names it, and a Python beside this one."""
+"""A home of its own for each test that names it, a Python beside this one, and programs in files."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+import tempfile
+import textwrap
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
+from ember import api, context, core
 from ember.context import get_context
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -40,5 +43,62 @@ def python(home: Path) -> Run:
             text=True,
             timeout=60,
         )
+
+    return run
+
+
+@pytest.fixture
+def program(home: Path, tmp_path: Path) -> Run:
+    """Runs a program from a file, as spawned processes need it, with these options of Python's."""
+
+    def run(text: str, *options: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        path = tmp_path / "program.py"
+        path.write_text(textwrap.dedent(text), encoding="utf-8")
+        return subprocess.run(
+            [sys.executable, *options, str(path)],
+            cwd=tmp_path,
+            env={**os.environ, **environment},
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+
+    return run
+
+
+@pytest.fixture
+def output(program: Run) -> Callable[..., str]:
+    """What a program prints; one that fails, or says anything on stderr, fails the test."""
+
+    def run(text: str, *options: str, **environment: str) -> str:
+        done = program(text, *options, **environment)
+        assert (done.returncode, done.stderr) == (0, "")
+        return done.stdout
+
+    return run
+
+
+@pytest.fixture
+def alone(tmp_path: Path, home: Path) -> Callable[..., str]:
+    """What a program prints on a machine with ember-core and nothing else but these files, by path in site-packages."""
+
+    def run(text: str, files: Mapping[str, str] | None = None) -> str:
+        site = Path(tempfile.mkdtemp(dir=tmp_path))
+        (site / "ember").mkdir()
+        for portion in (api, context, core):
+            folder = Path(str(portion.__file__)).parent
+            (site / "ember" / folder.name).symlink_to(folder)
+        for name, content in (files or {}).items():
+            (site / name).parent.mkdir(parents=True, exist_ok=True)
+            (site / name).write_text(content, encoding="utf-8")
+        done = subprocess.run(
+            [sys.executable, "-S", "-c", textwrap.dedent(text)],
+            env={**os.environ, "PYTHONPATH": str(site)},
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+        return done.stdout
 
     return run

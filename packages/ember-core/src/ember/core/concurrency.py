@@ -48,6 +48,8 @@ class _Gathering:
         self._results: list[Any] = []  # grows as thunks are taken, so that nothing else does
         self._errors: dict[int, BaseException] = {}
         self._crew, self._outer = Crew(), crew.get()
+        # Every thunk runs in a copy: what one sets, no other sees, and no context is entered by two threads. The
+        # iterable has this one, in which threads take turns.
         self._context = copy_context()
         self._context.run(crew.set, self._crew)
 
@@ -57,11 +59,7 @@ class _Gathering:
             self._outer.join(self._crew)
         try:
             while len(workers) < limit and (first := self._next()) is not None:
-                # Each worker has a copy of its own: one context cannot be entered by two threads.
-                context = self._context.copy()
-                worker = threading.Thread(
-                    target=context.run, args=(self._work, *first), name="ember-gather", daemon=True
-                )
+                worker = threading.Thread(target=self._work, args=first, name="ember-gather", daemon=True)
                 workers.append(worker)
                 worker.start()
             for worker in workers:
@@ -92,9 +90,11 @@ class _Gathering:
         with self._lock:
             try:
                 if not self._crew.cancelled:
-                    for thunk in self._thunks:
-                        self._results.append(None)
-                        return len(self._results) - 1, thunk
+                    thunk = self._context.run(next, self._thunks)
+                    self._results.append(None)
+                    return len(self._results) - 1, thunk
+            except StopIteration:
+                pass
             except Exception as error:  # the iterable's own, which comes after all it has given
                 self._failed(len(self._results), error)
         return None
@@ -104,7 +104,7 @@ class _Gathering:
         try:
             while following is not None:
                 index, thunk = following
-                self._results[index] = thunk()
+                self._results[index] = self._context.copy().run(thunk)
                 following = self._next()
         except BaseException as error:
             self._failed(index, error)

@@ -80,14 +80,14 @@ class _Job:
         self.task: asyncio.Task[Any] | None = None
 
     def start(self) -> None:
-        if self._cancelled:
+        if self._cancelled or self._io.stopped:
             self._coroutine.close()
-            self._on_end()
+            self._tell()
             return
         try:
             self.task = self._io.loop.create_task(self._coroutine, context=self._context)
         except BaseException:
-            self._on_end()
+            self._tell()
             raise
         self.task.add_done_callback(self._ended)
 
@@ -95,6 +95,9 @@ class _Job:
         # Marks the exception as retrieved: a caller that left early must not make asyncio complain.
         if not task.cancelled():
             task.exception()
+        self._tell()
+
+    def _tell(self) -> None:
         # At interpreter exit only daemon threads still wait. Woken, they would print tracebacks into the silence.
         if not self._io.stopped:
             self._on_end()
@@ -200,12 +203,12 @@ class IOLoop:
             raise BlockedLoop(name)
         ended = threading.Lock()
         ended.acquire()
-        job, group = self._job(coroutine, ended.release), crew.get()
+        job, group = _Job(self, coroutine, ended.release), crew.get()
         waiting = True
         try:
             if group is not None:
                 group.join(job)
-            self.mail.post(job.start)
+            self._post(job)
             ended.acquire()
             waiting = False
             return cast(_T, job.result())
@@ -232,12 +235,12 @@ class IOLoop:
             with contextlib.suppress(RuntimeError):  # the caller's loop is gone, and the caller with it
                 mail.post(wake)
 
-        job, group = self._job(coroutine, on_end), crew.get()
+        job, group = _Job(self, coroutine, on_end), crew.get()
         waiting = True
         try:
             if group is not None:
                 group.join(job)
-            self.mail.post(job.start)
+            self._post(job)
             await ended
             waiting = False
             return cast(_T, job.result())
@@ -248,11 +251,15 @@ class IOLoop:
                 group.leave(job)
             del job
 
-    def _job(self, coroutine: Coroutine[Any, Any, Any], on_end: Callable[[], object]) -> _Job:
-        if self.stopped:
-            coroutine.close()
+    def _post(self, job: _Job) -> None:
+        if not self.stopped:
+            with contextlib.suppress(RuntimeError):  # it stopped just now
+                self.mail.post(job.start)
+                return
+        job.start()  # which only disposes of it
+        if threading.current_thread() is threading.main_thread():
             raise RuntimeError("External calls cannot be made any more: the interpreter is exiting.")
-        return _Job(self, coroutine, on_end)
+        threading.Event().wait()  # a daemon thread: it ends with the interpreter, at once and silently
 
     def spawn(self, coroutine: Coroutine[Any, Any, object]) -> None:
         """Run `coroutine` on the loop, with nobody waiting for it. Only on the loop."""

@@ -142,8 +142,11 @@ def _scan() -> Iterator[Plugin]:
 
 
 def _plugins_of(distribution: Distribution) -> list[Plugin]:
+    name = distribution.name
+    if not name:  # some Pythons say None where METADATA is missing, others raise
+        raise ValueError("it does not say its name")
     return [
-        Plugin(entry.group, entry.name, distribution.name, entry.value)
+        Plugin(entry.group, entry.name, name, entry.value)
         for entry in distribution.entry_points
         if entry.group in GROUPS
     ]
