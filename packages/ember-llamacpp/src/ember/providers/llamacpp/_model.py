@@ -109,9 +109,10 @@ class Model:
         """End the calls inside, then free the model."""
         self.closing = True
         self.room.look_again()
-        if self.workers.stop(deadline):
+        # Freeing it under a call would take the process down.
+        if self.workers.stop(deadline) and not _orphaned:
             self._loaded = None
-        else:  # freeing it under a call would take the process down
+        else:
             self.leak()
 
     def leak(self) -> None:
@@ -150,8 +151,8 @@ def _load(path: Path, key: Key) -> Loaded:
         native = cast(Native, xllamacpp.Server(settings))
     except (RuntimeError, ValueError) as error:
         raise StorageError(
-            f"llama.cpp cannot load {path} ({path.stat().st_size:,} bytes). The file is damaged or not whole, or holds a "
-            f"kind of model that xllamacpp {xllamacpp.__version__} does not know: fetch it anew, or upgrade xllamacpp."
+            f"llama.cpp cannot load {path} ({path.stat().st_size:,} bytes). The file is damaged or not whole, or holds "
+            f"a kind of model unknown to xllamacpp {xllamacpp.__version__}: fetch it anew, or upgrade xllamacpp."
         ) from error
     # Its loop is still starting, and a server that is freed before that hangs for ever. An answer proves that it runs.
     if key.vectors:
@@ -177,6 +178,8 @@ def _cores() -> int:
 
 _models: dict[Key, Model] = {}
 _lock = threading.Lock()
+_orphaned = False
+"""Whether llama.cpp was already running in the process this one was forked from."""
 
 
 def model(key: Key) -> Model:
@@ -197,14 +200,16 @@ def _shut_down() -> None:
 
 def _after_fork() -> None:
     """Forget the parent's models in a child: their threads are not here. The child loads its own."""
-    global _models, _lock
+    global _models, _lock, _orphaned
     inherited, _models, _lock = tuple(_models.values()), {}, threading.Lock()
-    if not any(found.is_loaded for found in inherited):
-        return
     for found in inherited:
         found.leak()
-    # llama.cpp's global objects wait for those threads too when the C library runs their destructors. Of the handlers
-    # for the end of a process the last registered comes first, and ours ends it there, with its status.
+    if _orphaned or not any(found.is_loaded for found in inherited):
+        return
+    _orphaned = True
+    # llama.cpp's global objects know those threads as well. They wait for them when a model is freed, of the child's
+    # own too, and when the C library runs their destructors at the end. Of the handlers that run there the last
+    # registered comes first; this one ends the process on the spot, with its status.
     with contextlib.suppress(AttributeError):  # a C library other than glibc
         libc = ctypes.CDLL(None)
         libc.on_exit(libc._exit, None)

@@ -21,7 +21,6 @@ from ember.models import (
     Vectors,
     errors,
 )
-
 from ember.models.chat_completions import ChatCompletions, chat_usage
 from ember.models.wire import event_fields, incomplete, mapping, reply_fields, text
 

@@ -38,6 +38,10 @@ class Reply:
             logprobs = _object(part, "logprobs").get("content")
             if logprobs:
                 choice.setdefault("logprobs", {"content": []})["content"] += logprobs
+        usage, before = _object(chunk, "usage"), _object(self._fields, "usage")
+        if usage and before:  # one of several answers (`n`): each tells of its own tokens only
+            made = usage.get("completion_tokens", 0) + before.get("completion_tokens", 0)
+            chunk["usage"] = {**usage, "completion_tokens": made}
         self._fields |= chunk
 
     def whole(self) -> Fields:
@@ -66,7 +70,8 @@ def _add_delta(message: Fields, delta: Fields) -> None:
 def _add_tool_call(calls: list[Fields], part: Fields) -> None:
     while len(calls) <= part["index"]:
         calls.append({"id": "", "type": "function", "function": {"name": "", "arguments": ""}})
-    call, function = calls[part["index"]], _object(part, "function")
+    call = calls[int(part["index"])]
+    function = _object(part, "function")
     call["id"] = part.get("id") or call["id"]
     for name in ("name", "arguments"):
         call["function"][name] += function.get(name) or ""
