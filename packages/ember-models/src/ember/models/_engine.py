@@ -23,6 +23,7 @@ from typing import Any, Final, Generic, NoReturn, TypeVar
 from ember.core import events, loop
 from ember.core.events import CallFailed, CallFinished, CallStarted, Scope, Usage
 from ember.core.externals import current_call
+from ember.core.secrets import scrub
 
 from . import _cost
 from ._call import Call, EmbedCall
@@ -252,9 +253,9 @@ def _decoded(job: Job[_C], decode: Callable[[_C, HttpReply], _D], reply: HttpRep
     except Exception as error:
         failure = undecoded(error, "the answer")
         failure.status = failure.status or reply.status
-        failure.request_id = (
-            failure.request_id or reply.headers.get("x-request-id") or reply.headers.get("request-id")
-        )
+        if failure.request_id is None:
+            known = reply.headers.get("x-request-id") or reply.headers.get("request-id")
+            failure.request_id = None if known is None else scrub(known)
         raise failure from None
 
 

@@ -49,7 +49,8 @@ class ModelError(EmberError):
         super().__init__(problem)
         self.problem = problem
         self.provider, self.model = provider, model
-        self.status, self.request_id = status, request_id
+        self.status = status
+        self.request_id = None if request_id is None else scrub(request_id)
         self.retry_after = retry_after
 
     def describe(self) -> str:

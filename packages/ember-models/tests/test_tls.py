@@ -1,0 +1,128 @@
+"""Real certificates: one that nobody vouches for is refused, one that the machine trusts is not."""
+
+from __future__ import annotations
+
+import http.server
+import shutil
+import socket
+import ssl
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import pytest
+
+from ember.api import models
+from ember.context import with_context
+from ember.models.errors import ConnectionFailed
+from ember.models.testing import LocalServer
+
+Script = Callable[..., "CompletedProcess[str]"]
+
+pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="needs the openssl command")
+
+
+class Answering(http.server.BaseHTTPRequestHandler):
+    """Answers every POST in the chat completions format."""
+
+    posts: list[str]
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["content-length"]))
+        type(self).posts.append(self.headers["authorization"])
+        body = b'{"model":"m","choices":[{"message":{"content":"Secured."},"finish_reason":"stop"}]}'
+        self.send_response(200)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Path:
+    """A fresh certificate for localhost, signed by nobody but itself; its key is in the same file."""
+    file = tmp_path / "localhost.pem"
+    subprocess.run(
+        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost "
+        f"-addext subjectAltName=DNS:localhost -keyout {file}.key -out {file}".split(),
+        check=True,
+        capture_output=True,
+    )
+    file.write_text(file.read_text() + Path(f"{file}.key").read_text())
+    return file
+
+
+@pytest.fixture
+def secure(certificate: Path) -> Iterator[str]:
+    """The base URL of a server that speaks TLS with that certificate."""
+    Answering.posts = []
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answering)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    server.handle_error = lambda *_: None  # type: ignore[method-assign]  # a refused handshake is what is wanted
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"https://localhost:{server.server_port}/v1"
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def test_a_certificate_signed_by_nobody_is_refused(acme: LocalServer, secure: str) -> None:
+    with (
+        with_context(providers={"acme": {"base_url": secure}}),
+        pytest.raises(ConnectionFailed, match="self-signed certificate") as caught,
+    ):
+        models("acme-small", "Hi")
+    assert "never turns verification off" in str(caught.value)
+    assert Answering.posts == []
+
+
+def test_a_certificate_for_another_host_is_refused(
+    acme: LocalServer, secure: str, certificate: Path, script: Script
+) -> None:
+    by_number = secure.replace("localhost", "127.0.0.1")
+    done = script(
+        """
+        register()
+        try:
+            models("acme-small", "Hi")
+        except ConnectionError as error:
+            print(error)
+        """,
+        ACME_BASE_URL=by_number,
+        SSL_CERT_FILE=str(certificate),
+    )
+    assert "IP address mismatch" in done.stdout, done.stderr
+    assert Answering.posts == []
+
+
+def test_a_certificate_that_the_machine_trusts_is_accepted(
+    secure: str, certificate: Path, script: Script
+) -> None:
+    done = script(
+        'register()\nprint(models("acme-small", "Hi"))', ACME_BASE_URL=secure, SSL_CERT_FILE=str(certificate)
+    )
+    assert done.stdout == "Secured.\n", done.stderr
+
+
+def test_a_server_without_tls_is_no_secure_connection(acme: LocalServer) -> None:
+    with socket.create_server(("localhost", 0)) as plain:
+
+        def refuse() -> None:
+            connection, _ = plain.accept()
+            with connection:
+                connection.recv(65_536)
+                connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+        threading.Thread(target=refuse, daemon=True).start()
+        with (
+            with_context(providers={"acme": {"base_url": f"https://localhost:{plain.getsockname()[1]}/v1"}}),
+            pytest.raises(ConnectionFailed, match="no secure connection.*handshake failed"),
+        ):
+            models("acme-small", "Hi")
