@@ -1,6 +1,6 @@
 """Fold a distribution's fragments, changes/*.md, into its CHANGELOG.md under the version its sources state.
 
-    python tools/notes.py NAME [--draft]        # --draft only shows what would be written
+python tools/notes.py NAME [--draft]        # --draft only shows what would be written
 """
 
 from __future__ import annotations
@@ -17,7 +17,12 @@ def main(name: str, *options: str) -> int:
     if dist is None:
         print(f"no distribution {name!r}; there are {', '.join(dist.name for dist in distributions())}")
         return 2
-    command = [str(Path(sys.executable).parent / "towncrier"), "build", "--config", str(ROOT / "pyproject.toml")]
+    command = [
+        str(Path(sys.executable).parent / "towncrier"),
+        "build",
+        "--config",
+        str(ROOT / "pyproject.toml"),
+    ]
     command += ["--dir", str(dist.folder), "--version", str(dist.version)]
     return subprocess.run([*command, *(options or ("--yes",))], cwd=ROOT).returncode
 
