@@ -458,7 +458,7 @@ def test_importing_core_starts_no_thread_and_no_asyncio(output: Output) -> None:
         def plain():
             return 1
 
-        plain()
+        gather([plain] * 3)
         print(threading.active_count(), "asyncio" in sys.modules)
     """
     assert output(program) == "1 False\n"

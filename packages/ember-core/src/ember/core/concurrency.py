@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from contextvars import copy_context
 from typing import Any, Final, TypeVar, cast
 
+from .crew import Crew, crew
 from .externals import handler, refuse_io_loop
 
 _T = TypeVar("_T")
@@ -41,8 +42,6 @@ class _Gathering:
     """One `gather`: workers that take the next thunk until none is left or one has failed."""
 
     def __init__(self, thunks: Iterable[Callable[[], Any]]) -> None:
-        from .loop import Crew, crew  # asyncio: not before something is gathered
-
         self._thunks = iter(thunks)
         self._lock = threading.Lock()
         self._results: list[Any] = []  # grows as thunks are taken, so that nothing else does
@@ -111,12 +110,12 @@ class _Gathering:
 
     def _failed(self, index: int, error: BaseException) -> None:
         # Being cancelled is how the others end, not why.
-        if not (self._crew.cancelled and isinstance(error, type(_cancelled()))):
+        if not self._crew.cancelled or not isinstance(error, type(_cancelled())):
             self._errors[index] = error
         self._crew.cancel()
 
 
 def _cancelled() -> BaseException:
-    from asyncio import CancelledError
+    from asyncio import CancelledError  # not before something was cancelled
 
     return CancelledError()

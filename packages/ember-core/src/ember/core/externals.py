@@ -8,23 +8,19 @@ block with `handling`.
 from __future__ import annotations
 
 import atexit
-import os
 import sys
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from contextvars import ContextVar, copy_context
+from contextvars import ContextVar
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import update_wrapper
 from inspect import isasyncgenfunction, iscoroutinefunction
-from threading import Lock
 from typing import (
-    TYPE_CHECKING,
     Any,
     Concatenate,
-    Final,
     Generic,
     ParamSpec,
     Protocol,
@@ -36,9 +32,7 @@ from typing import (
 
 from . import events
 from .errors import BlockedLoop
-
-if TYPE_CHECKING:
-    from concurrent.futures import ThreadPoolExecutor
+from .pool import in_pool
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -99,9 +93,15 @@ def current_call() -> int | None:
 
 def refuse_io_loop(name: str, instead: str = "") -> None:
     """Raise `BlockedLoop` if this is Ember's I/O loop, where `name` would block; say what to write `instead`."""
-    loop = sys.modules.get("ember.core.loop")  # while it is not imported, nobody is on it
+    loop = _loop_in_use()
     if loop is not None and loop.is_here():
         raise BlockedLoop(name, instead)
+
+
+def _loop_in_use() -> Any:
+    """Return the module of the I/O loop if it is imported, and not just now being so by another thread."""
+    loop = sys.modules.get("ember.core.loop")
+    return loop if hasattr(loop, "stop") else None
 
 
 class External(ABC, Generic[P, R]):
@@ -166,7 +166,7 @@ class ExternalFunction(External[P, R]):
                 from . import loop
 
                 return await loop.arun(cast("Coroutine[Any, Any, R]", self._function(*args, **kwargs)))
-            return cast(R, await _in_pool(self._function, args, kwargs))
+            return cast(R, await in_pool(self._function, args, kwargs))
 
     def estimate(self, *args: P.args, **kwargs: P.kwargs) -> Estimate | None:
         return None if self._estimate is None else self._estimate(*args, **kwargs)
@@ -303,52 +303,11 @@ class _observed:
         return self._number, self._parent, external.kind, external.name, time.time(), self._scope
 
 
-_THREADS: Final = 64
-# Pools by depth: what runs in one may wait for a call that needs a thread too, and must not need it of the same pool,
-# whose threads may all be waiting so.
-_pools: list[ThreadPoolExecutor] = []
-_pools_lock = Lock()
-_depth: ContextVar[int] = ContextVar("ember_pool_depth", default=0)
-
-
-async def _in_pool(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """Call a plain function in a thread, with the caller's context, and await its end."""
-    from asyncio import get_running_loop
-
-    depth, context = _depth.get(), copy_context()
-    context.run(_depth.set, depth + 1)
-
-    def work() -> Any:
-        try:
-            return context.run(function, *args, **kwargs)
-        except StopIteration as error:
-            # asyncio cannot carry this one, and drops it: the caller would wait for ever.
-            raise RuntimeError(f"{function!r} raised StopIteration.") from error
-
-    return await get_running_loop().run_in_executor(_pool(depth), work)
-
-
-def _pool(depth: int) -> ThreadPoolExecutor:
-    from concurrent.futures import ThreadPoolExecutor
-
-    with _pools_lock:
-        while len(_pools) <= depth:
-            _pools.append(ThreadPoolExecutor(_THREADS, thread_name_prefix="ember-external"))
-        return _pools[depth]
-
-
-def _after_fork() -> None:
-    global _pools, _pools_lock
-    # A forked child has its parent's pools, and none of their threads.
-    _pools, _pools_lock = [], Lock()
-
-
 def _at_exit() -> None:
-    loop = sys.modules.get("ember.core.loop")
+    loop = _loop_in_use()
     if loop is not None:
         loop.stop()
 
 
-os.register_at_fork(after_in_child=_after_fork)
 # Here and not where the loop is made: exit handlers run last registered first, so a program's own may still make calls.
 atexit.register(_at_exit)

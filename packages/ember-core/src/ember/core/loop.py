@@ -18,10 +18,11 @@ import os
 import threading
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Hashable
-from contextvars import Context, ContextVar, copy_context
-from typing import Any, Protocol, TypeVar, cast
+from contextvars import Context, copy_context
+from typing import Any, TypeVar, cast
 from weakref import WeakKeyDictionary, ref
 
+from .crew import crew
 from .errors import BlockedLoop
 
 _T = TypeVar("_T")
@@ -121,45 +122,6 @@ class _Job:
             del (
                 self
             )  # an exception's traceback has this frame: through it, the error would hold itself in memory
-
-
-class Cancellable(Protocol):
-    """Something that can be told to end."""
-
-    def cancel(self) -> None: ...
-
-
-class Crew:
-    """Work that ends together: what `gather` cancels when one of its members fails. Crews may be members of crews."""
-
-    def __init__(self) -> None:
-        self._members: set[Cancellable] = set()
-        self._lock = threading.Lock()
-        self.cancelled = False
-
-    def join(self, member: Cancellable) -> None:
-        """Add a member; one that comes after the end is cancelled at once."""
-        with self._lock:
-            self._members.add(member)
-            late = self.cancelled
-        if late:
-            member.cancel()
-
-    def leave(self, member: Cancellable) -> None:
-        """Take out a member that has ended."""
-        with self._lock:
-            self._members.discard(member)
-
-    def cancel(self) -> None:
-        """Cancel all that runs, and all that joins from now on."""
-        with self._lock:
-            self.cancelled = True
-            members = tuple(self._members)
-        for member in members:
-            member.cancel()
-
-
-crew: ContextVar[Crew | None] = ContextVar("ember_crew", default=None)
 
 
 class IOLoop:
