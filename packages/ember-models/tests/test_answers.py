@@ -1,0 +1,226 @@
+"""What a call returns: text that is a `str` in every way, JSON by a schema, one label of several, vectors."""
+
+from __future__ import annotations
+
+import copy
+import json
+import pickle
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from ember.api import models
+from ember.models import Completion, Response, ToolCall, Usage
+from ember.models.errors import ContentFilterError, InvalidResponse
+from ember.models.testing import LocalServer
+
+
+@pytest.fixture
+def answer(acme: LocalServer) -> Response:
+    """One answer from the server, with all it carries."""
+    acme.replies(text="Paris", headers={"x-request-id": "req-5"})
+    return models("gpt-4o", "What is the capital of France?")
+
+
+def test_a_response_is_a_string(answer: Response) -> None:
+    assert answer == "Paris" and hash(answer) == hash("Paris") and {answer: 1}["Paris"] == 1
+    assert (
+        answer.upper() == "PARIS"
+        and f"{answer}!" == "Paris!"
+        and answer + "." == "Paris."
+        and "ari" in answer
+    )
+    assert json.dumps({"answer": answer}) == '{"answer": "Paris"}'
+    assert repr(answer) == "'Paris'" and type(str(answer)) is str
+    assert "".join([answer, answer]) == "ParisParis" and answer.encode() == b"Paris"
+
+
+def test_a_response_says_where_it_came_from_and_what_it_cost(answer: Response) -> None:
+    assert (answer.provider, answer.model, answer.finish_reason) == ("everything", "gpt-4o", "stop")
+    assert answer.usage == Usage(6, 1) and isinstance(answer.cost, Decimal)
+    assert 0 < answer.latency < 5 and answer.request_id == "req-5"
+    assert answer.raw["choices"][0]["message"]["content"] == "Paris"
+    assert (answer.parsed, answer.probabilities, answer.tool_calls) == (None, None, ())
+
+
+@pytest.mark.parametrize(
+    "copied",
+    [copy.copy, copy.deepcopy, *(lambda r, p=p: pickle.loads(pickle.dumps(r, p)) for p in range(2, 6))],
+)
+def test_a_copied_or_pickled_response_keeps_all_it_carries(
+    answer: Response, copied: Callable[[Response], Response]
+) -> None:
+    twin = copied(answer)
+    assert type(twin) is Response and twin == answer and vars(twin) == vars(answer)
+
+
+def test_a_response_can_be_the_next_prompt(acme: LocalServer, answer: Response) -> None:
+    acme.replies()
+    assert models("gpt-4o", answer) == "Paris"
+    assert models("gpt-4o", [{"role": "user", "content": answer}]) == "Paris"
+    assert models("gpt-4o", "Hi", system=answer) == "Hi"
+
+
+def test_tool_calls_and_an_empty_text_are_an_answer(acme: LocalServer) -> None:
+    call = {"id": "c1", "type": "function", "function": {"name": "add", "arguments": '{"a": 1}'}}
+    message = {"role": "assistant", "content": None, "tool_calls": [call]}
+    acme.replies(json={"model": "m", "choices": [{"message": message, "finish_reason": "tool_calls"}]})
+    response = models("acme-small", "Hi")
+    assert response == "" and response.finish_reason == "tool_calls"
+    assert response.tool_calls == (ToolCall("c1", "add", '{"a": 1}'),)
+
+
+def test_an_answer_cut_short_says_so(acme: LocalServer) -> None:
+    acme.replies(
+        json={"model": "m", "choices": [{"message": {"content": "Once"}, "finish_reason": "length"}]}
+    )
+    assert models("acme-small", "Hi").finish_reason == "length"
+
+
+# By a schema
+
+POINT = {
+    "title": "Point",
+    "type": "object",
+    "properties": {"x": {"type": "integer"}, "y": {"type": "integer"}},
+    "required": ["x", "y"],
+}
+
+
+class Point:
+    """Stands for a pydantic model: what matters are the two methods."""
+
+    def __init__(self, x: int, y: int) -> None:
+        self.x, self.y = x, y
+
+    @classmethod
+    def model_json_schema(cls) -> dict[str, Any]:
+        return POINT
+
+    @classmethod
+    def model_validate_json(cls, text: str) -> Point:
+        values = json.loads(text)
+        if set(values) != {"x", "y"}:
+            raise ValueError(f"fields x and y are required, got {values}")
+        return cls(**values)
+
+
+def test_a_schema_is_sent_and_the_value_is_parsed(acme: LocalServer) -> None:
+    acme.replies(text='{"x": 1, "y": 2}')
+    response = models("acme-small", "A point?", schema=POINT)
+    assert response.parsed == {"x": 1, "y": 2} and response == '{"x": 1, "y": 2}'
+    sent = acme.requests[0].json["response_format"]["json_schema"]
+    assert sent["name"] == "Point" and sent["schema"]["properties"] == POINT["properties"]
+
+
+def test_a_class_like_pydantics_gives_the_schema_and_makes_the_value(acme: LocalServer) -> None:
+    acme.replies(text='{"x": 1, "y": 2}')
+    parsed = models("acme-small", "A point?", schema=Point).parsed
+    assert isinstance(parsed, Point) and (parsed.x, parsed.y) == (1, 2)
+
+
+def test_a_streamed_answer_is_parsed_at_its_end(acme: LocalServer) -> None:
+    acme.replies(text='{"x": 1, "y": 2}')
+    stream = models.stream("acme-small", "A point?", schema=Point)
+    assert "".join(stream) == '{"x": 1, "y": 2}' and stream.response.parsed.y == 2
+
+
+@pytest.mark.parametrize("text", ["A point, sure!", '{"x": 1', "", "[" * 100_000])
+def test_an_answer_that_is_not_the_json_asked_for_is_an_error(acme: LocalServer, text: str) -> None:
+    acme.replies(text=text)
+    with pytest.raises(InvalidResponse, match="not the JSON") as caught:
+        models("acme-small", "A point?", schema=POINT)
+    assert len(str(caught.value)) < 400
+
+
+def test_an_answer_that_does_not_fit_the_class_is_an_error_with_its_reason(acme: LocalServer) -> None:
+    acme.replies(text='{"x": 1}')
+    with pytest.raises(InvalidResponse, match="does not fit Point: fields x and y") as caught:
+        models("acme-small", "A point?", schema=Point)
+    assert isinstance(caught.value.__cause__, ValueError)
+
+
+def test_a_refusal_where_json_was_asked_for_is_a_content_filter_error(acme: LocalServer) -> None:
+    message = {"content": None, "refusal": "I cannot help with that."}
+    acme.replies(json={"model": "m", "choices": [{"message": message, "finish_reason": "stop"}]})
+    with pytest.raises(ContentFilterError, match="cannot help"):
+        models("acme-small", "A point?", schema=POINT)
+
+
+# One of several
+
+
+def test_a_choice_is_one_of_the_labels(acme: LocalServer) -> None:
+    acme.replies(text='{"choice": "no"}')
+    assert models("acme-small", "Is it so?", choices=["yes", "no"]) == "no"
+    schema = acme.requests[0].json["response_format"]["json_schema"]["schema"]
+    assert schema["properties"]["choice"]["enum"] == ["yes", "no"]
+
+
+@pytest.mark.parametrize("text", ['{"choice": "maybe"}', "no", "{}", '{"choice": 1}', "null"])
+def test_an_answer_that_is_none_of_the_labels_is_an_error(acme: LocalServer, text: str) -> None:
+    acme.replies(text=text)
+    with pytest.raises(InvalidResponse, match="none of the 2 choices"):
+        models("acme-small", "Is it so?", choices=["yes", "no"])
+
+
+# Vectors
+
+
+def test_embeddings_are_one_vector_a_text_in_order(acme: LocalServer) -> None:
+    vectors = models.embed("acme-embed", ["one", "two words", "one"])
+    assert len(vectors) == 3 and vectors[0] == vectors[2] != vectors[1]
+    assert list(vectors) == list(vectors.vectors) and vectors[:2] == vectors.vectors[:2]
+    assert all(isinstance(number, float) for number in vectors[0])
+    assert vectors.usage == Usage(4, 0) and vectors.provider == "acme" and vectors.latency > 0
+    assert acme.requests[0].json["input"] == ["one", "two words", "one"]
+    assert pickle.loads(pickle.dumps(vectors)) == vectors
+
+
+def test_a_single_text_is_a_list_of_one(acme: LocalServer) -> None:
+    assert len(models.embed("acme-embed", "one")) == 1
+    assert models.embed("acme-embed", "one", extra={"dimensions": 8})
+    assert acme.requests[1].json["dimensions"] == 8
+
+
+@pytest.mark.parametrize("texts", [[], (), None, 5, [5], ["a", None], b"bytes"])
+def test_what_is_no_text_is_refused_before_anything_is_sent(acme: LocalServer, texts: Any) -> None:
+    with pytest.raises(TypeError, match="texts is a string or a non-empty sequence of strings"):
+        models.embed("acme-embed", texts)
+    assert acme.requests == []
+
+
+@pytest.mark.parametrize("timeout", ["soon", True, 0, -1, float("nan")])
+def test_embeddings_refuse_a_timeout_that_is_none(acme: LocalServer, timeout: Any) -> None:
+    with pytest.raises((TypeError, ValueError), match="timeout"):
+        models.embed("acme-embed", "Hi", timeout=timeout)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda answer: {**answer, "data": answer["data"][:1]},
+        lambda answer: {**answer, "data": answer["data"] * 2},
+        lambda answer: {**answer, "data": [{**entry, "index": 0} for entry in answer["data"]]},
+        lambda answer: {**answer, "data": [{**entry, "embedding": [1.0, "a"]} for entry in answer["data"]]},
+        lambda answer: {**answer, "data": [{**entry, "embedding": "!!"} for entry in answer["data"]]},
+        lambda answer: {**answer, "data": None},
+    ],
+)
+def test_vectors_that_are_not_one_a_text_are_an_error(acme: LocalServer, change: Any) -> None:
+    acme.replies(change=change)
+    with pytest.raises(InvalidResponse):
+        models.embed("acme-embed", ["one", "two"])
+
+
+def test_embeddings_become_an_array_where_numpy_is_installed(acme: LocalServer) -> None:
+    numpy = pytest.importorskip("numpy")
+    array = numpy.asarray(models.embed("acme-embed", ["one", "two"]))
+    assert array.shape[0] == 2 and array.ndim == 2
+
+
+def test_a_response_without_text_is_an_empty_string() -> None:
+    assert Response() == "" and Response().usage == Usage()
+    assert Completion("x", "m", None, Usage()).tool_calls == ()
