@@ -62,8 +62,9 @@ class ModelRegistry:
     @classmethod
     def register(cls, provider: BaseProvider, *, replace: bool = False) -> None:
         """Add `provider` under its own name. Raises `AlreadyRegistered` if that is taken, by a plugin too."""
-        cls._providers.register(provider.name, _provider(provider), replace=replace)
-        cls._by_hand = [name for name in cls._by_hand if name != provider.name] + [provider.name]
+        made = _provider(provider)
+        cls._providers.register(made.name, made, replace=replace)
+        cls._by_hand = [name for name in cls._by_hand if name != made.name] + [made.name]
 
     @classmethod
     def unregister(cls, name: str) -> None:
