@@ -88,7 +88,6 @@ def test_unsubscribing_ends_that_one_subscription_and_may_be_repeated() -> None:
     second()
     emit(STARTED)
     assert len(seen) == 3
-    assert not listening(CallStarted)
 
 
 def test_a_subscriber_may_end_itself_and_add_others_while_it_is_told() -> None:
@@ -209,21 +208,22 @@ def test_tokens_that_are_not_known_stay_unknown_in_the_total() -> None:
 
 
 def test_telling_nobody_takes_less_than_a_microsecond() -> None:
-    event = finished()
     rounds: list[float] = []
     for _ in range(5):
         begun = time.perf_counter()
         for _ in range(10_000):
-            if listening(CallFinished):
-                emit(event)
+            if not listening(CallRetried):
+                emit(RETRIED)
         rounds.append((time.perf_counter() - begun) / 10_000)
     assert min(rounds) < 20e-6, f"{min(rounds) * 1e9:.0f} ns"  # 0.1 is measured; 1 is promised
 
 
-def test_events_are_not_built_for_nobody() -> None:
-    @external
-    def work() -> None: ...
+def test_events_are_not_built_for_nobody(output: Callable[..., str]) -> None:
+    program = """
+        from ember.core import external
+        from ember.core.events import next_call
 
-    before = next_call()
-    work()
-    assert next_call() == before + 1
+        external(int)()
+        print(next_call())
+    """
+    assert output(program) == "1\n"

@@ -498,19 +498,22 @@ def test_a_call_made_in_a_call_names_it_as_its_parent(events: list[Event]) -> No
     assert [event.parent for event in started] == [None, started[0].call, started[1].call]
 
 
-def test_who_subscribes_during_a_call_hears_of_the_next() -> None:
-    seen: list[Event] = []
-    stops: list[Callable[[], None]] = []
+def test_who_subscribes_during_a_call_hears_of_the_next(output: Callable[..., str]) -> None:
+    program = """
+        from ember.core import external, subscribe
 
-    @external
-    def subscribing() -> None:
-        stops.append(subscribe(seen.append))
+        @external
+        def subscribing():
+            subscribe(lambda event: print(type(event).__name__, event.name))
 
-    subscribing()
-    assert seen == []
-    whisper("A")
-    assert [type(event) for event in seen] == [CallStarted, CallFinished]
-    stops[0]()
+        @external
+        def following():
+            print("called")
+
+        subscribing()
+        following()
+    """
+    assert output(program) == "CallStarted following\ncalled\nCallFinished following\n"
 
 
 def test_who_unsubscribes_during_a_call_hears_no_more_of_it() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -217,10 +216,9 @@ def test_the_namespace_belongs_to_nobody(alone: Alone) -> None:
 
 
 def loaded(statement: str, output: Output) -> set[str]:
-    names: list[str] = json.loads(
-        output(f"import json, sys\n{statement}\nprint(json.dumps(sorted(sys.modules)))")
-    )
-    return set(names)
+    """Return the modules that `statement` loads into a new Python."""
+    program = f"import sys\nbefore = set(sys.modules)\n{statement}\nprint(*set(sys.modules) - before)"
+    return set(output(program).split())
 
 
 @pytest.mark.parametrize(

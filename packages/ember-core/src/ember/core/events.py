@@ -171,7 +171,9 @@ def charge_to(scope_here: Callable[[], Scope]) -> None:
 
 
 @overload
-def subscribe(subscriber: Callable[[_E], None], kind: type[_E], /, *kinds: type[_E]) -> Callable[[], None]: ...
+def subscribe(
+    subscriber: Callable[[_E], None], kind: type[_E], /, *kinds: type[_E]
+) -> Callable[[], None]: ...
 @overload
 def subscribe(
     subscriber: Callable[[_E | _F], None], kind: type[_E], other: type[_F], /
