@@ -45,7 +45,7 @@ def batches(url: str, calls: int) -> dict[str, Callable[[], None]]:
 
 
 def main() -> int:
-    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    options = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     options.add_argument("--batches", type=int, default=11)
     options.add_argument("--calls", type=int, default=200)
     given = options.parse_args()

@@ -32,7 +32,7 @@ def cpu_ms(statement: str) -> float:
 
 
 def main() -> int:
-    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    options = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     options.add_argument("--rounds", type=int, default=7)
     rounds = options.parse_args().rounds
     costs: dict[str, list[float]] = {}

@@ -37,7 +37,7 @@ async def measure(call: rivals.AsyncCall, calls: int, latency: float) -> float:
 
 
 def main() -> int:
-    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    options = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     options.add_argument("--calls", type=int, default=2_000)
     options.add_argument("--latency", type=float, default=3.0)
     options.add_argument("--one", help=argparse.SUPPRESS)

@@ -13,6 +13,7 @@ import math
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import rivals
 
@@ -34,7 +35,7 @@ def async_round(call: rivals.AsyncCall, loop: asyncio.AbstractEventLoop, calls: 
 
 
 def main() -> int:
-    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    options = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     options.add_argument("--rounds", type=int, default=3)
     options.add_argument("--calls", type=int, default=500)
     options.add_argument("--width", type=int, default=64)
@@ -54,10 +55,15 @@ def main() -> int:
             except ImportError as error:
                 print(f"{name}: left out, {error}")
                 continue
-            rounds[name] = lambda call=call: async_round(call, loop, calls, width)  # type: ignore[misc]
+            rounds[name] = partial(async_round, call, loop, calls, width)
         try:
             sdk = rivals.openai_sync(server.url)
-            rounds["openai SDK, threads"] = lambda: list(pool.map(lambda _: sdk(), range(calls)))
+
+            def threads(sdk: rivals.Call = sdk) -> None:
+                for done in [pool.submit(sdk) for _ in range(calls)]:
+                    done.result()
+
+            rounds["openai SDK, threads"] = threads
         except ImportError as error:
             print(f"openai SDK, threads: left out, {error}")
         speeds: dict[str, list[float]] = {name: [] for name in rounds}

@@ -1,6 +1,7 @@
 """Eight prompts at once: the model works on all of them in one batch, and each answer comes out sooner."""
 
 import time
+from functools import partial
 
 from ember.api import models
 from ember.core import gather
@@ -18,7 +19,7 @@ def main() -> None:
     one_by_one = sum(answer.usage.output_tokens or 0 for answer in alone) / (time.perf_counter() - begun)
 
     begun = time.perf_counter()
-    answers = gather(lambda topic=topic: ask(f"Describe {topic} in detail.") for topic in TOPICS)
+    answers = gather(partial(ask, f"Describe {topic} in detail.") for topic in TOPICS)
     together = sum(answer.usage.output_tokens or 0 for answer in answers) / (time.perf_counter() - begun)
 
     for topic, answer in zip(TOPICS, answers, strict=True):
