@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import http.client
+import importlib
+import json
 import math
 import os
 import secrets
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +16,8 @@ from typing import Any
 import pytest
 
 from ember.models import Response, errors, models
+
+Script = Callable[..., "subprocess.CompletedProcess[str]"]
 
 SENTIMENTS = ("positive", "negative")
 SHOTS = """Review: Great value, I am very happy.
@@ -121,10 +127,6 @@ Oracle = Callable[[str, list[int], int], float]
 def oracle(weights: Path) -> Iterator[tuple[Callable[[str], list[int]], Oracle]]:
     """The same model in a server of the test's own: tokens of a text, and the log probability of a next token."""
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-    import http.client
-    import importlib
-    import json
-
     xllamacpp: Any = importlib.import_module("xllamacpp")
     settings = xllamacpp.CommonParams()
     settings.model.path, settings.n_ctx, settings.n_parallel = str(weights), 1_024, 1
@@ -142,7 +144,7 @@ def oracle(weights: Path) -> Iterator[tuple[Callable[[str], list[int]], Oracle]]
 
     def logprob(prompt: str, before: list[int], token: int) -> float:
         # The whole vocabulary, in place of a token made to come: another road to the same number.
-        asked = {"prompt": tokens(prompt) + before, "max_tokens": 1, "logprobs": 60_000, "temperature": 0}
+        asked = {"prompt": tokens(prompt) + before, "max_tokens": 1, "logprobs": 49_152, "temperature": 0}
         reply = server.handle_completions(asked | {"cache_prompt": False, "logit_bias": [[28, 1_000]]})
         tops = reply["choices"][0]["logprobs"]["content"][0]["top_logprobs"]
         return next(float(top["logprob"]) for top in tops if top["id"] == token)
@@ -151,18 +153,26 @@ def oracle(weights: Path) -> Iterator[tuple[Callable[[str], list[int]], Oracle]]
 
 
 def test_probabilities_are_those_of_whole_labels_token_by_token(
-    oracle: tuple[Callable[[str], list[int]], Oracle],
+    oracle: tuple[Callable[[str], list[int]], Oracle], script: Script
 ) -> None:
     tokens, logprob = oracle
     labels = ("New York", "New Delhi", "Paris", "the capital")
     question = "Which city is the capital of India?"
     rendered = f"<|im_start|>user\n{question}<|im_end|>\n<|im_start|>assistant\n"
-    end = tokens("<|im_end|>")[0]
+    ends = [tokens(mark)[0] for mark in ("<|im_end|>", "<|endoftext|>")]
     sums: list[float] = []
     for label in labels:
-        ids = [*tokens(label), end]
-        sums.append(sum(logprob(rendered, ids[:place], token) for place, token in enumerate(ids)))
+        ids = tokens(label)
+        said = sum(logprob(rendered, ids[:place], token) for place, token in enumerate(ids))
+        sums.append(said + max(logprob(rendered, ids, end) for end in ends))
     assert any(len(tokens(label)) > 1 for label in labels)
     whole = math.fsum(map(math.exp, sums))
     expected = {label: math.exp(value) / whole for label, value in zip(labels, sums, strict=True)}
-    assert probabilities(choose(question, *labels)) == pytest.approx(expected, abs=0.02)
+    # In a process of its own: what has been computed together with something else differs in the last digits of every
+    # layer, and a small model turns that into a few percent.
+    told = script(f"""
+        import json
+        from ember.models import models
+        print(json.dumps(dict(models("smollm2", {question!r}, choices={labels!r}).probabilities)))
+    """)
+    assert json.loads(told.stdout) == pytest.approx(expected, abs=0.02)

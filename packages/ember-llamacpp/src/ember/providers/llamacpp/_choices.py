@@ -132,7 +132,7 @@ class _Scorer:
         return self._known[before, token]
 
     def ends(self, before: tuple[int, ...], *, at_newline: bool) -> float:
-        """Return the log probability that the answer ends there: by an end token, or on a form by a new line."""
+        """Return the log probability that it ends there: by the likeliest end token, or on a form by a new line."""
         self.steps += 1
         found = self._complete(before, {"logprobs": _LIKELIEST, "grammar": 'root ::= ""'})
         if found is None:

@@ -21,10 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Protocol, cast
 
-from ember.core.errors import StorageError
-
 from ._room import Room
-from ._weights import KNOWN, locate
+from ._weights import KNOWN, WeightsError, locate
 from ._workers import Workers
 
 CONTEXT: Final = 8_192
@@ -150,7 +148,7 @@ def _load(path: Path, key: Key) -> Loaded:
     try:
         native = cast(Native, xllamacpp.Server(settings))
     except (RuntimeError, ValueError) as error:
-        raise StorageError(
+        raise WeightsError(
             f"llama.cpp cannot load {path} ({path.stat().st_size:,} bytes). The file is damaged or not whole, or holds "
             f"a kind of model unknown to xllamacpp {xllamacpp.__version__}: fetch it anew, or upgrade xllamacpp."
         ) from error

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, ClassVar, Final, cast
 
-from ember.core.errors import ConfigError
 from ember.models import (
     BaseProvider,
     Call,
@@ -97,10 +96,12 @@ def _path(name: str, endpoint: Endpoint) -> str | None:
     if models is None:
         return None
     if not isinstance(models, Mapping):
-        raise ConfigError("providers.local.models maps names to the paths of GGUF files.")
+        raise errors.UnsupportedError("providers.local.models maps names to the paths of GGUF files.")
     path = cast("Mapping[str, Any]", models).get(name)
     if path is not None and (not isinstance(path, str) or not path or "\0" in path):
-        raise ConfigError(f"providers.local.models.{name} is the path of a GGUF file, and not {path!r}.")
+        raise errors.UnsupportedError(
+            f"providers.local.models.{name} is the path of a GGUF file, and not {path!r}."
+        )
     return path
 
 

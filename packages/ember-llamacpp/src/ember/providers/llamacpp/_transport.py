@@ -38,7 +38,7 @@ class Embedded:
     async def send(self, request: HttpRequest) -> LocalExchange:
         """Start the call; return when the reply's head is known. Being cancelled ends the call.
 
-        Raises `ModelNotFound` for a name without weights and StorageError for a file that llama.cpp cannot load.
+        Raises `ModelNotFound` for a name without weights and `WeightsError` for a file that llama.cpp cannot load.
         """
         url = urlsplit(request.url)
         query = parse_qs(url.query, strict_parsing=True)

