@@ -112,7 +112,7 @@ class Parrot(BaseProvider):
     known_models = ("parrot",)
 
     def __init__(self) -> None:
-        self.transport = InProcess()
+        self.inside = self.transport = InProcess()
 
     def encode(self, call: Call, endpoint: Endpoint) -> HttpRequest:
         return HttpRequest(endpoint.base_url, {}, call.messages[-1].content.encode())

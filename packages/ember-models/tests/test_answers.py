@@ -7,6 +7,7 @@ import json
 import pickle
 from collections.abc import Callable
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import pytest
@@ -25,7 +26,7 @@ def answer(acme: LocalServer) -> Response:
 
 
 def test_a_response_is_a_string(answer: Response) -> None:
-    assert answer == "Paris" and hash(answer) == hash("Paris") and {answer: 1}["Paris"] == 1
+    assert answer == "Paris" and hash(answer) == hash("Paris") and {answer, "Paris"} == {"Paris"}
     assert (
         answer.upper() == "PARIS"
         and f"{answer}!" == "Paris!"
@@ -45,9 +46,13 @@ def test_a_response_says_where_it_came_from_and_what_it_cost(answer: Response) -
     assert (answer.parsed, answer.probabilities, answer.tool_calls) == (None, None, ())
 
 
+def pickled(response: Response, protocol: int) -> Any:
+    return pickle.loads(pickle.dumps(response, protocol))
+
+
 @pytest.mark.parametrize(
     "copied",
-    [copy.copy, copy.deepcopy, *(lambda r, p=p: pickle.loads(pickle.dumps(r, p)) for p in range(2, 6))],
+    [copy.copy, copy.deepcopy, *(partial(pickled, protocol=number) for number in range(2, 6))],
 )
 def test_a_copied_or_pickled_response_keeps_all_it_carries(
     answer: Response, copied: Callable[[Response], Response]
@@ -198,19 +203,40 @@ def test_embeddings_refuse_a_timeout_that_is_none(acme: LocalServer, timeout: An
         models.embed("acme-embed", "Hi", timeout=timeout)
 
 
+Entries = list[dict[str, Any]]
+
+
+def one_too_few(data: Entries) -> Any:
+    return data[:1]
+
+
+def twice_as_many(data: Entries) -> Any:
+    return data * 2
+
+
+def all_numbered_alike(data: Entries) -> Any:
+    return [{**entry, "index": 0} for entry in data]
+
+
+def with_words(data: Entries) -> Any:
+    return [{**entry, "embedding": [1.0, "a"]} for entry in data]
+
+
+def no_base64(data: Entries) -> Any:
+    return [{**entry, "embedding": "!!"} for entry in data]
+
+
+def none_at_all(data: Entries) -> Any:
+    return None
+
+
 @pytest.mark.parametrize(
-    "change",
-    [
-        lambda answer: {**answer, "data": answer["data"][:1]},
-        lambda answer: {**answer, "data": answer["data"] * 2},
-        lambda answer: {**answer, "data": [{**entry, "index": 0} for entry in answer["data"]]},
-        lambda answer: {**answer, "data": [{**entry, "embedding": [1.0, "a"]} for entry in answer["data"]]},
-        lambda answer: {**answer, "data": [{**entry, "embedding": "!!"} for entry in answer["data"]]},
-        lambda answer: {**answer, "data": None},
-    ],
+    "change", [one_too_few, twice_as_many, all_numbered_alike, with_words, no_base64, none_at_all]
 )
-def test_vectors_that_are_not_one_a_text_are_an_error(acme: LocalServer, change: Any) -> None:
-    acme.replies(change=change)
+def test_vectors_that_are_not_one_a_text_are_an_error(
+    acme: LocalServer, change: Callable[[Entries], Any]
+) -> None:
+    acme.replies(change=lambda answer: {**answer, "data": change(answer["data"])})
     with pytest.raises(InvalidResponse):
         models.embed("acme-embed", ["one", "two"])
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import copy
 import pickle
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from subprocess import CompletedProcess
 from typing import Any
 
 import pytest
@@ -15,8 +16,10 @@ from ember.api import models
 from ember.context import create_context, get_context, with_context
 from ember.core.errors import ConfigError, CredentialNotFound, InvalidCredential
 from ember.models import BoundModel, Message, ModelRegistry
-from ember.models.errors import InvalidRequestError, UnknownModel, UnsupportedError
+from ember.models.errors import InvalidRequestError, UnsupportedError
 from ember.models.testing import LocalServer
+
+Script = Callable[..., "CompletedProcess[str]"]
 
 
 def sent(server: LocalServer) -> dict[str, Any]:
@@ -122,7 +125,7 @@ def test_parameters_have_their_usual_names(acme: LocalServer) -> None:
         "frequency_penalty": -0.5,
         "presence_penalty": 1,
     }
-    models("acme-small", "Hi", **given)  # type: ignore[arg-type]  # pyright: ignore
+    models("acme-small", "Hi", **given)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     assert {name: sent(acme)[name] for name in given} == given
 
 
@@ -134,7 +137,7 @@ def test_a_single_stop_is_a_list_of_one(acme: LocalServer) -> None:
 def test_what_is_given_goes_before_what_is_configured_and_none_takes_it_out(acme: LocalServer) -> None:
     with with_context(models={"temperature": 0.9, "stop": ["END"]}):
         models("acme-small", "Hi", temperature=0.1)
-        models("acme-small", "Hi", temperature=None, stop="")  # type: ignore[arg-type]  # pyright: ignore
+        models("acme-small", "Hi", temperature=None, stop="")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     first, second = (request.json for request in acme.requests)
     assert (first["temperature"], first["stop"]) == (0.1, ["END"])
     assert "temperature" not in second and "stop" not in second
@@ -147,26 +150,26 @@ def test_a_vendors_own_fields_go_through_extra(acme: LocalServer) -> None:
 
 @pytest.mark.parametrize("form", ["call", "acall", "stream", "astream", "instance", "estimate"])
 def test_an_unknown_parameter_is_a_type_error_that_knows_better(acme: LocalServer, form: str) -> None:
-    with pytest.raises(TypeError, match="no parameter 'temprature'. Did you mean 'temperature'"):
+    with pytest.raises(TypeError, match=r"no parameter 'temprature'. Did you mean 'temperature'"):
         match form:
             case "call":
-                models("acme-small", "Hi", temprature=0.5)  # type: ignore[call-arg]  # pyright: ignore
+                models("acme-small", "Hi", temprature=0.5)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
             case "acall":
-                asyncio.run(models.acall("acme-small", "Hi", temprature=0.5))  # type: ignore[call-arg]  # pyright: ignore
+                asyncio.run(models.acall("acme-small", "Hi", temprature=0.5))  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
             case "stream":
-                models.stream("acme-small", "Hi", temprature=0.5)  # type: ignore[call-arg]  # pyright: ignore
+                models.stream("acme-small", "Hi", temprature=0.5)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
             case "astream":
-                models.astream("acme-small", "Hi", temprature=0.5)  # type: ignore[call-arg]  # pyright: ignore
+                models.astream("acme-small", "Hi", temprature=0.5)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
             case "instance":
-                models.instance("acme-small", temprature=0.5)  # type: ignore[call-arg]  # pyright: ignore
+                models.instance("acme-small", temprature=0.5)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
             case _:
-                models.estimate("acme-small", "Hi", temprature=0.5)  # type: ignore[call-arg]  # pyright: ignore
+                models.estimate("acme-small", "Hi", temprature=0.5)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     assert acme.requests == []
 
 
 def test_a_parameter_like_no_other_is_pointed_to_extra(acme: LocalServer) -> None:
     with pytest.raises(TypeError, match="extra="):
-        models("acme-small", "Hi", zzz=1)  # type: ignore[call-arg]  # pyright: ignore
+        models("acme-small", "Hi", zzz=1)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 
 
 @pytest.mark.parametrize(
@@ -221,12 +224,12 @@ def test_extra_that_is_no_json_is_refused(acme: LocalServer) -> None:
 
 def test_a_model_name_is_text(acme: LocalServer) -> None:
     with pytest.raises(TypeError, match="model is a name"):
-        models(4, "Hi")  # type: ignore[arg-type]  # pyright: ignore
+        models(4, "Hi")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 
 def test_what_a_provider_cannot_do_is_refused_before_anything_is_sent(acme: LocalServer) -> None:
     with pytest.raises(
-        UnsupportedError, match="parrot/parrot.*does not support 'stream'.*plain answers only"
+        UnsupportedError, match=r"parrot/parrot.*does not support 'stream'.*plain answers only"
     ):
         models.stream("parrot", "Hi")
     with pytest.raises(UnsupportedError, match="'choices'"):
@@ -236,7 +239,7 @@ def test_what_a_provider_cannot_do_is_refused_before_anything_is_sent(acme: Loca
     with pytest.raises(UnsupportedError, match="'embed'"):
         models.embed("parrot", "Hi")
     provider = ModelRegistry.get("parrot")
-    assert isinstance(provider, Parrot) and provider.transport.sent == []
+    assert isinstance(provider, Parrot) and provider.inside.sent == []
 
 
 # Which model
@@ -261,11 +264,21 @@ def test_no_model_and_none_configured_means_the_embedded_one(acme: LocalServer) 
 
 
 def test_no_model_no_default_and_nothing_embedded_says_how_to_get_one(
-    acme: LocalServer, monkeypatch: pytest.MonkeyPatch
+    acme: LocalServer, script: Script
 ) -> None:
-    monkeypatch.setenv("EMBER_PLUGINS", "none")
-    with pytest.raises(UnknownModel, match=r"models\.default.*ember-llamacpp"):
-        models(None, "Hi")
+    done = script(
+        """
+        register()
+        try:
+            models(None, "Hi")
+        except LookupError as error:
+            print(type(error).__name__, error)
+        """,
+        EMBER_PLUGINS="none",
+    )
+    assert done.stdout.startswith("UnknownModel"), done.stderr
+    assert "set_config('models.default'" in done.stdout and "install ember-llamacpp" in done.stdout
+    assert acme.requests == []
 
 
 def test_without_a_key_the_error_says_where_it_was_looked_for(

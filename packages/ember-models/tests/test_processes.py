@@ -21,6 +21,11 @@ Script = Callable[..., "CompletedProcess[str]"]
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 
 
+def ask(number: int) -> str:
+    """One call."""
+    return models("acme-small", str(number))
+
+
 def call_in_a_child(number: int) -> str:
     """What a worker process does."""
     register()
@@ -50,11 +55,11 @@ def test_two_hundred_threads_may_make_the_first_call_at_once(script: Script) -> 
 
 
 def test_threads_share_connections_and_answers_never_cross(acme: LocalServer) -> None:
-    def ask(number: int) -> bool:
+    def ask_often(number: int) -> bool:
         return all(models("acme-small", f"{number}-{turn}") == f"{number}-{turn}" for turn in range(25))
 
     with ThreadPoolExecutor(32) as pool:
-        assert all(pool.map(ask, range(32)))
+        assert all(pool.map(ask_often, range(32)))
     assert len(acme.requests) == 800
     assert acme.connections <= 64
 
@@ -83,9 +88,9 @@ def descriptors() -> int:
 @pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="needs /proc")
 def test_two_thousand_calls_leave_no_descriptor_open(acme: LocalServer) -> None:
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda n: models("acme-small", str(n)), range(200)))
+        list(pool.map(ask, range(200)))
         before = descriptors()
-        list(pool.map(lambda n: models("acme-small", str(n)), range(1800)))
+        list(pool.map(ask, range(1800)))
     assert descriptors() <= before + 8
 
 
@@ -302,5 +307,5 @@ def test_the_first_call_loads_no_vendor_sdk_and_no_numbers(script: Script) -> No
 
 def test_the_io_loop_is_one_thread_however_many_call(acme: LocalServer) -> None:
     with ThreadPoolExecutor(16) as pool:
-        list(pool.map(lambda n: models("acme-small", str(n)), range(64)))
+        list(pool.map(ask, range(64)))
     assert [thread.name for thread in threading.enumerate()].count("ember-io") == 1

@@ -43,8 +43,9 @@ def everywhere(error: BaseException) -> str:
         repr(vars(error)),
         "".join(traceback.format_exception(error)),
     ]
-    texts.append(str(pickle.loads(pickle.dumps(error))) + repr(vars(pickle.loads(pickle.dumps(error)))))
-    texts.append(pickle.dumps(error).decode("latin-1"))
+    pickled = pickle.dumps(error)
+    again: BaseException = pickle.loads(pickled)
+    texts += [pickled.decode("latin-1"), str(again), repr(vars(again))]
     texts += [everywhere(cause) for cause in (error.__cause__,) if cause is not None]
     return "\n".join(texts)
 
@@ -107,7 +108,7 @@ def test_a_key_in_what_a_providers_code_raises_is_masked(acme: LocalServer) -> N
         base_url = f"{acme.url}/v1"
 
         def decode(self, call: Call, reply: HttpReply) -> Completion:
-            return Completion(str(int(KEY)), "m", "stop", None)  # type: ignore[arg-type]  # pyright: ignore
+            return Completion(str(int(KEY)), "m", "stop", None)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
     ModelRegistry.register(Careless())
     try:

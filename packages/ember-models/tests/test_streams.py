@@ -331,7 +331,7 @@ def test_a_stream_without_usage_is_unpriced(acme: LocalServer) -> None:
 def test_a_stalled_stream_ends_at_the_deadline(acme: LocalServer) -> None:
     acme.replies(text=WORDS, fault="hang", after=3)
     started = time.monotonic()
-    with pytest.raises(ModelTimeout, match="0.5 s"):
+    with pytest.raises(ModelTimeout, match=r"0\.5 s"):
         list(models.stream("acme-small", "Hi", timeout=0.5))
     assert 0.4 <= time.monotonic() - started <= 1.0
     acme.wait_for(lambda: quiet(acme), 1)

@@ -123,6 +123,6 @@ def test_a_server_without_tls_is_no_secure_connection(acme: LocalServer) -> None
         threading.Thread(target=refuse, daemon=True).start()
         with (
             with_context(providers={"acme": {"base_url": f"https://localhost:{plain.getsockname()[1]}/v1"}}),
-            pytest.raises(ConnectionFailed, match="no secure connection.*handshake failed"),
+            pytest.raises(ConnectionFailed, match=r"no secure connection.*handshake failed"),
         ):
             models("acme-small", "Hi")

@@ -52,12 +52,9 @@ def test_totals_are_exact_under_sixty_four_threads(acme: LocalServer) -> None:
 
         # A bare thread starts in the process's own context: the caller's is carried by hand.
         with ThreadPoolExecutor(threads) as pool:
-            list(
-                pool.map(
-                    lambda job: job[0].run(work, job[1]),
-                    [(contextvars.copy_context(), n) for n in range(threads)],
-                )
-            )
+            jobs = [pool.submit(contextvars.copy_context().run, work, number) for number in range(threads)]
+        for job in jobs:
+            job.result()
         used = models.usage(here)
     assert used == Totals(640, 640, 320 * 3 + 320, 320 * 3 + 320, Decimal(0), 640)
     after = models.usage()
@@ -158,7 +155,7 @@ def test_embeddings_are_calls_like_any_other(acme: LocalServer) -> None:
         vectors = models.embed("text-embedding-3-small", ["one two", "three"])
     used = models.usage(here)
     assert (used.calls, used.input_tokens, used.output_tokens) == (1, 3, 0)
-    assert used.cost == vectors.cost and vectors.cost is not None and vectors.cost > 0
+    assert used.cost == vectors.cost and vectors.cost
 
 
 def test_a_stream_that_was_left_counts_its_request(acme: LocalServer) -> None:

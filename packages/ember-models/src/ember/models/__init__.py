@@ -5,25 +5,21 @@ from typing import TYPE_CHECKING
 from ember.core.events import Usage as Usage
 
 from . import errors as errors
-from ._call import Call as Call
-from ._call import EmbedCall as EmbedCall
-from ._call import Message as Message
-from ._facade import BoundModel as BoundModel
-from ._facade import Models as Models
-from ._facade import bound as bound
-from ._facade import models as models
-from ._provider import BaseProvider as BaseProvider
-from ._provider import Completion as Completion
-from ._provider import Endpoint as Endpoint
-from ._provider import Exchange as Exchange
-from ._provider import HttpReply as HttpReply
-from ._provider import HttpRequest as HttpRequest
-from ._provider import StreamDecoder as StreamDecoder
-from ._provider import ToolCall as ToolCall
-from ._provider import Transport as Transport
-from ._provider import Vectors as Vectors
-from ._response import Embeddings as Embeddings
-from ._response import Response as Response
+from ._call import Call as Call, EmbedCall as EmbedCall, Message as Message
+from ._facade import BoundModel as BoundModel, Models as Models, bound as bound, models as models
+from ._provider import (
+    BaseProvider as BaseProvider,
+    Completion as Completion,
+    Endpoint as Endpoint,
+    Exchange as Exchange,
+    HttpReply as HttpReply,
+    HttpRequest as HttpRequest,
+    StreamDecoder as StreamDecoder,
+    ToolCall as ToolCall,
+    Transport as Transport,
+    Vectors as Vectors,
+)
+from ._response import Embeddings as Embeddings, Response as Response
 from ._route import ModelRegistry as ModelRegistry
 from ._sse import ServerEvent as ServerEvent
 from ._usage import Totals as Totals

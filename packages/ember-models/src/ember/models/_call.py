@@ -35,7 +35,8 @@ class MessageDict(TypedDict):
     content: str
 
 
-Prompt: TypeAlias = str | Sequence[MessageDict] | Sequence[Message]
+Prompt: TypeAlias = str | Sequence[Message | MessageDict | Mapping[str, str]]
+"""What a model is asked: one text, or the turns of a conversation."""
 
 
 class Sampling(TypedDict, total=False):

@@ -1,4 +1,4 @@
-"""What tokens cost, in US dollars, from the prices that genai-prices keeps. None where it does not know; never a guess."""
+"""What tokens cost, in US dollars, by the prices in genai-prices. None where it does not know; never a guess."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ _warming: threading.Thread | None = None
 
 
 def warm() -> None:
-    """Begin to load the prices on a thread, once: half a second of CPU, better spent while the first answer is awaited."""
+    """Begin to load the prices on a thread, once: half a second of CPU, while the first answer is awaited."""
     global _warming
     if _warming is None:
         _warming = threading.Thread(target=_prices, name="ember-prices", daemon=True)

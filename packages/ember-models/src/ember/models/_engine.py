@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from decimal import Decimal
 from pathlib import PurePath
-from typing import Any, Final, Generic, NoReturn, TypeVar
+from typing import Any, Final, Generic, NoReturn, TypeVar, cast
 
 from ember.core import events, loop
 from ember.core.events import CallFailed, CallFinished, CallStarted, Scope, Usage
@@ -187,7 +187,8 @@ def encoded(job: Job[_C], encode: Callable[[_C, Endpoint], _T]) -> _T:
     try:
         return encode(job.call, job.endpoint)
     except ModelError as error:
-        raise job.explained(error)
+        job.explained(error)
+        raise
     except Exception as error:  # a plugin boundary
         fault = f"the provider could not write the request ({told(error)}); that is a fault of the provider."
         raise job.explained(InvalidRequestError(fault)) from None
@@ -267,7 +268,7 @@ def undecoded(error: Exception, what: str) -> ModelError:
 
 
 def told(error: Exception) -> str:
-    """Return the type, the text and the place of an exception in a provider's code; no secrets, no more than 200 characters."""
+    """Return the type, the text (200 characters, no secrets) and the place of an exception in a provider's code."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
@@ -337,7 +338,7 @@ def parser(schema: Any) -> tuple[Mapping[str, Any], Callable[[str], Any]]:
     `schema` is a JSON schema, or a class with pydantic's `model_json_schema` and `model_validate_json`.
     """
     if isinstance(schema, Mapping):
-        return schema, _read_json
+        return cast("Mapping[str, Any]", schema), _read_json
     if hasattr(schema, "model_json_schema") and hasattr(schema, "model_validate_json"):
 
         def validated(text: str) -> Any:

@@ -9,8 +9,10 @@ from ember.context import EmberContext
 from ember.core.events import Usage
 from ember.core.externals import Estimate, External
 
-from . import _request, _route, _usage
+from . import _request
 from ._call import Call, EmbedCall, ModelId, Params, Prompt
+from ._route import ModelRegistry, listed
+from ._usage import Totals, totals
 
 if TYPE_CHECKING:  # the engine and what stands below it (asyncio, aiohttp) are loaded by the first call
     from ._engine import Job
@@ -107,7 +109,7 @@ class Models(External[..., "Response"]):
     lists the rest; what is not given comes from the context (`models.temperature` and so on), else from the vendor.
 
     Returns a `Response`: the answer's text as a `str`, with usage, cost, latency and more. Raises a
-    `ember.models.errors.ModelError` for whatever goes wrong with the call, and TypeError for arguments that do not exist.
+    `ember.models.errors.ModelError` for whatever goes wrong with the call, TypeError for arguments that do not exist.
     """
 
     name, kind = "models", "model"
@@ -156,15 +158,15 @@ class Models(External[..., "Response"]):
 
     def list(self, provider: str | None = None) -> tuple[ModelId, ...]:
         """Return the models that installed providers are known to serve, as `provider/model`; asks no network."""
-        return _route.listed(provider)
+        return listed(provider)
 
     def providers(self) -> tuple[str, ...]:
         """Return the names of the providers that are registered or installed. Loads none of them."""
-        return _route.ModelRegistry.names()
+        return ModelRegistry.names()
 
-    def usage(self, context: EmberContext | None = None) -> _usage.Totals:
+    def usage(self, context: EmberContext | None = None) -> Totals:
         """Return what calls have used: in this process, or in `context` and the contexts made in it."""
-        return _usage.totals() if context is None else _usage.totals(context.scope)
+        return totals() if context is None else totals(context.scope)
 
     def __repr__(self) -> str:
         return "<ember models>"

@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, cast
 
 from ember.core.events import Usage
 from ember.core.secrets import Secret, scrub
@@ -160,10 +160,10 @@ class BaseProvider(ABC):
     """A source of models. Subclass it, implement `encode` and `decode`, and register it or publish an entry point.
 
     `name` is the prefix users write ("openai" in "openai/gpt-4o"). `model_patterns` are shell patterns of the bare ids
-    it answers for, `known_models` the ids `models.list()` shows. The base URL comes from `<NAME>_BASE_URL` if that is set,
-    a key from `<NAME>_API_KEY` or the further variables in `key_variables`. `supports` names the optional parts: "stream", "schema",
-    "choices", "embed". `prices` is the provider's name in genai-prices (None: not known there); `free` says that calls
-    cost nothing.
+    it answers for, `known_models` the ids `models.list()` shows. The base URL comes from `<NAME>_BASE_URL` if that is
+    set, a key from `<NAME>_API_KEY` or the further variables in `key_variables`. `supports` names the optional parts:
+    "stream", "schema", "choices", "embed". `prices` is the provider's name in genai-prices (None: not known there);
+    `free` says that calls cost nothing.
     """
 
     name: ClassVar[str]
@@ -222,9 +222,12 @@ def _error_fields(reply: HttpReply) -> tuple[str, str]:
         body = json.loads(reply.body)
     except (ValueError, RecursionError):
         body = None
-    error: Any = body.get("error", body) if isinstance(body, dict) else None
-    if isinstance(error, dict) and isinstance(error.get("message"), str):
-        return error["message"], f"{error.get('type') or ''} {error.get('code') or ''}"
+    fields = cast("dict[str, Any]", body) if isinstance(body, dict) else {}
+    error: Any = fields.get("error", fields)
+    if isinstance(error, dict):
+        said = cast("dict[str, Any]", error)
+        if isinstance(message := said.get("message"), str):
+            return message, f"{said.get('type') or ''} {said.get('code') or ''}"
     if isinstance(error, str):
         return error, ""
     return f"the provider answered {excerpt(reply.body)}", ""

@@ -9,9 +9,9 @@ from typing import Any, Final, NamedTuple, cast, get_args
 from ember.context import EmberContext, get_context
 from ember.core.suggest import nearest
 
-from . import _route
 from ._call import Call, EmbedCall, Message, Params, Prompt, Role, Sampling, nothing
 from ._provider import BaseProvider, Endpoint
+from ._route import default_model, endpoint, route
 from .errors import UnsupportedError
 
 _NAMES: Final = frozenset(Params.__annotations__) | frozenset(Sampling.__annotations__)
@@ -44,14 +44,14 @@ class Target(NamedTuple):
 
 def target(model: str | None) -> Target:
     """Return what `model` means in the current context. Raises `UnknownModel`, `CredentialNotFound`, `PluginError`."""
-    if model is not None and not isinstance(model, str):
+    if model is not None and not isinstance(model, str):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise TypeError(f"model is a name like 'gpt-4', or None for the default; got {type(model).__name__}.")
     context = get_context()
     defaults = context.section("models")
-    name = model if model is not None else _route.default_model(defaults.get("default"))
-    provider, vendor_id = _route.route(name, defaults.get("aliases") or nothing())
-    endpoint, source = _route.endpoint(provider, context)
-    return Target(provider, vendor_id, endpoint, source, defaults, context)
+    name = model if model is not None else default_model(defaults.get("default"))
+    provider, vendor_id = route(name, defaults.get("aliases") or nothing())
+    where, source = endpoint(provider, context)
+    return Target(provider, vendor_id, where, source, defaults, context)
 
 
 def checked(params: Mapping[str, Any]) -> None:
@@ -171,8 +171,8 @@ def _texts(value: Any) -> tuple[str, ...]:
     """Return one or several strings as a tuple of them, () for anything else."""
     if isinstance(value, str):
         return (str(value),)
-    several: tuple[Any, ...] = tuple(value) if isinstance(value, Sequence) else ()
-    return several if all(isinstance(text, str) for text in several) else ()
+    several = tuple(cast("Sequence[object]", value)) if isinstance(value, Sequence) else ()
+    return cast("tuple[str, ...]", several) if all(isinstance(text, str) for text in several) else ()
 
 
 def _stops(value: Any) -> tuple[str, ...]:
@@ -194,7 +194,7 @@ def _choices(value: Any) -> tuple[str, ...]:
 def _extra(value: Any) -> Mapping[str, Any]:
     if value is not None and not isinstance(value, Mapping):
         raise TypeError(f"extra is a mapping of a vendor's fields to values; got {type(value).__name__}.")
-    return value or nothing()
+    return cast("Mapping[str, Any]", value) or nothing()
 
 
 def _conversation(prompt: Prompt) -> tuple[tuple[Message, ...], str | None]:
@@ -203,11 +203,12 @@ def _conversation(prompt: Prompt) -> tuple[tuple[Message, ...], str | None]:
         if not prompt.strip():
             raise ValueError("The prompt is empty: there is nothing to answer.")
         return (Message("user", str(prompt)),), None
-    if isinstance(prompt, (bytes, Mapping)) or not isinstance(prompt, Sequence):
+    turns = cast(object, prompt)
+    if isinstance(turns, (bytes, Mapping)) or not isinstance(turns, Sequence):
         raise TypeError(f"prompt is a string or a list of messages; got {type(prompt).__name__}.")
     messages: list[Message] = []
     system: list[str] = []
-    for position, item in enumerate(cast("Sequence[Any]", prompt)):
+    for position, item in enumerate(cast("Sequence[object]", turns)):
         role, content = _turn(position, item)
         if role in ("system", "developer"):
             system.append(content)
@@ -220,14 +221,17 @@ def _conversation(prompt: Prompt) -> tuple[tuple[Message, ...], str | None]:
 
 def _turn(position: int, item: Any) -> tuple[str, str]:
     wanted = f"message {position} of the prompt is to be {{'role': ..., 'content': ...}}"
+    role: Any
+    content: Any
     if isinstance(item, Message):
         role, content = item.role, item.content
     else:
         if not isinstance(item, Mapping):
             raise TypeError(f"{wanted}; got {type(item).__name__}.")
-        if set(item) != {"role", "content"}:
-            raise ValueError(f"{wanted}; its keys are {sorted(map(repr, item))}.")
-        role, content = item["role"], item["content"]
+        turn = cast("Mapping[object, Any]", item)
+        if set(turn) != {"role", "content"}:
+            raise ValueError(f"{wanted}; its keys are {sorted(map(repr, turn))}.")
+        role, content = turn["role"], turn["content"]
     if role not in _ROLES:
         raise ValueError(f"{wanted}, with a role of {', '.join(sorted(_ROLES))}; got {role!r}.")
     if not isinstance(content, str):

@@ -15,8 +15,8 @@ from ._provider import ToolCall
 class Response(str):
     """The answer's text, a `str` in every way, that also says where it came from and what it cost.
 
-    `usage` is in tokens, `cost` in US dollars (None: not known, never 0 for that), `latency` in seconds from the call to
-    the answer's last byte. `model` is the id the provider says answered, `finish_reason` "stop", "length",
+    `usage` is in tokens, `cost` in US dollars (None: not known, never 0 for that), `latency` in seconds from the call
+    to the answer's last byte. `model` is the id the provider says answered, `finish_reason` "stop", "length",
     "tool_calls", "content_filter" or the vendor's own word. `parsed` is the value where a schema was asked for,
     `probabilities` a number per choice where choices were scored, `raw` the vendor's reply as parsed.
 

@@ -61,7 +61,8 @@ class ModelError(EmberError):
             f"request id {self.request_id}" if self.request_id else "",
         ]
         known = ", ".join(fact for fact in facts if fact)
-        return f"{who + ': ' if who else ''}{self.problem}{f' ({known})' if known else ''}{self.advice and ' ' + self.advice}"
+        said = f"{self.problem}{f' ({known})' if known else ''}"
+        return " ".join(filter(None, (f"{who}:" if who else "", said, self.advice)))
 
 
 class UnknownModel(ModelError, LookupError):

@@ -1,0 +1,81 @@
+"""What the checkers infer from `models`: a call is a `Response`, that is a `str`, and unknown keywords are errors."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any, assert_type
+
+from ember.context import get_context
+from ember.core.events import Usage
+from ember.models import (
+    AsyncTextStream,
+    BoundModel,
+    Embeddings,
+    Message,
+    Response,
+    TextStream,
+    ToolCall,
+    Totals,
+    models,
+)
+
+answer = models("gpt-4", "Hello", temperature=0.7, max_tokens=10, timeout=5, extra={"user": "me"})
+assert_type(answer, Response)
+text: str = answer
+assert_type(answer.usage, Usage)
+assert_type(answer.usage.input_tokens, int | None)
+assert_type(answer.cost, Decimal | None)
+assert_type(answer.finish_reason, str | None)
+assert_type(answer.tool_calls, tuple[ToolCall, ...])
+assert_type(answer.probabilities, Mapping[str, float] | None)
+assert_type(answer.latency, float)
+assert_type(answer.parsed, Any)
+
+models(None, [{"role": "user", "content": "Hello"}], system="Be brief.", choices=["yes", "no"])
+models(None, [Message("user", "Hello")], schema={"type": "object"}, stop="END", seed=1)
+
+models("gpt-4", "Hello", temprature=0.7)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+models("gpt-4", "Hello", temperature="hot")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+models("gpt-4", 7)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+models("gpt-4")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+models(4, "Hello")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+gpt4 = models.instance("gpt-4", temperature=0.7)
+assert_type(gpt4, BoundModel)
+assert_type(gpt4("Hello"), Response)
+assert_type(gpt4.stream("Hello"), TextStream)
+models.instance("gpt-4", temprature=0.7)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+gpt4("Hello", temprature=0.7)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+
+stream = models.stream("gpt-4", "Hello")
+for piece in stream:
+    assert_type(piece, str)
+assert_type(stream.response, Response)
+with models.stream("gpt-4", "Hello") as opened:
+    assert_type(opened, TextStream)
+
+vectors = models.embed("text-embedding-3-small", ["one", "two"])
+assert_type(vectors, Embeddings)
+assert_type(vectors[0], tuple[float, ...])
+assert_type(vectors[:1], tuple[tuple[float, ...], ...])
+models.embed("text-embedding-3-small", 7)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+assert_type(models.usage(), Totals)
+assert_type(models.usage(get_context()), Totals)
+assert_type(models.usage().cost, Decimal)
+assert_type(models.providers(), tuple[str, ...])
+assert_type(models.estimate("gpt-4", "Hello").cost, Decimal | None)
+for name in models.list():
+    known: str = name
+
+
+async def awaited() -> None:
+    assert_type(await models.acall("gpt-4", "Hello"), Response)
+    assert_type(await models.aio("gpt-4", "Hello"), Response)
+    assert_type(await gpt4.acall("Hello"), Response)
+    assert_type(await models.embed.aio("text-embedding-3-small", "one"), Embeddings)
+    pieces = models.astream("gpt-4", "Hello")
+    assert_type(pieces, AsyncTextStream)
+    async for part in pieces:
+        assert_type(part, str)
+    assert_type(pieces.response, Response)
+    await models.acall("gpt-4", "Hello", temprature=0.7)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
