@@ -123,8 +123,9 @@ def test_several_answers_to_one_question_are_in_the_raw_reply() -> None:
 def test_eight_callers_at_once_all_get_the_answer_to_their_own_question() -> None:
     countries = {"France": "Paris", "Italy": "Rome", "Spain": "Madrid", "Japan": "Tokyo", "Egypt": "Cairo"}
     countries |= {"Greece": "Athens", "Germany": "Berlin", "Portugal": "Lisbon"}
+    questions = [f"What is the capital of {country}?" for country in countries]
     with ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(lambda country: greedy(f"What is the capital of {country}?"), countries))
+        answers = list(pool.map(greedy, questions))
     right = [capital in answer for answer, capital in zip(answers, countries.values(), strict=True)]
     assert sum(right) >= 7  # what comes together into one batch may round differently
 

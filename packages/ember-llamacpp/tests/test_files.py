@@ -101,7 +101,7 @@ def test_a_file_that_holds_no_model_is_named(tmp_path: Path, content: bytes, com
     with pytest.raises(WeightsError, match=complaint) as caught:
         ask(f"odd-{len(content)}", str(file))
     assert str(file) in str(caught.value)
-    assert isinstance(caught.value, errors.ModelError) and isinstance(caught.value, StorageError)
+    assert issubclass(WeightsError, errors.ModelError) and issubclass(WeightsError, StorageError)
     assert (caught.value.provider, caught.value.model) == ("local", f"odd-{len(content)}")
 
 

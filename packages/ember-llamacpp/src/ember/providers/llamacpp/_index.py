@@ -28,11 +28,22 @@ _LARGEST_PAGE: Final = 16 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Portion:
-    """Bytes of a file from `start` on, as they come, and how many the whole file has (None: not said)."""
+    """A file from byte `start` on, and how many bytes the whole of it has (None: not said)."""
 
     start: int
     total: int | None
     reply: http.client.HTTPResponse
+
+    def pieces(self, size: int) -> Iterator[bytes]:
+        """Yield the bytes as they come. Raises `ConnectionFailed` if the connection breaks."""
+        while True:
+            try:
+                piece = self.reply.read(size)
+            except (OSError, http.client.HTTPException) as error:
+                raise _broken(self.reply.geturl(), error) from None
+            if not piece:
+                return
+            yield piece
 
 
 @dataclass(frozen=True)
@@ -62,8 +73,9 @@ class Index:
     def find(self, distribution: str, wheel: str) -> str:
         """Return the URL of `wheel`. Raises `ConnectionFailed` if the index cannot be asked, or has no such file."""
         page = f"{self.url}/{re.sub(r'[-_.]+', '-', distribution).lower()}/"
-        with self._opened(page, {"accept": f"{_JSON}, text/html;q=0.5"}) as reply:
-            kind, body, base = reply.headers.get_content_type(), reply.read(_LARGEST_PAGE), reply.geturl()
+        with self._open(page, {"accept": f"{_JSON}, text/html;q=0.5"}) as reply:
+            body = b"".join(Portion(0, None, reply).pieces(_LARGEST_PAGE))[:_LARGEST_PAGE]
+            kind, base = reply.headers.get_content_type(), reply.geturl()
         for name, link in _files(kind, body):
             if name == wheel:
                 url = urljoin(base, link)
@@ -76,7 +88,7 @@ class Index:
         """Open the file at `url` from byte `start` on; the server may begin at 0 all the same."""
         # As it lies: a range of a compressed form would be bytes of something else.
         headers = {"accept-encoding": "identity"} | ({"range": f"bytes={start}-"} if start else {})
-        with self._opened(url, headers) as reply:
+        with self._open(url, headers) as reply:
             length = reply.headers.get("content-length")
             told = re.fullmatch(r"bytes (\d+)-\d+/(\d+)", reply.headers.get("content-range", ""))
             if reply.status == 206 and told is not None:
@@ -84,8 +96,7 @@ class Index:
             else:
                 yield Portion(0, int(length) if length and length.isdigit() else None, reply)
 
-    @contextmanager
-    def _opened(self, url: str, headers: dict[str, str]) -> Iterator[http.client.HTTPResponse]:
+    def _open(self, url: str, headers: dict[str, str]) -> http.client.HTTPResponse:
         parts, own = urlsplit(url), urlsplit(self.url)
         bare = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
         request = urllib.request.Request(bare, headers={"user-agent": "ember-llamacpp", **headers})
@@ -94,19 +105,21 @@ class Index:
             # Unredirected: a login is for the index alone, and not for wherever it sends us.
             request.add_unredirected_header("Authorization", f"Basic {base64.b64encode(login).decode()}")
         try:
-            with urllib.request.urlopen(request, timeout=_STALLED) as reply:
-                yield cast(http.client.HTTPResponse, reply)
+            return cast(http.client.HTTPResponse, urllib.request.urlopen(request, timeout=_STALLED))
         except urllib.error.HTTPError as error:
             error.close()
-            raise Refusal(
-                error.code, f"{_host(bare)} answered HTTP {error.code} {error.reason}. {_ANOTHER_INDEX}"
-            ) from None
+            problem = f"{_host(bare)} answered HTTP {error.code} {error.reason}. {_ANOTHER_INDEX}"
+            raise Refusal(error.code, problem) from None
         except (OSError, http.client.HTTPException) as error:
-            reason = getattr(error, "reason", None) or error
-            raise ConnectionFailed(
-                f"the download from {_host(bare)} failed: {reason}. Run it again: it goes on from where it stopped. "
-                f"{_ANOTHER_INDEX}"
-            ) from None
+            raise _broken(bare, error) from None
+
+
+def _broken(url: str, error: Exception) -> ConnectionFailed:
+    reason = getattr(error, "reason", None) or str(error) or type(error).__name__
+    return ConnectionFailed(
+        f"the download from {_host(url)} failed: {reason}. Run it again: it goes on from where it stopped. "
+        f"{_ANOTHER_INDEX}"
+    )
 
 
 class Refusal(ConnectionFailed):
