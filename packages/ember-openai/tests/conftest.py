@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from ember.models import Completion, HttpReply, HttpRequest, StreamDecoder
-from ember.models._sse import EventParser
+from ember.models import EventParser
 from ember.models.testing import LocalServer
 from ember.models.testing.plugin import ember_home, no_network, server
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from ember.models import Call, EmbedCall, Endpoint, HttpReply, Message, ServerEvent, ToolCall, Usage, errors
-from ember.models._sse import EventParser
+from ember.models import EventParser
 from ember.providers.openai import OpenAI
 
 CALL: Final = Call("gpt-5", (Message("user", "Hi"),))

@@ -25,7 +25,7 @@ from ember.core.events import CallFailed, CallFinished, CallStarted, Scope, Usag
 from ember.core.externals import current_call
 from ember.core.secrets import scrub
 
-from . import _cost
+from . import _cost, _log
 from ._call import Call, EmbedCall
 from ._provider import (
     BaseProvider,
@@ -109,10 +109,11 @@ class Watch:
         name = f"{job.provider.name}/{job.call.model}"
         return self._number, self._parent, "model", name, time.time(), job.scope
 
-    def finished(self) -> float:
-        """Tell that the call answered; return its duration in seconds."""
+    def finished(self, text: str | None = None) -> float:
+        """Tell that the call answered, with `text` if that is what it asked for; return its duration in seconds."""
         self._over = True
         seconds = time.perf_counter() - (self._begun or 0.0)
+        _log.answered(self._job, seconds, self.requests, self.usage and self.usage.total_tokens, text)
         events.emit(
             CallFinished(
                 *self._facts(), duration=seconds, usage=self.usage, cost=self.cost, requests=self.requests
@@ -125,6 +126,7 @@ class Watch:
         if not self._over and self._begun is not None:
             self._over = True
             seconds, name = time.perf_counter() - self._begun, type(error).__name__
+            _log.failed(self._job, seconds, self.requests, error)
             events.emit(
                 CallFailed(
                     *self._facts(),
@@ -296,7 +298,7 @@ def answer(job: Job[Call], completion: Completion, watch: Watch) -> Response:
         tool_calls=completion.tool_calls,
         parsed=parsed,
         probabilities=completion.probabilities,
-        latency=watch.finished(),
+        latency=watch.finished(completion.text),
         request_id=completion.request_id,
         raw=completion.raw,
     )

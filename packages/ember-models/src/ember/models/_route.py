@@ -200,9 +200,8 @@ def endpoint(provider: BaseProvider, context: EmberContext) -> tuple[Endpoint, s
     Raises `CredentialNotFound` if there is no key for the vendor's own service, and `ConfigError` for a base URL that
     is none.
     """
-    options = context.section("providers").get(provider.name) or nothing()
-    configured = context.get_config(f"providers.{provider.name}.base_url")
-    base_url = str(configured or provider.base_url)
+    options = context.section(f"providers.{provider.name}")
+    base_url = str(options.get("base_url") or provider.base_url)
     if provider.transport is None:  # one that brings its own knows what its addresses mean
         base_url = _base_url(base_url, provider.name)
     if not provider.needs_key:
