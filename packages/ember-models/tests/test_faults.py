@@ -225,6 +225,20 @@ def test_a_connection_the_server_closed_meanwhile_is_not_used_again(acme: LocalS
     assert models("acme-small", "Hi again") == "Hi again"
 
 
+def test_a_proxy_from_the_environment_is_used_and_gets_no_key_of_its_own(
+    acme: LocalServer, script: Script
+) -> None:
+    call = 'register()\nprint(models("acme-small", "Hi"))'
+    proxied = {"ACME_BASE_URL": "http://vendor.invalid/v1", "HTTP_PROXY": acme.url, "http_proxy": acme.url}
+    done = script(call, NO_PROXY="", no_proxy="", **proxied)
+    assert done.stdout == "Hi\n", done.stderr
+    (request,) = acme.requests
+    assert request.headers["host"] == "vendor.invalid" and "proxy-authorization" not in request.headers
+
+    done = script(call, NO_PROXY="vendor.invalid", no_proxy="vendor.invalid", **proxied)
+    assert "ConnectionFailed" in done.stderr and len(acme.requests) == 1
+
+
 # The body
 
 

@@ -13,7 +13,7 @@ from ember.core import Registry
 from ember.core.errors import ConfigError, CredentialNotFound, EmberError, PluginError
 from ember.core.suggest import nearest
 
-from ._call import ModelId, nothing
+from ._call import ModelId
 from ._provider import BaseProvider, Endpoint
 from .errors import UnknownModel
 
