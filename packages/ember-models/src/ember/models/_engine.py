@@ -113,7 +113,8 @@ class Watch:
         """Tell that the call answered, with `text` if that is what it asked for; return its duration in seconds."""
         self._over = True
         seconds = time.perf_counter() - (self._begun or 0.0)
-        _log.answered(self._job, seconds, self.requests, self.usage and self.usage.total_tokens, text)
+        tokens = None if self.usage is None else self.usage.total_tokens
+        _log.answered(self._job, seconds, self.requests, tokens, text)
         events.emit(
             CallFinished(
                 *self._facts(), duration=seconds, usage=self.usage, cost=self.cost, requests=self.requests
