@@ -9,8 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from ember.models import Completion, HttpReply, HttpRequest, StreamDecoder
-from ember.models import EventParser
+from ember.models import Completion, EventParser, HttpReply, HttpRequest, StreamDecoder
 from ember.models.testing import LocalServer
 from ember.models.testing.plugin import ember_home, no_network, server
 

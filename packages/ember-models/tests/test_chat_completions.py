@@ -14,8 +14,18 @@ import pytest
 from hypothesis import given, strategies as st
 
 from ember.core.secrets import Secret
-from ember.models import Call, EmbedCall, Endpoint, HttpReply, Message, ServerEvent, ToolCall, Usage, errors
-from ember.models import EventParser
+from ember.models import (
+    Call,
+    EmbedCall,
+    Endpoint,
+    EventParser,
+    HttpReply,
+    Message,
+    ServerEvent,
+    ToolCall,
+    Usage,
+    errors,
+)
 from ember.models.chat_completions import ChatCompletions
 from ember.models.testing import LocalServer
 

@@ -10,8 +10,18 @@ from typing import Any, Final
 import pytest
 from hypothesis import given, strategies as st
 
-from ember.models import Call, EmbedCall, Endpoint, HttpReply, Message, ServerEvent, ToolCall, Usage, errors
-from ember.models import EventParser
+from ember.models import (
+    Call,
+    EmbedCall,
+    Endpoint,
+    EventParser,
+    HttpReply,
+    Message,
+    ServerEvent,
+    ToolCall,
+    Usage,
+    errors,
+)
 from ember.providers.openai import OpenAI
 
 CALL: Final = Call("gpt-5", (Message("user", "Hi"),))
