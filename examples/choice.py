@@ -4,10 +4,14 @@ from ember.api import models
 
 MODEL = "smollm2"
 
-EXAMPLES = """Review: I loved every minute of it. Sentiment: positive
-Review: A waste of time and money. Sentiment: negative
-Review: Wonderful acting and a great story. Sentiment: positive
-Review: Terrible, I left after ten minutes. Sentiment: negative"""
+EXAMPLES = """Review: I loved every minute of it.
+Sentiment: positive
+Review: A waste of time and money.
+Sentiment: negative
+Review: Wonderful acting and a great story.
+Sentiment: positive
+Review: Terrible, I left after ten minutes.
+Sentiment: negative"""
 
 REVIEWS = [
     "An absolute delight from start to finish.",
@@ -18,7 +22,7 @@ REVIEWS = [
 
 def main() -> None:
     for review in REVIEWS:
-        label = models(MODEL, f"{EXAMPLES}\nReview: {review} Sentiment:", choices=["positive", "negative"])
+        label = models(MODEL, f"{EXAMPLES}\nReview: {review}\nSentiment:", choices=["positive", "negative"])
         sure = f"{label.probabilities[label]:.0%}" if label.probabilities else "no probability given"
         print(f"  {label:9} ({sure})  {review}")
 

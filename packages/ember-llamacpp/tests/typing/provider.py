@@ -21,7 +21,7 @@ call = Call("smollm2", ())
 
 assert_type(LlamaCpp.name, str)
 assert_type(LlamaCpp.known_models, tuple[str, ...])
-assert_type(provider.encode(call, Endpoint("http://local.invalid")), HttpRequest)
+assert_type(provider.encode(call, Endpoint("local:")), HttpRequest)
 assert_type(provider.decode(call, HttpReply(200, {}, b"{}")), Completion)
 assert_type(provider.decoder(call), StreamDecoder)
 

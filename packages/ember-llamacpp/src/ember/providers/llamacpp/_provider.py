@@ -43,13 +43,12 @@ class LlamaCpp(BaseProvider):
     """
 
     name: ClassVar[str] = "local"
-    # Requests never leave the process. A base URL is part of every endpoint; this one could lead nowhere.
-    base_url: ClassVar[str] = "http://local.invalid"
+    base_url: ClassVar[str] = "local:"  # requests never leave the process
     needs_key: ClassVar[bool] = False
     model_patterns: ClassVar[tuple[str, ...]] = tuple(KNOWN)
     known_models: ClassVar[tuple[str, ...]] = tuple(KNOWN)
     supports: ClassVar[frozenset[str]] = frozenset({"stream", "schema", "choices", "embed"})
-    prices: ClassVar[str | None] = None
+    free: ClassVar[bool] = True
 
     transport: Transport | None = Embedded()
 
