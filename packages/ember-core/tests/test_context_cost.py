@@ -84,6 +84,6 @@ stop.set()
 for thread in threads: thread.join()
 print(ctx.get_config("models.default"))
 """
-    # Not measured: coverage takes locks of its own, which a child forked between two threads' lines finds held for ever.
+    # Not measured: a child forked between two threads' lines would find locks of coverage's own held for ever.
     done = python(program, COVERAGE_PROCESS_CONFIG="", COVERAGE_PROCESS_START="")
     assert done.stdout == "None\n", done.stderr

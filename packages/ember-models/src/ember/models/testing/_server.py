@@ -110,7 +110,7 @@ class LocalServer:
                 await self._ending.wait()
         server.close()
         self._stopping = True
-        # A connection accepted a moment ago takes asyncio a few rounds to make; cancelled in these, its socket would leak.
+        # A connection accepted a moment ago takes asyncio a few rounds to make; cancelled there, its socket leaks.
         for _ in range(4):
             await asyncio.sleep(0)
         tasks = asyncio.all_tasks() - {asyncio.current_task()}
