@@ -230,7 +230,7 @@ def test_the_interpreter_exits_quietly_with_calls_in_flight(
         "unread errors": """
             async def main():
                 tasks = [asyncio.create_task(models.acall("gpt-4o", "Hi")) for _ in range(5)]
-                await asyncio.sleep(60)  # were it to end, its calls would too, perhaps before the other thread has seen them
+                await asyncio.sleep(60)  # were it to end, its calls would, perhaps before the other thread saw them
             threading.Thread(target=asyncio.run, args=(main(),), daemon=True).start()
             wait(5)
         """,
