@@ -109,8 +109,8 @@ class LocalServer:
             async with asyncio.timeout(self._lifetime):
                 await self._ending.wait()
         self._stopping = True
-        # A connection accepted a moment ago takes asyncio a few rounds to make. It cannot be added to a closed server, nor
-        # be made by a cancelled task: either way its socket would leak. So first no more are accepted, then these are made.
+        # A connection accepted a moment ago takes asyncio a few rounds to make. It cannot be added to a closed server,
+        # nor be made by a cancelled task: its socket would leak. So no more are accepted, and these are made.
         loop.remove_reader(listener)
         for _ in range(4):
             await asyncio.sleep(0)
