@@ -17,6 +17,7 @@ from ember.models import (
     Totals,
     models,
 )
+from ember.models.errors import SchemaMismatch
 
 answer = models("gpt-4", "Hello", temperature=0.7, max_tokens=10, timeout=5, extra={"user": "me"})
 assert_type(answer, Response)
@@ -32,6 +33,12 @@ assert_type(answer.parsed, Any)
 
 models(None, [{"role": "user", "content": "Hello"}], system="Be brief.", choices=["yes", "no"])
 models(None, [Message("user", "Hello")], schema={"type": "object"}, stop="END", seed=1)
+
+models(None, "Hello", schema=list[int], reask=2)
+models(None, "Hello", reask="often")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+misfit = SchemaMismatch("no", text="[]")
+assert_type(misfit.text, str)
+assert_type(misfit.errors, tuple[str, ...])
 
 models("gpt-4", "Hello", temprature=0.7)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 models("gpt-4", "Hello", temperature="hot")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]

@@ -55,12 +55,15 @@ class Params(Sampling, total=False):
     """Everything `models(...)` takes by keyword.
 
     `timeout` is the total number of seconds the call may take, from the call to the answer's last byte. `schema` is a
-    JSON schema, or a pydantic model class: the answer is JSON of that shape, in `.parsed`. `choices` are labels: the
-    answer is one of them. `extra` holds a vendor's own fields, sent as they are.
+    JSON schema, or a type that pydantic can describe (a model, a dataclass, `list[int]`): the answer is JSON of that
+    shape, and `.parsed` its value. `reask` is how often the model is asked again, with what was wrong, when its answer
+    does not fit (1 if not given; streams are never asked again). `choices` are labels: the answer is one of them.
+    `extra` holds a vendor's own fields, sent as they are.
     """
 
     system: str
     schema: Any
+    reask: int
     choices: Sequence[str]
     timeout: float
     extra: Mapping[str, Any]

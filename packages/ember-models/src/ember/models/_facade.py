@@ -21,17 +21,20 @@ if TYPE_CHECKING:  # the engine and what stands below it (asyncio, aiohttp) are 
 
 
 def _job(model: str | None, prompt: Prompt, params: Params, *, stream: bool = False) -> Job[Call]:
-    from ._engine import Job, parser
+    from ._engine import Job
 
     _request.checked(params)
-    schema, parse = params.get("schema"), None
-    if schema is not None:
-        schema, parse = parser(schema)
-        params = cast(Params, {**params, "schema": schema})
+    parse = None
+    if (schema := params.get("schema")) is not None:
+        from ._shape import shape
+
+        wanted = shape(schema)
+        params, parse = cast(Params, {**params, "schema": wanted.schema}), wanted.parse
     to = _request.target(model)
     call = _request.call(to, prompt, params, stream=stream)
     timeout = _request.timeout(to, params.get("timeout"))
-    return Job(to.provider, call, to.endpoint, to.key_source, timeout, to.context.scope, parse)
+    reask = _request.reask(params)
+    return Job(to.provider, call, to.endpoint, to.key_source, timeout, to.context.scope, parse, reask)
 
 
 def _embed_job(

@@ -11,6 +11,7 @@ from ember.core.suggest import nearest
 
 from ._call import Call, EmbedCall, Message, Params, Prompt, Role, Sampling, nothing
 from ._provider import BaseProvider, Endpoint
+from ._reask import DEFAULT_REASKS
 from ._route import default_model, endpoint, route
 from .errors import UnsupportedError
 
@@ -127,6 +128,15 @@ def timeout(to: Target, seconds: float | None) -> float:
     if seconds == 0:
         raise ValueError("timeout is a positive number of seconds; got 0.")
     return float(seconds)
+
+
+def reask(params: Params) -> int:
+    """Return how often the model may be asked again for an answer that fits the schema."""
+    times = params.get("reask")
+    if times is None:
+        return DEFAULT_REASKS
+    _check_number("reask", times, (int,), (0, math.inf))
+    return times
 
 
 def _require(to: Target, *abilities: Any) -> None:

@@ -13,6 +13,7 @@
     ├── ConnectionFailed (ConnectionError)  no connection, or it broke
     ├── ModelTimeout (TimeoutError)         the total deadline passed
     └── InvalidResponse (ValueError)        an answer came that is not one
+        ├── SchemaMismatch                  ... does not fit the schema; `.text`, `.errors`
         ├── ResponseTooLarge                ... larger than the body cap
         └── StreamIncomplete                ... a stream that ended before its end; `.partial_text`
 
@@ -123,6 +124,29 @@ class ModelTimeout(ModelError, TimeoutError):
 
 class InvalidResponse(ModelError, ValueError):
     """The provider's answer is not one: wrong type, malformed, or of an unknown shape. Nothing of it was used."""
+
+
+class SchemaMismatch(InvalidResponse):
+    """The answer does not fit the schema that was asked for, and neither did those to the re-asks.
+
+    `text` is the last answer as the model wrote it, `errors` what is wrong with it, one line for each place, and
+    `finish_reason` why the model stopped: "length" if `max_tokens` cut the answer short.
+    """
+
+    advice = "The error's .text has the answer; reask= says how often the model is asked again."
+
+    def __init__(
+        self,
+        problem: str,
+        *,
+        text: str = "",
+        errors: tuple[str, ...] = (),
+        finish_reason: str | None = None,
+        **known: object,
+    ) -> None:
+        super().__init__(problem, **known)  # type: ignore[arg-type]  # forwarded unchanged, checked by the callee
+        self.text, self.errors = scrub(text), tuple(map(scrub, errors))
+        self.finish_reason = finish_reason
 
 
 class ResponseTooLarge(InvalidResponse):
