@@ -17,7 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from decimal import Decimal
 from pathlib import PurePath
-from typing import Any, Final, Generic, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, NoReturn, TypeVar
 
 from ember.core import events, loop
 from ember.core.events import CallFailed, CallFinished, CallStarted, Scope, Usage
@@ -49,6 +49,9 @@ from .errors import (
     SchemaMismatch,
 )
 
+if TYPE_CHECKING:
+    from ._tools import Toolbox
+
 _C = TypeVar("_C", Call, EmbedCall)
 
 _http = HttpTransport()
@@ -71,6 +74,7 @@ class Job(Generic[_C]):
     scope: Scope
     parse: Callable[[str], Any] | None = None
     reask: int = 0
+    tools: Toolbox | None = None
     spent: float = 0.0
 
     @property
@@ -307,7 +311,11 @@ def answer(job: Job[Call], completion: Completion, watch: Watch) -> Response:
     price = _cost.cost(job.provider, (completion.model, job.call.model), used)
     cost = watch.cost = _reask.summed_cost(watch.usage is not None, watch.cost, price)
     usage = watch.usage = _reask.summed(watch.usage, used)
-    parsed = _reask.value(job.parse, completion) if job.parse is not None else None
+    calls = completion.tool_calls
+    if job.tools is not None:
+        calls = tuple(map(job.tools.checked, calls))
+    # An answer that calls tools is not the last one, and has no value yet.
+    parsed = _reask.value(job.parse, completion) if job.parse is not None and not calls else None
     return Response(
         completion.text,
         usage=usage,
@@ -315,7 +323,7 @@ def answer(job: Job[Call], completion: Completion, watch: Watch) -> Response:
         model=completion.model,
         provider=job.provider.name,
         finish_reason=completion.finish_reason,
-        tool_calls=completion.tool_calls,
+        tool_calls=calls,
         parsed=parsed,
         probabilities=completion.probabilities,
         latency=watch.finished(completion.text),
