@@ -259,6 +259,12 @@ def test_a_count_that_one_answer_does_not_give_is_not_known_in_all(acme: LocalSe
     assert response.usage.input_tokens is None and response.cost is None
 
 
+def test_each_answer_has_its_own_retries(acme: LocalServer) -> None:
+    acme.replies(text="{}").then(503).then(503).then(text='{"x": 1, "y": 2}')
+    response = models("acme-small", "A point?", schema=Point, max_retries=2, timeout=20)
+    assert response.parsed == Point(x=1, y=2) and len(acme.requests) == 4
+
+
 def test_the_deadline_is_one_for_all_answers(acme: LocalServer) -> None:
     acme.replies(text="{}", latency=0.6)
     begun = time.monotonic()

@@ -15,6 +15,7 @@ from ._route import ModelRegistry, listed
 from ._usage import Totals, totals
 
 if TYPE_CHECKING:  # the engine and what stands below it (asyncio, aiohttp) are loaded by the first call
+    from ._attempts import Health
     from ._engine import Job
     from ._response import Embeddings, Response
     from ._run_tools import OnError, ToolRun
@@ -39,9 +40,8 @@ def _job(model: str | None, prompt: Prompt, params: Params, *, stream: bool = Fa
     to = _request.target(model)
     tools = () if box is None else tuple(box.tools.values())
     call = _request.call(to, prompt, params, tools, stream=stream)
-    timeout = _request.timeout(to, params.get("timeout"))
-    reask = _request.reask(params)
-    return Job(to.provider, call, to.endpoint, to.key_source, timeout, to.context.scope, parse, reask, box)
+    policy, reask = _request.policy(to, params), _request.reask(params)
+    return Job(to.provider, call, to.endpoint, to.key_source, policy, to.context.scope, parse, reask, box)
 
 
 def _embed_job(
@@ -51,8 +51,8 @@ def _embed_job(
 
     to = _request.target(model)
     call = _request.embed_call(to, texts, extra)
-    seconds = _request.timeout(to, timeout)
-    return Job(to.provider, call, to.endpoint, to.key_source, seconds, to.context.scope)
+    policy = _request.policy(to, {"timeout": timeout})
+    return Job(to.provider, call, to.endpoint, to.key_source, policy, to.context.scope)
 
 
 def _estimate(model: str | None, prompt: Prompt, params: Params) -> Estimate:
@@ -222,6 +222,14 @@ class Models(External[..., "Response"]):
     def usage(self, context: EmberContext | None = None) -> Totals:
         """Return what calls have used: in this process, or in `context` and the contexts made in it."""
         return totals() if context is None else totals(context.scope)
+
+    def health(self) -> tuple[Health, ...]:
+        """Return how the endpoints called so far fare: breaker, calls under way and waiting, learned limits."""
+        from ember.core import loop
+
+        from ._attempts import health
+
+        return loop.run(health(), "models.health")
 
     def __repr__(self) -> str:
         return "<ember models>"

@@ -44,9 +44,10 @@ def again(job: Job[Call], error: SchemaMismatch, seconds: float) -> Job[Call]:
     """
     if job.reask < 1 or error.finish_reason == "length":
         raise error
-    left = job.timeout - seconds
-    if left <= 0:
-        raise ModelTimeout(f"no answer that fits within the {job.timeout:g} s this call may take.") from None
+    if seconds >= job.policy.timeout:
+        raise ModelTimeout(
+            f"no answer that fits within the {job.policy.timeout:g} s this call may take."
+        ) from None
     # A turn without text is refused by vendors.
     said = (Message("assistant", error.text),) if error.text.strip() else ()
     call = replace(job.call, messages=(*job.call.messages, *said, Message("user", _told(job.call, error))))

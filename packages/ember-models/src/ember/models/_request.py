@@ -10,7 +10,20 @@ from typing import Any, Final, NamedTuple, cast, get_args
 from ember.context import EmberContext, get_context
 from ember.core.suggest import nearest
 
-from ._call import Call, EmbedCall, Message, Params, Prompt, Role, Sampling, Tool, ToolCall, nothing
+from ._call import (
+    Call,
+    EmbedCall,
+    Limits,
+    Message,
+    Params,
+    Policy,
+    Prompt,
+    Role,
+    Sampling,
+    Tool,
+    ToolCall,
+    nothing,
+)
 from ._provider import BaseProvider, Endpoint
 from ._reask import DEFAULT_REASKS
 from ._route import default_model, endpoint, route
@@ -29,6 +42,8 @@ _COUNTS: Final[Mapping[str, tuple[float, float]]] = {
     "seed": (-math.inf, math.inf),
 }
 _ROLES: Final = frozenset(get_args(Role)) | {"system", "developer"}
+DEFAULT_RETRIES: Final = 2
+"""How often a call is made again after a failure that may pass: three attempts in all."""
 DEFAULT_TIMEOUT: Final = 600.0
 """Seconds a call may take in all when neither the call nor `models.timeout` says: what the vendors' SDKs allow."""
 
@@ -128,18 +143,30 @@ def embed_call(to: Target, texts: str | Sequence[str], extra: Mapping[str, Any] 
     return EmbedCall(to.model, several, _extra(extra))
 
 
-def timeout(to: Target, seconds: float | None) -> float:
-    """Return the total seconds a call may take: the call's own, else the provider's, else the context's, else 600."""
+def policy(to: Target, params: Mapping[str, Any]) -> Policy:
+    """Return how the call is made: what the call says, else the provider's settings, else those of `models`."""
+
+    def setting(name: str) -> Any:
+        for layer in (params, to.endpoint.options, to.defaults):
+            if (value := layer.get(name)) is not None:
+                return value
+        return None
+
+    retries = setting("max_retries")
+    if retries is None:
+        retries = DEFAULT_RETRIES
+    _check_number("max_retries", retries, (int,), (0, math.inf))
+    limits = Limits(setting("max_concurrency"), setting("rpm"), setting("tpm"))
+    return Policy(_seconds(setting("timeout")), retries, limits)
+
+
+def _seconds(seconds: float | None) -> float:
     if seconds is None:
-        seconds = to.endpoint.options.get("timeout")
-    if seconds is None:
-        seconds = to.defaults.get("timeout")
-    if seconds is None:
-        seconds = DEFAULT_TIMEOUT
+        return DEFAULT_TIMEOUT
     _check_number("timeout", seconds, (int, float), (0, math.inf))
-    if seconds == 0:
+    if not seconds:
         raise ValueError("timeout is a positive number of seconds; got 0.")
-    return float(seconds)
+    return seconds
 
 
 def reask(params: Params) -> int:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from functools import lru_cache
+from ipaddress import ip_address
 from typing import Any, ClassVar, Final
 from urllib.parse import urlsplit
 
-from ember.context import EmberContext
+from ember.context import EmberContext, Found
 from ember.core import Registry
-from ember.core.errors import ConfigError, CredentialNotFound, EmberError, PluginError
+from ember.core.errors import ConfigError, CredentialError, CredentialNotFound, EmberError, PluginError
 from ember.core.suggest import nearest
 
 from ._call import ModelId
@@ -197,19 +198,22 @@ def default_model(configured: str | None) -> str:
 def endpoint(provider: BaseProvider, context: EmberContext) -> tuple[Endpoint, str]:
     """Return where `provider`'s requests go, from `context`, and a word on where the key came from.
 
-    Raises `CredentialNotFound` if there is no key for the vendor's own service, and `ConfigError` for a base URL that
-    is none.
+    Raises `CredentialNotFound` if there is no key for the vendor's own service, `CredentialError` if a key would go to
+    a base URL it was not configured with, `ConfigError` for one that is none or goes over the network in clear.
     """
     options = context.section(f"providers.{provider.name}")
     base_url = str(options.get("base_url") or provider.base_url)
     if provider.transport is None:  # one that brings its own knows what its addresses mean
-        base_url = _base_url(base_url, provider.name)
+        base_url = _base_url(base_url, provider.name, bool(options.get("allow_http")))
+    elsewhere = base_url != provider.base_url
     if not provider.needs_key:
         return Endpoint(base_url, None, options), "no key is used"
     found = context.find_credential(provider.name, *provider.key_variables)
     if found is not None:
+        if elsewhere:
+            _check_pairing(provider.name, found, context)
         return Endpoint(base_url, found.secret, options), f"the key came from {found.source}"
-    if base_url == provider.base_url:
+    if not elsewhere:
         variable = provider.key_variables[0] if provider.key_variables else None
         looked = ("the runtime context", "the environment", "config.yaml", "credentials.yaml")
         raise CredentialNotFound(provider.name, looked, variable)
@@ -217,8 +221,28 @@ def endpoint(provider: BaseProvider, context: EmberContext) -> tuple[Endpoint, s
     return Endpoint(base_url, None, options), "no key is set"
 
 
+# The two files of Ember's home have one owner, and are one place.
+_RANKS: Final = {"default": 0, "credentials.yaml": 1, "config.yaml": 1, "environment": 2, "context": 3}
+
+
+def _check_pairing(provider: str, found: Found, context: EmberContext) -> None:
+    """Raise `CredentialError` if a base URL was set above the layer of the key.
+
+    Whoever can set an environment variable, or feed a program its settings, must not have the key in a user's home
+    sent to a server of theirs.
+    """
+    where = context.explain(f"providers.{provider}.base_url")
+    if _RANKS[found.layer] < _RANKS[where.layer]:
+        raise CredentialError(
+            f"The base URL of {provider!r} comes from {where.source}, its key from {found.source}, which it was not "
+            f"configured with. The key was not sent there. Set both in the same place: "
+            f"{provider.upper().replace('-', '_')}_BASE_URL beside {provider.upper().replace('-', '_')}_API_KEY, or "
+            f"providers.{provider}.base_url and credentials.{provider}_api_key in one block or in config.yaml."
+        )
+
+
 @lru_cache(maxsize=64)
-def _base_url(url: str, provider: str) -> str:
+def _base_url(url: str, provider: str, allow_http: bool) -> str:
     try:
         parts = urlsplit(url)
         _ = parts.port
@@ -233,9 +257,23 @@ def _base_url(url: str, provider: str) -> str:
         problem = "holds a user name, which could pass for a host"
     elif any(ord(c) <= 32 or ord(c) == 127 for c in url):
         problem = "holds white space or control characters"
+    elif parts.scheme == "http" and not allow_http and not _is_loopback(parts.hostname):
+        problem = (
+            "would send prompts and keys over the network in clear; if that is meant, set "
+            f"providers.{provider}.allow_http to true"
+        )
     if problem:
         shown = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
         raise ConfigError(
             f"providers.{provider}.base_url = {shown!r} {problem}. Write it as https://host/path."
         )
     return url.rstrip("/")
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost" or host.endswith(".localhost"):  # RFC 6761, section 6.3
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
