@@ -93,7 +93,7 @@ def assert_same_answer(ours: Completion, theirs: TheirMessage) -> None:
     assert ours.finish_reason == REASONS[theirs.stop_reason or ""]
     assert ours.model == theirs.model
     assert ours.usage == usage_of(theirs)
-    assert [(call.id, call.name, json.loads(call.arguments)) for call in ours.tool_calls] == [
+    assert [(call.id, call.name, json.loads(call.text)) for call in ours.tool_calls] == [
         (block.id, block.name, block.input) for block in theirs.content if block.type == "tool_use"
     ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -50,6 +51,30 @@ def test_a_stream_that_breaks_off_keeps_what_had_come(server: LocalServer) -> No
 def test_a_choice_is_made_by_schema(server: LocalServer) -> None:
     server.replies(text='{"choice":"positive"}')
     assert models("claude-sonnet-4-6", "I love it.", choices=["positive", "negative"]) == "positive"
+
+
+def add(a: int, b: int) -> int:
+    """Add two numbers."""
+    return a + b
+
+
+def test_claude_calls_a_function_and_is_told_its_result(server: LocalServer) -> None:
+    def calls(body: dict[str, Any]) -> dict[str, Any]:
+        use = {"type": "tool_use", "id": "t1", "name": "add", "input": {"a": 1, "b": 2}}
+        return {**body, "content": [{"type": "text", "text": "Let me see."}, use], "stop_reason": "tool_use"}
+
+    server.replies(change=calls).then(text="It is 3.")
+    run = models.run_tools("claude-sonnet-4-6", "1 + 2?", tools=[add])
+    assert run.response == "It is 3." and run.steps[0].tool_calls[0].arguments == {"a": 1, "b": 2}
+    told = server.requests[-1].json["messages"]
+    assert told[1]["content"][1] == {"type": "tool_use", "id": "t1", "name": "add", "input": {"a": 1, "b": 2}}
+    assert told[2]["content"] == [{"type": "tool_result", "tool_use_id": "t1", "content": "3"}]
+
+
+def test_an_answer_of_the_wrong_shape_is_asked_for_again(server: LocalServer) -> None:
+    server.replies(text="one, two").then(text='{"value": [1, 2]}')
+    assert models("claude-sonnet-4-6", "Count.", schema=list[int]).parsed == [1, 2]
+    assert [turn["role"] for turn in server.requests[-1].json["messages"]] == ["user", "assistant", "user"]
 
 
 def test_a_wrong_key_is_an_authentication_error_that_does_not_show_it(server: LocalServer) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, get_args
 import pytest
 
 from ember.core.secrets import Secret
-from ember.models import Call, Endpoint, HttpReply, HttpRequest, Message
+from ember.models import Call, Endpoint, HttpReply, HttpRequest, Message, Tool, ToolCall, errors
 from ember.models.testing import LocalServer
 from ember.providers.anthropic import Anthropic
 
@@ -90,6 +90,63 @@ CASES: Final[dict[str, tuple[Call, dict[str, Any]]]] = {
     ),
 }
 
+ADD: Final = Tool("add", "Add two points.", POINT)
+SEARCH: Final = Tool("search", schema={"type": "object", "properties": {"q": {"type": "string"}}})
+
+CASES["tools, and turns that use them"] = (
+    Call(
+        MODEL,
+        (
+            Message("user", "Add 1 and 2."),
+            Message(
+                "assistant",
+                "Let me see.",
+                (ToolCall("c1", "add", '{"x": 1,"y":2}'), ToolCall("c2", "search", "{}")),
+            ),
+            Message("tool", "3", tool_call_id="c1"),
+            Message("tool", "é", tool_call_id="c2"),
+            Message("assistant", "", (ToolCall("c3", "search", ""),)),
+            Message("tool", "x", tool_call_id="c3"),
+            Message("user", "Go on."),
+        ),
+        max_tokens=50,
+        system="Be brief.",
+        tools=(ADD, SEARCH),
+    ),
+    {
+        "max_tokens": 50,
+        "system": "Be brief.",
+        "messages": [
+            {"role": "user", "content": "Add 1 and 2."},
+            {
+                "role": "assistant",
+                "content": [
+                    {"type": "text", "text": "Let me see."},
+                    {"type": "tool_use", "id": "c1", "name": "add", "input": {"x": 1, "y": 2}},
+                    {"type": "tool_use", "id": "c2", "name": "search", "input": {}},
+                ],
+            },
+            {
+                "role": "user",
+                "content": [
+                    {"type": "tool_result", "tool_use_id": "c1", "content": "3"},
+                    {"type": "tool_result", "tool_use_id": "c2", "content": "é"},
+                ],
+            },
+            {
+                "role": "assistant",
+                "content": [{"type": "tool_use", "id": "c3", "name": "search", "input": {}}],
+            },
+            {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "c3", "content": "x"}]},
+            {"role": "user", "content": "Go on."},
+        ],
+        "tools": [
+            {"name": "add", "description": "Add two points.", "input_schema": POINT},
+            {"name": "search", "input_schema": SEARCH.schema},
+        ],
+    },
+)
+
 
 def endpoint(server: LocalServer) -> Endpoint:
     return Endpoint(server.url, Secret(KEY))
@@ -168,3 +225,30 @@ def test_every_known_model_is_one_the_sdk_knows(client: anthropic.Anthropic) -> 
 
     known = {name for choice in get_args(Model) for name in get_args(choice)}
     assert set(Anthropic.known_models) <= known
+
+
+def test_a_function_is_told_as_the_sdk_tells_it(server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    from anthropic import beta_tool
+
+    from ember.api import models as ember_models
+
+    def weather(city: str, days: list[int], unit: str = "C") -> str:
+        """Say what the weather is like.
+
+        Args:
+            city: The city's name.
+            unit: Of the temperature.
+        """
+        return f"{city} {days} {unit}"
+
+    monkeypatch.setenv("ANTHROPIC_API_KEY", KEY)
+    monkeypatch.setenv("ANTHROPIC_BASE_URL", server.url)
+    ember_models(f"anthropic/{MODEL}", "Hi", tools=[weather])
+    theirs: Any = beta_tool(weather).to_dict()
+    assert server.requests[-1].json["tools"] == [theirs]
+
+
+def test_what_the_api_cannot_take_as_a_turn_of_a_tool_is_refused() -> None:
+    for message in (Message("tool", "42"), Message("assistant", "", (ToolCall("c", "sql", "SELECT 1"),))):
+        with pytest.raises(errors.UnsupportedError, match="tool"):
+            Anthropic().encode(Call(MODEL, (message,)), Endpoint("http://127.0.0.1"))

@@ -30,7 +30,7 @@ def test_tool_calls_that_come_in_parts_are_put_together() -> None:
     )
     reply.add(chunk({}, finish_reason="tool_calls"))
     answer = LlamaCpp().decode(Call("big", ()), HttpReply(200, {}, json.dumps(reply.whole()).encode()))
-    assert [(call.id, call.name, call.arguments) for call in answer.tool_calls] == [
+    assert [(call.id, call.name, call.text) for call in answer.tool_calls] == [
         ("a1", "get_weather", '{"city":"Rome"}'),
         ("a2", "now", "{}"),
     ]

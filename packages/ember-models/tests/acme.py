@@ -34,7 +34,7 @@ class Acme(BaseProvider):
     base_url: ClassVar[str] = "https://api.acme.invalid/v1"
     model_patterns: ClassVar[tuple[str, ...]] = ("acme-*",)
     known_models: ClassVar[tuple[str, ...]] = ("acme-small", "acme-large")
-    supports: ClassVar[frozenset[str]] = frozenset({"stream", "schema", "choices", "embed"})
+    supports: ClassVar[frozenset[str]] = frozenset({"stream", "schema", "choices", "tools", "embed"})
 
     def __init__(self) -> None:
         self._chat = ChatCompletions()

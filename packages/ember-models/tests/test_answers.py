@@ -1,4 +1,4 @@
-"""What a call returns: text that is a `str` in every way, JSON by a schema, one label of several, vectors."""
+"""What a call returns: text that is a `str` in every way, one label of several, vectors."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 
 from ember.api import models
 from ember.models import Completion, Response, ToolCall, Usage
-from ember.models.errors import ContentFilterError, InvalidResponse
+from ember.models.errors import InvalidResponse
 from ember.models.testing import LocalServer
 
 
@@ -82,76 +82,6 @@ def test_an_answer_cut_short_says_so(acme: LocalServer) -> None:
         json={"model": "m", "choices": [{"message": {"content": "Once"}, "finish_reason": "length"}]}
     )
     assert models("acme-small", "Hi").finish_reason == "length"
-
-
-# By a schema
-
-POINT = {
-    "title": "Point",
-    "type": "object",
-    "properties": {"x": {"type": "integer"}, "y": {"type": "integer"}},
-    "required": ["x", "y"],
-}
-
-
-class Point:
-    """Stands for a pydantic model: what matters are the two methods."""
-
-    def __init__(self, x: int, y: int) -> None:
-        self.x, self.y = x, y
-
-    @classmethod
-    def model_json_schema(cls) -> dict[str, Any]:
-        return POINT
-
-    @classmethod
-    def model_validate_json(cls, text: str) -> Point:
-        values = json.loads(text)
-        if set(values) != {"x", "y"}:
-            raise ValueError(f"fields x and y are required, got {values}")
-        return cls(**values)
-
-
-def test_a_schema_is_sent_and_the_value_is_parsed(acme: LocalServer) -> None:
-    acme.replies(text='{"x": 1, "y": 2}')
-    response = models("acme-small", "A point?", schema=POINT)
-    assert response.parsed == {"x": 1, "y": 2} and response == '{"x": 1, "y": 2}'
-    sent = acme.requests[0].json["response_format"]["json_schema"]
-    assert sent["name"] == "Point" and sent["schema"]["properties"] == POINT["properties"]
-
-
-def test_a_class_like_pydantics_gives_the_schema_and_makes_the_value(acme: LocalServer) -> None:
-    acme.replies(text='{"x": 1, "y": 2}')
-    parsed = models("acme-small", "A point?", schema=Point).parsed
-    assert isinstance(parsed, Point) and (parsed.x, parsed.y) == (1, 2)
-
-
-def test_a_streamed_answer_is_parsed_at_its_end(acme: LocalServer) -> None:
-    acme.replies(text='{"x": 1, "y": 2}')
-    stream = models.stream("acme-small", "A point?", schema=Point)
-    assert "".join(stream) == '{"x": 1, "y": 2}' and stream.response.parsed.y == 2
-
-
-@pytest.mark.parametrize("text", ["A point, sure!", '{"x": 1', "", "[" * 100_000])
-def test_an_answer_that_is_not_the_json_asked_for_is_an_error(acme: LocalServer, text: str) -> None:
-    acme.replies(text=text)
-    with pytest.raises(InvalidResponse, match="not the JSON") as caught:
-        models("acme-small", "A point?", schema=POINT)
-    assert len(str(caught.value)) < 400
-
-
-def test_an_answer_that_does_not_fit_the_class_is_an_error_with_its_reason(acme: LocalServer) -> None:
-    acme.replies(text='{"x": 1}')
-    with pytest.raises(InvalidResponse, match="does not fit Point: fields x and y") as caught:
-        models("acme-small", "A point?", schema=Point)
-    assert isinstance(caught.value.__cause__, ValueError)
-
-
-def test_a_refusal_where_json_was_asked_for_is_a_content_filter_error(acme: LocalServer) -> None:
-    message = {"content": None, "refusal": "I cannot help with that."}
-    acme.replies(json={"model": "m", "choices": [{"message": message, "finish_reason": "stop"}]})
-    with pytest.raises(ContentFilterError, match="cannot help"):
-        models("acme-small", "A point?", schema=POINT)
 
 
 # One of several

@@ -122,7 +122,7 @@ def test_a_refused_call_counts_nothing(acme: LocalServer) -> None:
 def test_an_answer_that_does_not_fit_its_schema_was_paid_for(acme: LocalServer) -> None:
     acme.replies(text="no JSON at all")
     with create_context() as here, pytest.raises(InvalidResponse):
-        models("gpt-4o", "one two", schema={"type": "object"})
+        models("gpt-4o", "one two", schema={"type": "object"}, reask=0)
     used = models.usage(here)
     assert (used.calls, used.requests, used.output_tokens) == (0, 1, 4)
     assert used.cost > 0 and used.unpriced_calls == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -55,6 +56,34 @@ def test_a_stream_that_breaks_off_keeps_what_had_come(server: LocalServer) -> No
 def test_a_choice_is_made_by_schema(server: LocalServer) -> None:
     server.replies(text='{"choice":"positive"}')
     assert models("gpt-4o", "I love it.", choices=["positive", "negative"]) == "positive"
+
+
+def add(a: int, b: int) -> int:
+    """Add two numbers."""
+    return a + b
+
+
+def test_a_model_calls_a_function_and_is_told_its_result_in_the_responses_api(server: LocalServer) -> None:
+    call = {"type": "function_call", "id": "f1", "call_id": "c1", "name": "add", "arguments": '{"a":1,"b":2}'}
+
+    def calls(body: dict[str, Any]) -> dict[str, Any]:
+        return {**body, "output": [call]}
+
+    server.replies(change=calls).then(text="It is 3.")
+    with create_context(providers={"openai": {"api": "responses"}}):
+        run = models.run_tools("gpt-5", "1 + 2?", tools=[add])
+    assert run.response == "It is 3." and run.steps[0].finish_reason == "tool_calls"
+    assert server.requests[-1].json["input"][1:] == [
+        {"type": "function_call", "call_id": "c1", "name": "add", "arguments": '{"a":1,"b":2}'},
+        {"type": "function_call_output", "call_id": "c1", "output": "3"},
+    ]
+
+
+def test_an_answer_of_the_wrong_shape_is_asked_for_again(server: LocalServer) -> None:
+    for api in ("chat", "responses"):
+        server.replies(text="one, two").then(text='{"value": [1, 2]}')
+        with create_context(providers={"openai": {"api": api}}):
+            assert models("gpt-5", "Count.", schema=list[int]).parsed == [1, 2]
 
 
 def test_texts_become_vectors(server: LocalServer) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from ember.core.secrets import Secret
-from ember.models import Call, EmbedCall, Endpoint, HttpReply, HttpRequest, Message
+from ember.models import Call, EmbedCall, Endpoint, HttpReply, HttpRequest, Message, Tool, ToolCall
 from ember.models.testing import LocalServer
 from ember.providers.openai import OpenAI
 
@@ -39,6 +39,19 @@ def said(messages: tuple[Message, ...], system: str | None = None) -> list[dict[
     head = [] if system is None else [{"role": "system", "content": system}]
     return head + [{"role": message.role, "content": message.content} for message in messages]
 
+
+ADD: Final = Tool("add", "Add two points.", POINT)
+SEARCH: Final = Tool("search", schema={"type": "object", "properties": {"q": {"type": "string"}}})
+WITH_TOOLS: Final = (
+    Message("user", "Add 1 and 2."),
+    Message(
+        "assistant", "Let me see.", (ToolCall("c1", "add", '{"x": 1,"y":2}'), ToolCall("c2", "search", "{}"))
+    ),
+    Message("tool", "3", tool_call_id="c1"),
+    Message("tool", "é", tool_call_id="c2"),
+    Message("assistant", "", (ToolCall("c3", "search", "{}"),)),
+    Message("tool", "", tool_call_id="c3"),
+)
 
 CHAT: Final[dict[str, tuple[Call, dict[str, Any]]]] = {
     "plain": (Call("gpt-4o", HI), {"messages": said(HI)}),
@@ -91,6 +104,54 @@ CHAT: Final[dict[str, tuple[Call, dict[str, Any]]]] = {
     ),
 }
 
+CHAT["tools, and turns that use them"] = (
+    Call("gpt-4o", WITH_TOOLS, tools=(ADD, SEARCH), temperature=0.5, top_p=0.5),
+    {
+        "messages": [
+            {"role": "user", "content": "Add 1 and 2."},
+            {
+                "role": "assistant",
+                "content": "Let me see.",
+                "tool_calls": [
+                    {
+                        "id": "c1",
+                        "type": "function",
+                        "function": {"name": "add", "arguments": '{"x": 1,"y":2}'},
+                    },
+                    {"id": "c2", "type": "function", "function": {"name": "search", "arguments": "{}"}},
+                ],
+            },
+            {"role": "tool", "tool_call_id": "c1", "content": "3"},
+            {"role": "tool", "tool_call_id": "c2", "content": "é"},
+            {
+                "role": "assistant",
+                "content": None,
+                "tool_calls": [
+                    {"id": "c3", "type": "function", "function": {"name": "search", "arguments": "{}"}}
+                ],
+            },
+            {"role": "tool", "tool_call_id": "c3", "content": ""},
+        ],
+        "temperature": 0.5,
+        "top_p": 0.5,
+        "tools": [
+            {
+                "type": "function",
+                "function": {
+                    "name": "add",
+                    "strict": True,
+                    "parameters": POINT,
+                    "description": "Add two points.",
+                },
+            },
+            {
+                "type": "function",
+                "function": {"name": "search", "strict": False, "parameters": SEARCH.schema},
+            },
+        ],
+    },
+)
+
 RESPONSES: Final[dict[str, tuple[Call, dict[str, Any]]]] = {
     "plain": (Call("gpt-5", HI), {"input": said(HI)}),
     "system": (Call("gpt-5", HI, system="Be brief."), {"input": said(HI), "instructions": "Be brief."}),
@@ -112,6 +173,35 @@ RESPONSES: Final[dict[str, tuple[Call, dict[str, Any]]]] = {
         {"input": said(HI), "extra_body": {"store": False, "reasoning": {"effort": "low"}}},
     ),
 }
+
+
+RESPONSES["tools, and turns that use them"] = (
+    Call("gpt-5", WITH_TOOLS, tools=(ADD, SEARCH), temperature=0.5, top_p=0.5),
+    {
+        "input": [
+            {"role": "user", "content": "Add 1 and 2."},
+            {"role": "assistant", "content": "Let me see."},
+            {"type": "function_call", "call_id": "c1", "name": "add", "arguments": '{"x": 1,"y":2}'},
+            {"type": "function_call", "call_id": "c2", "name": "search", "arguments": "{}"},
+            {"type": "function_call_output", "call_id": "c1", "output": "3"},
+            {"type": "function_call_output", "call_id": "c2", "output": "é"},
+            {"type": "function_call", "call_id": "c3", "name": "search", "arguments": "{}"},
+            {"type": "function_call_output", "call_id": "c3", "output": ""},
+        ],
+        "temperature": 0.5,
+        "top_p": 0.5,
+        "tools": [
+            {
+                "type": "function",
+                "name": "add",
+                "strict": True,
+                "parameters": POINT,
+                "description": "Add two points.",
+            },
+            {"type": "function", "name": "search", "strict": False, "parameters": SEARCH.schema},
+        ],
+    },
+)
 
 
 def assert_same_request(
@@ -221,3 +311,19 @@ def test_every_known_model_is_one_the_sdk_knows(client: openai.OpenAI) -> None:
 
     known = {*get_args(ChatModel), *get_args(EmbeddingModel)}
     assert set(OpenAI.known_models) <= known
+
+
+def test_a_tool_is_told_as_the_sdk_tells_a_pydantic_model() -> None:
+    import openai
+    from pydantic import BaseModel
+
+    class Book(BaseModel):
+        """Book a room."""
+
+        hotel: str
+        nights: list[int]
+
+    made: Any = openai.pydantic_function_tool(Book)
+    tool = Tool("Book", "Book a room.", Book.model_json_schema())
+    body = OpenAI().encode(Call("gpt-4o", HI, tools=(tool,)), Endpoint("http://127.0.0.1/v1")).body
+    assert json.loads(body)["tools"] == [made]

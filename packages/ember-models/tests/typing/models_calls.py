@@ -13,10 +13,13 @@ from ember.models import (
     Message,
     Response,
     TextStream,
+    Tool,
     ToolCall,
+    ToolRun,
     Totals,
     models,
 )
+from ember.models.errors import SchemaMismatch
 
 answer = models("gpt-4", "Hello", temperature=0.7, max_tokens=10, timeout=5, extra={"user": "me"})
 assert_type(answer, Response)
@@ -32,6 +35,29 @@ assert_type(answer.parsed, Any)
 
 models(None, [{"role": "user", "content": "Hello"}], system="Be brief.", choices=["yes", "no"])
 models(None, [Message("user", "Hello")], schema={"type": "object"}, stop="END", seed=1)
+
+models(None, "Hello", schema=list[int], reask=2)
+models(None, "Hello", reask="often")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+misfit = SchemaMismatch("no", text="[]")
+assert_type(misfit.text, str)
+assert_type(misfit.errors, tuple[str, ...])
+
+
+def add(a: int, b: int) -> int:
+    return a + b
+
+
+call = models(None, "1 + 2?", tools=[add, Tool("search", "Search.")]).tool_calls[0]
+assert_type(call.arguments, Mapping[str, Any])
+assert_type(call.text, str)
+run = models.run_tools(None, "1 + 2?", tools=[add], max_steps=3, on_error="tell", temperature=0)
+assert_type(run, ToolRun)
+assert_type(run.response, Response)
+assert_type(run.messages, tuple[Message, ...])
+assert_type(run.cost, Decimal | None)
+models(None, [answer.message, {"role": "tool", "content": "3", "tool_call_id": call.id}])
+models.run_tools(None, "Hello", tools=[add], on_error="ignore")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+models(None, "Hello", tools=[7])  # type: ignore[list-item]  # pyright: ignore[reportArgumentType]
 
 models("gpt-4", "Hello", temprature=0.7)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 models("gpt-4", "Hello", temperature="hot")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
@@ -78,4 +104,6 @@ async def awaited() -> None:
     async for part in pieces:
         assert_type(part, str)
     assert_type(pieces.response, Response)
+    assert_type(await models.arun_tools(None, "1 + 2?", tools=[add]), ToolRun)
+    assert_type(gpt4.run_tools("1 + 2?", tools=[add]), ToolRun)
     await models.acall("gpt-4", "Hello", temprature=0.7)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]

@@ -5,7 +5,13 @@ from typing import TYPE_CHECKING
 from ember.core.events import Usage as Usage
 
 from . import errors as errors
-from ._call import Call as Call, EmbedCall as EmbedCall, Message as Message
+from ._call import (
+    Call as Call,
+    EmbedCall as EmbedCall,
+    Message as Message,
+    Tool as Tool,
+    ToolCall as ToolCall,
+)
 from ._facade import BoundModel as BoundModel, Models as Models, bound as bound, models as models
 from ._provider import (
     BaseProvider as BaseProvider,
@@ -15,7 +21,6 @@ from ._provider import (
     HttpReply as HttpReply,
     HttpRequest as HttpRequest,
     StreamDecoder as StreamDecoder,
-    ToolCall as ToolCall,
     Transport as Transport,
     Vectors as Vectors,
 )
@@ -27,4 +32,5 @@ from ._version import __version__ as __version__
 
 if TYPE_CHECKING:  # for annotations; importing it for real would bring the engine, which the first call does
     from ._attempts import Health as Health
+    from ._run_tools import ToolRun as ToolRun
     from ._stream import AsyncTextStream as AsyncTextStream, TextStream as TextStream

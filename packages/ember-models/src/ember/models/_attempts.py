@@ -85,7 +85,8 @@ class Attempts:
         self._lane = _lanes().of(job)
         self._gate = self._lane.gate(job.call.model)
         self._loop = asyncio.get_running_loop()
-        self.deadline = self._loop.time() + job.policy.timeout
+        self.deadline = self._loop.time() + job.policy.timeout - job.spent
+        self._before = watch.requests  # for earlier answers of this call, which did not fit its schema
         self._pass: Pass | None = None
         self._price = 0
 
@@ -133,7 +134,7 @@ class Attempts:
     async def again(self, error: ModelError) -> bool:
         """After a failed attempt: wait and return True if another is to be made, else return False at once."""
         decision = decide(
-            self._watch.requests,
+            self._watch.requests - self._before,
             error,
             most=self._job.policy.max_retries + 1,
             now=self._loop.time(),

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Final, Literal, NewType, TypeAlias, TypedDict
+from typing import Any, Final, Literal, NewType, NotRequired, TypeAlias, TypedDict, cast
+
+from .errors import ToolCallError
 
 Role = Literal["user", "assistant", "tool"]
 
@@ -21,11 +24,71 @@ def nothing() -> Mapping[str, Any]:
 
 
 @dataclass(frozen=True, slots=True)
+class Tool:
+    """A tool as a model is told of it: what it is called, what it does, and the JSON schema of its arguments."""
+
+    name: str
+    description: str = ""
+    schema: Mapping[str, Any] = field(
+        default_factory=lambda: {"type": "object", "properties": {}}, repr=False
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A tool the model asks to be called; `text` is the arguments as the model wrote them.
+
+    `checked` is what became of them where the tool was given as a function: the arguments, or what is wrong with them.
+
+    >>> ToolCall("c1", "add", '{"a": 1}').arguments
+    {'a': 1}
+    """
+
+    id: str
+    name: str
+    text: str
+    checked: Mapping[str, Any] | ToolCallError | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def arguments(self) -> Mapping[str, Any]:
+        """The arguments by name, as values of the types that the function is annotated with.
+
+        Those of a tool that was not given as a function are as in the JSON. Raises `ToolCallError`, which has the text,
+        if they are no JSON object or do not fit, or if there is no such tool.
+        """
+        if isinstance(self.checked, ToolCallError):
+            raise self.checked
+        if self.checked is not None:
+            return self.checked
+        try:
+            values = json.loads(self.text)
+        except (ValueError, RecursionError):
+            values = None
+        if not isinstance(values, dict):
+            raise ToolCallError(self.name, ("not a JSON object",), text=self.text)
+        return cast("dict[str, Any]", values)
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
-    """One turn of a conversation. System prompts are not messages: they are `Call.system`."""
+    """One turn of a conversation. System prompts are not messages: they are `Call.system`.
+
+    `tool_calls` are what an assistant's turn asks for beside its text; a turn of role "tool" has the result of the one
+    with the id `tool_call_id`.
+    """
 
     role: Role
     content: str
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_call_id: str | None = None
+
+
+class ToolCallDict(TypedDict):
+    """A call of a tool in a message; `arguments` is a JSON object, or the text of one."""
+
+    id: str
+    name: str
+    arguments: str | Mapping[str, Any]
 
 
 class MessageDict(TypedDict):
@@ -33,6 +96,8 @@ class MessageDict(TypedDict):
 
     role: Literal["user", "assistant", "system", "developer", "tool"]
     content: str
+    tool_calls: NotRequired[Sequence[ToolCall | ToolCallDict]]
+    tool_call_id: NotRequired[str]
 
 
 Prompt: TypeAlias = str | Sequence[Message | MessageDict | Mapping[str, str]]
@@ -55,14 +120,18 @@ class Params(Sampling, total=False):
     """Everything `models(...)` takes by keyword.
 
     `timeout` is the total number of seconds the call may take, from the call to the answer's last byte, and
-    `max_retries` how often it may be made again after failures that pass. `schema` is a JSON schema, or a pydantic
-    model class: the answer is JSON of that shape, in `.parsed`. `choices` are labels: the answer is one of them.
-    `extra` holds a vendor's own fields, sent as they are.
+    `max_retries` how often it may be made again after failures that pass. `schema` is a JSON schema, or a type that
+    pydantic can describe (a model, a dataclass, `list[int]`): the answer is JSON of that shape, its value in `.parsed`.
+    `reask` is how often the model is asked again, with what was wrong, when its answer does not fit (1 if not given;
+    streams are never asked again). `choices` are labels: the answer is one of them. `tools` are functions the model may
+    ask to be called, in `.tool_calls`. `extra` holds a vendor's own fields, sent as they are.
     """
 
     system: str
     schema: Any
+    reask: int
     choices: Sequence[str]
+    tools: Sequence[Callable[..., Any] | Tool]
     timeout: float
     max_retries: int
     extra: Mapping[str, Any]
@@ -88,6 +157,7 @@ class Call:
     presence_penalty: float | None = None
     schema: Mapping[str, Any] | None = field(default=None, repr=False)
     choices: tuple[str, ...] = ()
+    tools: tuple[Tool, ...] = ()
     extra: Mapping[str, Any] = field(default_factory=nothing, repr=False)
     stream: bool = False
 

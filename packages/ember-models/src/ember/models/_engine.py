@@ -12,20 +12,19 @@ without secrets, and its place; never as a cause, whose traceback would print wh
 from __future__ import annotations
 
 import asyncio
-import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from decimal import Decimal
 from pathlib import PurePath
-from typing import Any, Final, Generic, NoReturn, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, Generic, NoReturn, TypeVar
 
 from ember.core import events, loop
 from ember.core.events import CallFailed, CallFinished, CallRetried, CallStarted, Scope, Usage
 from ember.core.externals import current_call
 from ember.core.secrets import scrub
 
-from . import _cost, _log
+from . import _cost, _log, _reask
 from ._attempts import Attempts
 from ._call import Call, EmbedCall, Policy
 from ._provider import (
@@ -49,7 +48,11 @@ from .errors import (
     InvalidResponse,
     ModelError,
     ModelTimeout,
+    SchemaMismatch,
 )
+
+if TYPE_CHECKING:
+    from ._tools import Toolbox
 
 _C = TypeVar("_C", Call, EmbedCall)
 
@@ -60,7 +63,9 @@ _http = HttpTransport()
 class Job(Generic[_C]):
     """A call that knows who serves it: everything the engine needs, fixed when the user called.
 
-    `key_source` says where the key came from, for errors; `parse` makes the value of a schema from the answer's text.
+    `key_source` says where the key came from, for errors; `parse` makes the value of a schema from the answer's text,
+    and `reask` is how often the model may be asked again if it cannot; `spent` are the seconds that went into answers
+    which did not fit; `tools` checks the arguments of the tools that the model calls.
     """
 
     provider: BaseProvider
@@ -70,6 +75,9 @@ class Job(Generic[_C]):
     policy: Policy
     scope: Scope
     parse: Callable[[str], Any] | None = None
+    reask: int = 0
+    tools: Toolbox | None = None
+    spent: float = 0.0
 
     @property
     def transport(self) -> Transport:
@@ -109,6 +117,10 @@ class Watch:
         job = self._job
         name = f"{job.provider.name}/{job.call.model}"
         return self._number, self._parent, "model", name, time.time(), job.scope
+
+    def seconds(self) -> float:
+        """Return how long the call has run."""
+        return time.perf_counter() - (self._begun or 0.0)
 
     def retried(self, error: ModelError, delay: float) -> None:
         """Tell that an attempt failed and another follows after `delay` seconds."""
@@ -161,16 +173,26 @@ def complete(job: Job[Call]) -> Response:
     """Make the call and wait for the answer."""
     request = encoded(job, job.provider.encode)
     with Watch(job) as watch:
-        reply = loop.run(_reply(job, request, watch), "models")
-        return answer(job, _decoded(job, job.provider.decode, reply), watch)
+        while True:
+            reply = loop.run(_reply(job, request, watch), "models")
+            try:
+                return answer(job, _decoded(job, job.provider.decode, reply), watch)
+            except SchemaMismatch as error:
+                job = _reask.again(job, error, watch.seconds())
+                request = encoded(job, job.provider.encode)
 
 
 async def acomplete(job: Job[Call]) -> Response:
     """Make the call and await the answer."""
     request = encoded(job, job.provider.encode)
     with Watch(job) as watch:
-        reply = await loop.arun(_reply(job, request, watch))
-        return answer(job, _decoded(job, job.provider.decode, reply), watch)
+        while True:
+            reply = await loop.arun(_reply(job, request, watch))
+            try:
+                return answer(job, _decoded(job, job.provider.decode, reply), watch)
+            except SchemaMismatch as error:
+                job = _reask.again(job, error, watch.seconds())
+                request = encoded(job, job.provider.encode)
 
 
 def embed(job: Job[EmbedCall]) -> Embeddings:
@@ -312,9 +334,15 @@ def answer(job: Job[Call], completion: Completion, watch: Watch) -> Response:
     # Decoders may be strangers' code, and a `str` of None would be "None".
     if not isinstance(getattr(completion, "text", None), str):
         raise InvalidResponse("the provider made no answer of the reply; that is a fault of the provider.")
-    usage = watch.usage = _believable(completion.usage)
-    cost = watch.cost = _cost.cost(job.provider, (completion.model, job.call.model), usage)
-    parsed = job.parse(completion.text) if job.parse is not None else None
+    used = _believable(completion.usage)
+    price = _cost.cost(job.provider, (completion.model, job.call.model), used)
+    cost = watch.cost = _reask.summed_cost(watch.usage is not None, watch.cost, price)
+    usage = watch.usage = _reask.summed(watch.usage, used)
+    calls = completion.tool_calls
+    if job.tools is not None:
+        calls = tuple(map(job.tools.checked, calls))
+    # An answer that calls tools is not the last one, and has no value yet.
+    parsed = _reask.value(job.parse, completion) if job.parse is not None and not calls else None
     return Response(
         completion.text,
         usage=usage,
@@ -322,7 +350,7 @@ def answer(job: Job[Call], completion: Completion, watch: Watch) -> Response:
         model=completion.model,
         provider=job.provider.name,
         finish_reason=completion.finish_reason,
-        tool_calls=completion.tool_calls,
+        tool_calls=calls,
         parsed=parsed,
         probabilities=completion.probabilities,
         latency=watch.finished(completion.text),
@@ -359,34 +387,3 @@ def _believable(usage: Usage) -> Usage:
     return Usage(
         **{name: n if type(n) is int and 0 <= n <= _MOST_TOKENS else None for name, n in counts.items()}
     )
-
-
-def parser(schema: Any) -> tuple[Mapping[str, Any], Callable[[str], Any]]:
-    """Return the JSON schema of `schema` and the function that makes a value from an answer's text.
-
-    `schema` is a JSON schema, or a class with pydantic's `model_json_schema` and `model_validate_json`.
-    """
-    if isinstance(schema, Mapping):
-        return cast("Mapping[str, Any]", schema), _read_json
-    if hasattr(schema, "model_json_schema") and hasattr(schema, "model_validate_json"):
-
-        def validated(text: str) -> Any:
-            try:
-                return schema.model_validate_json(text)
-            except (
-                ValueError
-            ) as error:  # pydantic's ValidationError is one, and names the fields in `__cause__`
-                name = getattr(schema, "__name__", "the schema")
-                raise InvalidResponse(f"the answer does not fit {name}: {clipped(str(error))}") from error
-
-        return schema.model_json_schema(), validated
-    raise TypeError(
-        f"schema is a JSON schema (a dict) or a pydantic model class; got {type(schema).__name__}."
-    )
-
-
-def _read_json(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        raise InvalidResponse(f"the answer is not the JSON that was asked for: {clipped(text)!r}") from None

@@ -18,21 +18,30 @@ if TYPE_CHECKING:  # the engine and what stands below it (asyncio, aiohttp) are 
     from ._attempts import Health
     from ._engine import Job
     from ._response import Embeddings, Response
+    from ._run_tools import OnError, ToolRun
     from ._stream import AsyncTextStream, TextStream
 
 
 def _job(model: str | None, prompt: Prompt, params: Params, *, stream: bool = False) -> Job[Call]:
-    from ._engine import Job, parser
+    from ._engine import Job
 
     _request.checked(params)
-    schema, parse = params.get("schema"), None
-    if schema is not None:
-        schema, parse = parser(schema)
-        params = cast(Params, {**params, "schema": schema})
+    parse = None
+    if (schema := params.get("schema")) is not None:
+        from ._shape import shape
+
+        wanted = shape(schema)
+        params, parse = cast(Params, {**params, "schema": wanted.schema}), wanted.parse
+    box = None
+    if params.get("tools"):
+        from ._tools import toolbox
+
+        box = toolbox(params.get("tools"))
     to = _request.target(model)
-    call = _request.call(to, prompt, params, stream=stream)
-    policy = _request.policy(to, params)
-    return Job(to.provider, call, to.endpoint, to.key_source, policy, to.context.scope, parse)
+    tools = () if box is None else tuple(box.tools.values())
+    call = _request.call(to, prompt, params, tools, stream=stream)
+    policy, reask = _request.policy(to, params), _request.reask(params)
+    return Job(to.provider, call, to.endpoint, to.key_source, policy, to.context.scope, parse, reask, box)
 
 
 def _embed_job(
@@ -152,6 +161,51 @@ class Models(External[..., "Response"]):
 
         return AsyncTextStream(_job(model, prompt, params, stream=True))
 
+    def run_tools(
+        self,
+        model: str | None,
+        prompt: Prompt,
+        *,
+        max_steps: int = 10,
+        on_error: OnError = "raise",
+        **params: Unpack[Params],
+    ) -> ToolRun:
+        """Call the model, run the `tools` it asks for, and go on until it answers without asking for any.
+
+        Tools are functions, `async` or not, or `@external` ones. What one raises ends the run; with on_error="tell"
+        the model is told instead, and of wrong arguments too. Each answer is a call of its own, with its own `timeout`.
+        Raises `TooManySteps` if the model still asks for tools in its `max_steps`-th answer.
+        """
+        from ._run_tools import Run
+
+        run = Run(prompt, dict(params), max_steps, on_error)
+        while True:
+            answer = self(model, run.messages, **cast(Params, run.params))
+            done = run.take(answer)
+            if done is not None:
+                return done
+            run.results(answer.tool_calls, [run.run(call) for call in answer.tool_calls])
+
+    async def arun_tools(
+        self,
+        model: str | None,
+        prompt: Prompt,
+        *,
+        max_steps: int = 10,
+        on_error: OnError = "raise",
+        **params: Unpack[Params],
+    ) -> ToolRun:
+        """As `run_tools`, awaited. The tools of one answer run at once, plain functions in threads."""
+        from ._run_tools import Run
+
+        run = Run(prompt, dict(params), max_steps, on_error)
+        while True:
+            answer = await self.acall(model, run.messages, **cast(Params, run.params))
+            done = run.take(answer)
+            if done is not None:
+                return done
+            run.results(answer.tool_calls, await run.arun_all(answer.tool_calls))
+
     def instance(self, model: str | None, **params: Unpack[Params]) -> BoundModel:
         """Return `model` with `params` fixed, to be called with prompts. Nothing is checked or sent before that."""
         _request.checked(params)
@@ -225,12 +279,28 @@ class BoundModel(External[..., "Response"]):
         """As `models.astream`."""
         return models.astream(self.model, prompt, **self._with(params))
 
+    def run_tools(
+        self, prompt: Prompt, *, max_steps: int = 10, on_error: OnError = "raise", **params: Unpack[Params]
+    ) -> ToolRun:
+        """As `models.run_tools`."""
+        given = self._with(params)
+        return models.run_tools(self.model, prompt, max_steps=max_steps, on_error=on_error, **given)
+
+    async def arun_tools(
+        self, prompt: Prompt, *, max_steps: int = 10, on_error: OnError = "raise", **params: Unpack[Params]
+    ) -> ToolRun:
+        """As `models.arun_tools`."""
+        given = self._with(params)
+        return await models.arun_tools(self.model, prompt, max_steps=max_steps, on_error=on_error, **given)
+
     def __repr__(self) -> str:
         shown = "".join(f", {name}={value!r}" for name, value in self.params.items() if name not in _UNSHOWN)
         return f"models.instance({self.model!r}{shown})"
 
 
-_UNSHOWN = frozenset({"system", "extra", "schema"})  # content, and whatever a user puts into vendor fields
+_UNSHOWN = frozenset(
+    {"system", "extra", "schema", "tools"}
+)  # content, and whatever a user puts into vendor fields
 
 models = Models()
 

@@ -18,7 +18,7 @@ from ember.core.events import Usage
 from ember.core.secrets import Secret, scrub
 
 from . import errors
-from ._call import Call, EmbedCall, nothing
+from ._call import Call, EmbedCall, ToolCall, nothing
 from ._sse import ServerEvent
 
 
@@ -71,15 +71,6 @@ def clipped(text: str, length: int = 200) -> str:
 def excerpt(body: bytes) -> str:
     """Return at most 200 characters of `body` for an error message, with known secrets masked."""
     return repr(clipped(body[:65_536].decode("utf-8", "replace")))
-
-
-@dataclass(frozen=True, slots=True)
-class ToolCall:
-    """A tool the model asks to be called; `arguments` is the JSON text as the model wrote it."""
-
-    id: str
-    name: str
-    arguments: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,8 +153,8 @@ class BaseProvider(ABC):
     `name` is the prefix users write ("openai" in "openai/gpt-4o"). `model_patterns` are shell patterns of the bare ids
     it answers for, `known_models` the ids `models.list()` shows. The base URL comes from `<NAME>_BASE_URL` if that is
     set, a key from `<NAME>_API_KEY` or the further variables in `key_variables`. `supports` names the optional parts:
-    "stream", "schema", "choices", "embed". `prices` is the provider's name in genai-prices (None: not known there);
-    `free` says that calls cost nothing.
+    "stream", "schema", "choices", "tools", "embed". `prices` is the provider's name in genai-prices (None: not known
+    there); `free` says that calls cost nothing.
     """
 
     name: ClassVar[str]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple, cast, get_args
@@ -9,8 +10,22 @@ from typing import Any, Final, NamedTuple, cast, get_args
 from ember.context import EmberContext, get_context
 from ember.core.suggest import nearest
 
-from ._call import Call, EmbedCall, Limits, Message, Params, Policy, Prompt, Role, Sampling, nothing
+from ._call import (
+    Call,
+    EmbedCall,
+    Limits,
+    Message,
+    Params,
+    Policy,
+    Prompt,
+    Role,
+    Sampling,
+    Tool,
+    ToolCall,
+    nothing,
+)
 from ._provider import BaseProvider, Endpoint
+from ._reask import DEFAULT_REASKS
 from ._route import default_model, endpoint, route
 from .errors import UnsupportedError
 
@@ -65,7 +80,7 @@ def checked(params: Mapping[str, Any]) -> None:
             raise TypeError(f"models() has no parameter {name!r}. {hint}")
 
 
-def call(to: Target, prompt: Prompt, params: Params, *, stream: bool) -> Call:
+def call(to: Target, prompt: Prompt, params: Params, tools: tuple[Tool, ...] = (), *, stream: bool) -> Call:
     """Return the call that `prompt` and `params` describe, context defaults filled in.
 
     Raises TypeError or ValueError for arguments that are none, `UnsupportedError` for what the provider cannot do.
@@ -77,7 +92,7 @@ def call(to: Target, prompt: Prompt, params: Params, *, stream: bool) -> Call:
     for name, bounds in _COUNTS.items():
         if (value := given.get(name)) is not None:
             _check_number(name, value, (int,), bounds)
-    messages, system = _conversation(prompt)
+    messages, system = conversation(prompt)
     if system is not None and params.get("system") is not None:
         raise TypeError("A system prompt is given twice: as system= and as a message. Keep one.")
     if system is None:
@@ -86,7 +101,17 @@ def call(to: Target, prompt: Prompt, params: Params, *, stream: bool) -> Call:
     schema = given.get("schema")
     if choices and schema is not None:
         raise TypeError("choices= and schema= both say what the answer looks like. Give one.")
-    _require(to, stream and "stream", choices and "choices", schema is not None and "schema")
+    if choices and tools:
+        raise TypeError(
+            "choices= leaves the model nothing to say but a label, so it cannot call tools=. Give one."
+        )
+    _require(
+        to,
+        stream and "stream",
+        choices and "choices",
+        schema is not None and "schema",
+        tools and "tools",
+    )
     return Call(
         model=to.model,
         messages=messages,
@@ -100,6 +125,7 @@ def call(to: Target, prompt: Prompt, params: Params, *, stream: bool) -> Call:
         presence_penalty=given.get("presence_penalty"),
         schema=schema,
         choices=choices,
+        tools=tools,
         extra=_extra(given.get("extra")),
         stream=stream,
     )
@@ -143,12 +169,18 @@ def _seconds(seconds: float | None) -> float:
     return seconds
 
 
+def reask(params: Params) -> int:
+    """Return how often the model may be asked again for an answer that fits the schema."""
+    times = params.get("reask")
+    if times is None:
+        return DEFAULT_REASKS
+    _check_number("reask", times, (int,), (0, math.inf))
+    return times
+
+
 def _require(to: Target, *abilities: Any) -> None:
     for ability in abilities:
-        if (
-            ability
-            and (name := ability if isinstance(ability, str) else "choices") not in to.provider.supports
-        ):
+        if ability and (name := str(ability)) not in to.provider.supports:
             can = ", ".join(sorted(to.provider.supports)) or "plain answers only"
             raise UnsupportedError(
                 f"the provider does not support {name!r}; it supports: {can}. No request was made.",
@@ -211,7 +243,7 @@ def _extra(value: Any) -> Mapping[str, Any]:
     return cast("Mapping[str, Any]", value) or nothing()
 
 
-def _conversation(prompt: Prompt) -> tuple[tuple[Message, ...], str | None]:
+def conversation(prompt: Prompt) -> tuple[tuple[Message, ...], str | None]:
     """Return a prompt's messages, and its system prompt if a message is one."""
     if isinstance(prompt, str):
         if not prompt.strip():
@@ -223,31 +255,70 @@ def _conversation(prompt: Prompt) -> tuple[tuple[Message, ...], str | None]:
     messages: list[Message] = []
     system: list[str] = []
     for position, item in enumerate(cast("Sequence[object]", turns)):
-        role, content = _turn(position, item)
-        if role in ("system", "developer"):
-            system.append(content)
+        turn = _turn(position, item)
+        if isinstance(turn, str):
+            system.append(turn)
         else:
-            messages.append(Message(cast(Role, role), content))
+            messages.append(turn)
     if not messages:
         raise ValueError("The prompt has no message to answer: add one with role 'user'.")
     return tuple(messages), "\n\n".join(system) if system else None
 
 
-def _turn(position: int, item: Any) -> tuple[str, str]:
+_KEYS: Final = {"role", "content"}
+_MORE_KEYS: Final[Mapping[str, str]] = {"assistant": "tool_calls", "tool": "tool_call_id"}
+
+
+def _turn(position: int, item: Any) -> Message | str:
+    """Return a message, or the text of one that is a system prompt."""
     wanted = f"message {position} of the prompt is to be {{'role': ..., 'content': ...}}"
-    role: Any
-    content: Any
+    fields: dict[object, Any]
     if isinstance(item, Message):
-        role, content = item.role, item.content
+        names = ("role", "content", "tool_calls", "tool_call_id")
+        fields = {name: getattr(item, name) for name in names}
     else:
         if not isinstance(item, Mapping):
             raise TypeError(f"{wanted}; got {type(item).__name__}.")
-        turn = cast("Mapping[object, Any]", item)
-        if set(turn) != {"role", "content"}:
-            raise ValueError(f"{wanted}; its keys are {sorted(map(repr, turn))}.")
-        role, content = turn["role"], turn["content"]
+        fields = dict(cast("Mapping[object, Any]", item))
+        others = set(fields) - {_MORE_KEYS.get(str(fields.get("role")), "content")}
+        if others | _KEYS != _KEYS or not set(fields) >= _KEYS:
+            raise ValueError(f"{wanted}; its keys are {sorted(map(repr, fields))}.")
+    role, content, call_id = fields["role"], fields["content"], fields.get("tool_call_id")
     if role not in _ROLES:
         raise ValueError(f"{wanted}, with a role of {', '.join(sorted(_ROLES))}; got {role!r}.")
+    calls = _tool_calls(position, fields.get("tool_calls", ()))
+    if content is None and calls:  # as vendors write a turn that only calls tools
+        content = ""
     if not isinstance(content, str):
         raise TypeError(f"{wanted}, with a content that is a string; got {type(content).__name__}.")
-    return role, str(content)
+    if call_id is not None and not isinstance(call_id, str):
+        raise TypeError(f"{wanted}, with a tool_call_id that is a string; got {type(call_id).__name__}.")
+    if role in ("system", "developer"):
+        return str(content)
+    return Message(role, str(content), calls, call_id)
+
+
+def _tool_calls(position: int, calls: Any) -> tuple[ToolCall, ...]:
+    if isinstance(calls, (str, bytes)) or not isinstance(calls, Sequence):
+        raise TypeError(f"the tool_calls of message {position} are a list; got {type(calls).__name__}.")
+    return tuple(_tool_call(position, call) for call in cast("Sequence[object]", calls))
+
+
+_CALL_KEYS: Final = {"id", "name", "arguments"}
+
+
+def _tool_call(position: int, call: Any) -> ToolCall:
+    if isinstance(call, ToolCall):
+        return call
+    wanted = (
+        f"each of the tool_calls of message {position} is to be {{'id': ..., 'name': ..., 'arguments': ...}}"
+    )
+    fields = dict(cast("Mapping[str, Any]", call)) if isinstance(call, Mapping) else {}
+    if set(fields) != _CALL_KEYS:
+        raise ValueError(f"{wanted}; its keys are {sorted(map(repr, fields))}.")
+    text: Any = fields["arguments"]
+    if isinstance(text, Mapping):
+        text = json.dumps(text, ensure_ascii=False, separators=(",", ":"))
+    if not all(isinstance(part, str) for part in (fields["id"], fields["name"], text)):
+        raise TypeError(f"{wanted}, of strings; arguments may be a JSON object.")
+    return ToolCall(fields["id"], fields["name"], text)

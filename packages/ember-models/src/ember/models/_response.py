@@ -9,7 +9,7 @@ from typing import Any, overload
 
 from ember.core.events import Usage
 
-from ._provider import ToolCall
+from ._call import MessageDict, ToolCall
 
 
 class Response(str):
@@ -60,6 +60,20 @@ class Response(str):
         self.parsed, self.probabilities = parsed, probabilities
         self.latency, self.request_id, self.raw = latency, request_id, raw
         return self
+
+    @property
+    def message(self) -> MessageDict:
+        """The answer as a turn of a conversation, in plain data: what the next prompt goes on from.
+
+        >>> Response("Paris").message
+        {'role': 'assistant', 'content': 'Paris'}
+        """
+        turn: MessageDict = {"role": "assistant", "content": str(self)}
+        if self.tool_calls:
+            turn["tool_calls"] = [
+                {"id": call.id, "name": call.name, "arguments": call.text} for call in self.tool_calls
+            ]
+        return turn
 
 
 @dataclass(frozen=True, slots=True)

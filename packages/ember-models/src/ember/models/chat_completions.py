@@ -11,11 +11,11 @@ from typing import Any, Final, Literal, cast
 
 from ember.core.events import Usage
 
-from ._call import Call, EmbedCall
-from ._provider import Completion, Endpoint, HttpReply, HttpRequest, StreamDecoder, ToolCall, Vectors
+from ._call import Call, EmbedCall, Message, Tool, ToolCall
+from ._provider import Completion, Endpoint, HttpReply, HttpRequest, StreamDecoder, Vectors
 from ._sse import ServerEvent
 from ._vectors import vectors_in
-from .schemas import answer_text, schema_name, strict_schema, wanted_schema
+from .schemas import answer_text, schema_name, strict_schema, tool_schema, wanted_schema
 from .wire import (
     Fields,
     event_fields,
@@ -60,7 +60,7 @@ class ChatCompletions:
 
     def encode(self, call: Call, endpoint: Endpoint) -> HttpRequest:
         """Return the POST to `{base_url}/chat/completions` that asks for `call`."""
-        messages = [{"role": message.role, "content": message.content} for message in call.messages]
+        messages = [_message(message) for message in call.messages]
         if call.system is not None:
             messages.insert(0, {"role": "system", "content": call.system})
         # In the order of the official SDK, so that the bytes are the same as well.
@@ -77,6 +77,7 @@ class ChatCompletions:
             # Without this a stream ends without saying what it used.
             "stream_options": {"include_usage": True} if call.stream else None,
             "temperature": call.temperature,
+            "tools": [_tool(tool) for tool in call.tools] or None,
             "top_p": call.top_p,
         }
         given = {name: value for name, value in body.items() if value is not None}
@@ -191,7 +192,9 @@ class _ChatStream:
             model=self._model,
             finish_reason=reason,
             usage=chat_usage(self._usage),
-            tool_calls=tuple(ToolCall(**self._calls[place]) for place in sorted(self._calls)),
+            tool_calls=tuple(
+                ToolCall(call["id"], call["name"], call["text"]) for _, call in sorted(self._calls.items())
+            ),
         )
 
     def _final_reason(self) -> str | None:
@@ -215,12 +218,32 @@ class _ChatStream:
         place = part.get("index", 0)
         if not isinstance(place, int):
             raise malformed(part, "index", "a number")
-        call = self._calls.setdefault(place, {"id": "", "name": "", "arguments": ""})
+        call = self._calls.setdefault(place, {"id": "", "name": "", "text": ""})
         call["id"] = text_or_none(part, "id") or call["id"]
         if part.get("function") is not None:
             function = mapping(part, "function")
             call["name"] += text_or_none(function, "name") or ""
-            call["arguments"] += text_or_none(function, "arguments") or ""
+            call["text"] += text_or_none(function, "arguments") or ""
+
+
+def _message(message: Message) -> dict[str, Any]:
+    if message.role == "tool" and message.tool_call_id is not None:
+        return {"role": "tool", "tool_call_id": message.tool_call_id, "content": message.content}
+    if not message.tool_calls:
+        return {"role": message.role, "content": message.content}
+    calls = [
+        {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.text}}
+        for call in message.tool_calls
+    ]
+    return {"role": message.role, "content": message.content or None, "tool_calls": calls}
+
+
+def _tool(tool: Tool) -> dict[str, Any]:
+    schema, strict = tool_schema(tool)
+    function: dict[str, Any] = {"name": tool.name, "strict": strict, "parameters": schema}
+    if tool.description:
+        function["description"] = tool.description
+    return {"type": "function", "function": function}
 
 
 def _response_format(call: Call) -> Mapping[str, Any] | None:

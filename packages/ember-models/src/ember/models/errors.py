@@ -12,7 +12,10 @@
     ├── ProviderUnavailable                 the provider failed; `.retry_after` seconds   HTTP 408, 409, 5xx
     ├── ConnectionFailed (ConnectionError)  no connection, or it broke
     ├── ModelTimeout (TimeoutError)         the total deadline passed
+    ├── TooManySteps                        a model that went on calling tools; `.messages`
     └── InvalidResponse (ValueError)        an answer came that is not one
+        ├── SchemaMismatch                  ... does not fit the schema; `.text`, `.errors`
+        ├── ToolCallError                   ... calls a tool with arguments that do not fit; `.text`, `.errors`
         ├── ResponseTooLarge                ... larger than the body cap
         └── StreamIncomplete                ... a stream that ended before its end; `.partial_text`
 
@@ -21,7 +24,7 @@ Each carries `provider`, `model`, `status` and `request_id` where they are known
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from ember.core.errors import EmberError
 from ember.core.secrets import scrub
@@ -126,8 +129,54 @@ class ModelTimeout(ModelError, TimeoutError):
     advice = "timeout= (or models.timeout) sets the total seconds a call may take."
 
 
+class TooManySteps(ModelError):
+    """The model still called tools when the steps it was allowed were over. `messages` is the conversation so far."""
+
+    advice = "max_steps= says how many answers a run of tools may take."
+
+    def __init__(self, problem: str, *, messages: tuple[Any, ...] = (), **known: object) -> None:
+        super().__init__(problem, **known)  # type: ignore[arg-type]  # forwarded unchanged, checked by the callee
+        self.messages = messages
+
+
 class InvalidResponse(ModelError, ValueError):
     """The provider's answer is not one: wrong type, malformed, or of an unknown shape. Nothing of it was used."""
+
+
+class SchemaMismatch(InvalidResponse):
+    """The answer does not fit the schema that was asked for, and neither did those to the re-asks.
+
+    `text` is the last answer as the model wrote it, `errors` what is wrong with it, one line for each place, and
+    `finish_reason` why the model stopped: "length" if `max_tokens` cut the answer short.
+    """
+
+    advice = "The error's .text has the answer; reask= says how often the model is asked again."
+
+    def __init__(
+        self,
+        problem: str,
+        *,
+        text: str = "",
+        errors: tuple[str, ...] = (),
+        finish_reason: str | None = None,
+        **known: object,
+    ) -> None:
+        super().__init__(problem, **known)  # type: ignore[arg-type]  # forwarded unchanged, checked by the callee
+        self.text, self.errors = scrub(text), tuple(map(scrub, errors))
+        self.finish_reason = finish_reason
+
+
+class ToolCallError(InvalidResponse):
+    """The model called `tool` with arguments that do not fit, or there is no such tool.
+
+    `text` is the arguments as the model wrote them, `errors` what is wrong with them, one line for each place.
+    """
+
+    def __init__(self, tool: str, errors: tuple[str, ...] = (), *, text: str = "", **known: object) -> None:
+        said = "; ".join(errors)
+        super().__init__(f"the model's call of the tool {tool!r} is wrong: {said[:400]}.", **known)  # type: ignore[arg-type]  # as below
+        self.args = (tool, tuple(map(scrub, errors)))  # what unpickling calls this with
+        self.tool, self.errors, self.text = tool, tuple(map(scrub, errors)), scrub(text)
 
 
 class ResponseTooLarge(InvalidResponse):

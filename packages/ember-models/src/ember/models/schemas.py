@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Final, cast
 
 from . import errors
-from ._call import Call
+from ._call import Call, Tool
 
 Schema = Mapping[str, Any]
 
@@ -83,6 +83,19 @@ def strict_schema(schema: Schema) -> tuple[Schema, bool]:
     if _is_open(schema):
         return schema, False
     return cast("Schema", _closed(schema, schema, ())), True
+
+
+def tool_schema(tool: Tool) -> tuple[Schema, bool]:
+    """Return the schema of a tool's arguments, and whether it is in strict form.
+
+    A tool with parameters that may be left out stays as it is: in strict form the model would have to make them up.
+
+    >>> tool_schema(Tool("now"))
+    ({'type': 'object', 'properties': {}, 'additionalProperties': False, 'required': []}, True)
+    """
+    if set(tool.schema.get("properties", ())) - set(tool.schema.get("required", ())):
+        return tool.schema, False
+    return strict_schema(tool.schema)
 
 
 def _is_open(node: object) -> bool:

@@ -20,6 +20,7 @@ from ember.models.wire import json_request, refuse, reply_fields
 from ._message import completion
 from ._schema import accepted_schema
 from ._stream import MessageStream
+from ._turns import tool_fields, turns
 
 _VERSION: Final = "2026-10-21"
 # The current version refuses these on every model; the one before still has them, for the models that use them.
@@ -61,7 +62,7 @@ class Anthropic(BaseProvider):
         "claude-opus-4-5",
         "claude-haiku-4-5",
     )
-    supports: ClassVar[frozenset[str]] = frozenset({"stream", "schema", "choices"})
+    supports: ClassVar[frozenset[str]] = frozenset({"stream", "schema", "choices", "tools"})
     prices: ClassVar[str | None] = "anthropic"
 
     def encode(self, call: Call, endpoint: Endpoint) -> HttpRequest:
@@ -73,23 +74,17 @@ class Anthropic(BaseProvider):
             frequency_penalty=call.frequency_penalty,
             presence_penalty=call.presence_penalty,
         )
-        if any(message.role == "tool" for message in call.messages):
-            raise errors.UnsupportedError(
-                "Anthropic takes the result of a tool as a block of a user's message that names the tool's call. "
-                'Send such messages with extra={"messages": [...]}.',
-                provider=self.name,
-                model=call.model,
-            )
         schema = wanted_schema(call)
         # In the order of the official SDK, so that the bytes are the same as well.
         body: dict[str, Any] = {
             "max_tokens": _MAX_TOKENS if call.max_tokens is None else call.max_tokens,
-            "messages": [{"role": message.role, "content": message.content} for message in call.messages],
+            "messages": turns(call),
             "model": call.model,
             "output_config": None if schema is None else _json_format(call, schema),
             "stop_sequences": list(call.stop) or None,
             "stream": call.stream or None,
             "system": call.system,
+            "tools": [tool_fields(tool) for tool in call.tools] or None,
             "temperature": call.temperature,
             "top_p": call.top_p,
         }

@@ -5,8 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, cast
 
-from ember.models import Call, Completion, Endpoint, HttpReply, HttpRequest, ToolCall, Usage, errors
-from ember.models.schemas import answer_text, schema_name, strict_schema, wanted_schema
+from ember.models import (
+    Call,
+    Completion,
+    Endpoint,
+    HttpReply,
+    HttpRequest,
+    Message,
+    Tool,
+    ToolCall,
+    Usage,
+    errors,
+)
+from ember.models.schemas import answer_text, schema_name, strict_schema, tool_schema, wanted_schema
 from ember.models.wire import (
     Fields,
     json_request,
@@ -42,22 +53,16 @@ class Responses:
             frequency_penalty=call.frequency_penalty,
             presence_penalty=call.presence_penalty,
         )
-        if any(message.role == "tool" for message in call.messages):
-            raise errors.UnsupportedError(
-                "OpenAI takes the result of a tool together with the id of its call, which a message of role 'tool' "
-                'does not carry. Send it as an item of extra={"input": [...]}.',
-                provider="openai",
-                model=call.model,
-            )
         # In the order of the official SDK, so that the bytes are the same as well.
         body: dict[str, Any] = {
             "model": call.model,
             "stream": call.stream or None,
-            "input": [{"role": message.role, "content": message.content} for message in call.messages],
+            "input": [item for message in call.messages for item in _items(call, message)],
             "instructions": call.system,
             "max_output_tokens": call.max_tokens,
             "temperature": call.temperature,
             "text": _text_format(call),
+            "tools": [_tool(tool) for tool in call.tools] or None,
             "top_p": call.top_p,
         }
         given = {name: value for name, value in body.items() if value is not None}
@@ -155,6 +160,33 @@ def usage_of(usage: object) -> Usage:
         cache_write_tokens=tokens(inputs, "cache_write_tokens", of=used),
         reasoning_tokens=tokens(outputs, "reasoning_tokens", of=made),
     )
+
+
+def _items(call: Call, message: Message) -> list[dict[str, Any]]:
+    """Return what a turn is here: a message, the calls of tools each by itself, or the result of one."""
+    if message.role == "tool":
+        if message.tool_call_id is None:
+            raise errors.UnsupportedError(
+                "OpenAI takes the result of a tool with the id of its call: give the message its tool_call_id.",
+                provider="openai",
+                model=call.model,
+            )
+        return [{"type": "function_call_output", "call_id": message.tool_call_id, "output": message.content}]
+    calls = [
+        {"type": "function_call", "call_id": each.id, "name": each.name, "arguments": each.text}
+        for each in message.tool_calls
+    ]
+    if calls and not message.content:
+        return calls
+    return [{"role": message.role, "content": message.content}, *calls]
+
+
+def _tool(tool: Tool) -> dict[str, Any]:
+    schema, strict = tool_schema(tool)
+    function: dict[str, Any] = {"type": "function", "name": tool.name, "strict": strict, "parameters": schema}
+    if tool.description:
+        function["description"] = tool.description
+    return function
 
 
 def _text_format(call: Call) -> dict[str, Any] | None:

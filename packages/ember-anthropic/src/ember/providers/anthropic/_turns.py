@@ -1,0 +1,63 @@
+"""A conversation as the Messages API takes it: calls of tools and their results are blocks of turns."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from ember.models import Call, Message, Tool, errors
+
+
+def turns(call: Call) -> list[dict[str, Any]]:
+    """Return the turns of a call. The results of one answer's tools are all in the user's next turn, as the API wants.
+
+    Raises `UnsupportedError` for a result without the id of its call, and for arguments that are no JSON object.
+    """
+    made: list[dict[str, Any]] = []
+    results: list[dict[str, Any]] = []
+    for message in call.messages:
+        if message.role == "tool":
+            if not results:
+                made.append({"role": "user", "content": results})
+            results.append(_result(call, message))
+            continue
+        results = []
+        blocks = [_use(call, each.id, each.name, each.text) for each in message.tool_calls]
+        if blocks and message.content:
+            blocks.insert(0, {"type": "text", "text": message.content})
+        made.append({"role": message.role, "content": blocks or message.content})
+    return made
+
+
+def tool_fields(tool: Tool) -> dict[str, Any]:
+    """Return a tool as the API is told of it.
+
+    >>> tool_fields(Tool("now", "Say the time."))["input_schema"]
+    {'type': 'object', 'properties': {}}
+    """
+    fields: dict[str, Any] = {"name": tool.name, "description": tool.description, "input_schema": tool.schema}
+    return {name: value for name, value in fields.items() if value != ""}
+
+
+def _result(call: Call, message: Message) -> dict[str, Any]:
+    if message.tool_call_id is None:
+        raise _unsupported(
+            call, "takes the result of a tool with the id of its call: give the message its tool_call_id."
+        )
+    return {"type": "tool_result", "tool_use_id": message.tool_call_id, "content": message.content}
+
+
+def _use(call: Call, id: str, name: str, text: str) -> dict[str, Any]:
+    try:
+        arguments = json.loads(text or "{}")
+    except (ValueError, RecursionError):
+        arguments = None
+    if not isinstance(arguments, dict):
+        raise _unsupported(
+            call, f"takes the arguments of a tool's call as a JSON object, which those of {name!r} are not."
+        )
+    return {"type": "tool_use", "id": id, "name": name, "input": arguments}
+
+
+def _unsupported(call: Call, why: str) -> errors.UnsupportedError:
+    return errors.UnsupportedError(f"Anthropic {why}", provider="anthropic", model=call.model)

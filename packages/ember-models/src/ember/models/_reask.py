@@ -1,0 +1,88 @@
+"""An answer that does not fit the schema: the model is told what is wrong with it and asked again, a few times at most.
+
+All of it is one call: one deadline, one event, one sum of what was used.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from ember.core.events import Usage
+
+from ._call import Call, Message
+from ._provider import Completion
+from .errors import ModelTimeout, SchemaMismatch
+
+if TYPE_CHECKING:
+    from ._engine import Job
+
+DEFAULT_REASKS = 1
+"""How often a model is asked again when the call does not say: a second answer mostly fits, a third rarely helps."""
+
+_D = TypeVar("_D", int, Decimal)
+
+
+def value(parse: Callable[[str], Any], completion: Completion) -> Any:
+    """Return the value in the answer. Raises `SchemaMismatch`, which says so where the answer was cut short."""
+    try:
+        return parse(completion.text)
+    except SchemaMismatch as error:
+        error.finish_reason, error.request_id = completion.finish_reason, completion.request_id
+        if completion.finish_reason == "length":
+            error.problem = f"max_tokens cut the answer short, so {error.problem}"
+        raise
+
+
+def again(job: Job[Call], error: SchemaMismatch, seconds: float) -> Job[Call]:
+    """Return the call that asks `job`'s model again, `seconds` after the first was made; raise `error` if none is left.
+
+    An answer that was cut short would be cut again, and is final.
+    """
+    if job.reask < 1 or error.finish_reason == "length":
+        raise error
+    if seconds >= job.policy.timeout:
+        raise ModelTimeout(
+            f"no answer that fits within the {job.policy.timeout:g} s this call may take."
+        ) from None
+    # A turn without text is refused by vendors.
+    said = (Message("assistant", error.text),) if error.text.strip() else ()
+    call = replace(job.call, messages=(*job.call.messages, *said, Message("user", _told(job.call, error))))
+    return replace(job, call=call, reask=job.reask - 1, spent=seconds)
+
+
+def _told(call: Call, error: SchemaMismatch) -> str:
+    # The schema too: a server that ignores the field it was sent in would go by this.
+    listed = "".join(f"\n- {line}" for line in error.errors)
+    schema = json.dumps(call.schema, ensure_ascii=False, separators=(",", ":"), default=str)
+    wanted = f"Answer again, with JSON that fits it and nothing else: {schema}"
+    return f"That answer does not fit the schema:{listed}\n{wanted}"
+
+
+def summed(before: Usage | None, now: Usage) -> Usage:
+    """Return what several answers used in all; a count that one of them does not know is not known.
+
+    >>> summed(Usage(5, 2), Usage(7, None)).input_tokens, summed(Usage(5, 2), Usage(7, None)).output_tokens
+    (12, None)
+    """
+    if before is None:
+        return now
+    return Usage(
+        _sum(before.input_tokens, now.input_tokens),
+        _sum(before.output_tokens, now.output_tokens),
+        _sum(before.cached_input_tokens, now.cached_input_tokens),
+        _sum(before.cache_write_tokens, now.cache_write_tokens),
+        _sum(before.reasoning_tokens, now.reasoning_tokens),
+    )
+
+
+def summed_cost(answered: bool, before: Decimal | None, now: Decimal | None) -> Decimal | None:
+    """Return what several answers cost in all: `now` for the first, None once one of them has no price."""
+    return _sum(before, now) if answered else now
+
+
+def _sum(one: _D | None, other: _D | None) -> _D | None:
+    return None if one is None or other is None else one + other
