@@ -32,7 +32,7 @@ _UNSET: Final = ("", "FINISH_REASON_UNSPECIFIED")
 
 
 def completion(call: Call, body: Fields) -> Completion:
-    """Return the answer in a whole response. Raises `InvalidResponse` if it is none, `ContentFilterError` if blocked."""
+    """Return the answer in a whole response. Raises `InvalidResponse` if it is none, `ContentFilterError` if barred."""
     candidate = candidate_in(body)
     if candidate is None:
         raise malformed(body, "candidates", "a list with an answer in it")

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any
 
-from ._dialect import Answer, Dialect, Say, count, cut, required
+from ._dialect import Answer, BadRequest, Dialect, Say, count, cut, required, text_of
 from ._reply import Event
 
 
@@ -28,22 +28,26 @@ def embed(asked: Mapping[str, Any], say: Say) -> Answer:
     """Answer `POST .../models/NAME:batchEmbedContents` with 8 numbers per text, the same ones for the same text."""
     texts = [_text(required(request, "content")) for request in required(asked, "requests")]
     read = sum(map(count, texts))
-    embeddings = [{"values": [byte / 255 for byte in hashlib.sha256(text.encode()).digest()[:8]]} for text in texts]
+    embeddings = [
+        {"values": [byte / 255 for byte in hashlib.sha256(text.encode()).digest()[:8]]} for text in texts
+    ]
     return Answer({"embeddings": embeddings, "usageMetadata": {"promptTokenCount": read}}, read, 0)
 
 
 def _said(asked: Mapping[str, Any], say: Say) -> tuple[list[str], bool, int]:
     turns: list[Mapping[str, Any]] = required(asked, "contents")
     wanted: Mapping[str, Any] = asked.get("generationConfig") or {}
-    prompt = next((_text(turn) for turn in reversed(turns) if turn.get("role", "user") == "user"), "")
-    pieces, short = cut(say(prompt), wanted.get("maxOutputTokens"))
-    read = sum(count(_text(turn)) for turn in turns) + count(_text(asked.get("systemInstruction") or {}))
+    texts = [_text(turn) for turn in turns]
+    users = [text for text, turn in zip(texts, turns) if turn.get("role", "user") == "user"]
+    pieces, short = cut(say(users[-1] if users else ""), wanted.get("maxOutputTokens"))
+    read = sum(map(count, texts)) + count(_text(asked.get("systemInstruction") or {}))
     return pieces, short, read
 
 
-def _text(content: Mapping[str, Any]) -> str:
-    parts: list[Mapping[str, Any]] = content.get("parts") or []
-    return "".join(str(part.get("text", "")) for part in parts)
+def _text(content: Any) -> str:
+    if not isinstance(content, Mapping):
+        raise BadRequest("a content is an object with parts.")
+    return text_of(content.get("parts"))  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
 
 
 def _why(short: bool) -> str:
