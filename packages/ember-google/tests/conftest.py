@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import http.client
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import pytest
@@ -13,10 +13,7 @@ from ember.models import Completion, EventParser, HttpReply, HttpRequest, Stream
 from ember.models.testing import LocalServer
 from ember.models.testing.plugin import ember_home, no_network, server
 
-if TYPE_CHECKING:
-    from google.genai import Client
-
-__all__ = ["client", "ember_home", "no_network", "post", "server", "streamed"]
+__all__ = ["ember_home", "no_network", "post", "sdk", "server", "streamed"]
 
 KEY: Final = "AIza-local-0123456789abcdef"
 
@@ -25,14 +22,17 @@ Streamed = Callable[[StreamDecoder, HttpRequest], tuple[list[str], Completion]]
 
 
 @pytest.fixture
-def client(server: LocalServer) -> Iterator[Client]:
-    """The official SDK, pointed at the server. Tests that need it are skipped where it is not installed."""
+def sdk(server: LocalServer) -> Iterator[Any]:
+    """The official SDK's `client.models`, pointed at the server. Without the SDK, tests that need it are skipped.
+
+    Its types are given up: they name those of an image library that is not installed here.
+    """
     pytest.importorskip("google.genai", reason="the oracle is the extra [sdk]")
     from google.genai import Client
     from google.genai.types import HttpOptions
 
     with Client(api_key=KEY, http_options=HttpOptions(base_url=server.url)) as made:
-        yield made
+        yield made.models
 
 
 @pytest.fixture

@@ -24,8 +24,7 @@ from ember.models.testing import LocalServer
 from ember.providers.google import Google
 
 if TYPE_CHECKING:
-    from google.genai import Client
-    from google.genai.types import GenerateContentResponse
+    from google.genai.types import EmbedContentResponse, GenerateContentResponse
 
 HI: Final = (Message("user", "Hi"),)
 CALL: Final = Call("gemini-2.5-flash", HI)
@@ -145,16 +144,16 @@ def endpoint(server: LocalServer) -> Endpoint:
 
 @pytest.mark.parametrize("case", WHOLE)
 def test_a_whole_answer_reads_the_same(
-    case: str, server: LocalServer, client: Client, post: Callable[[HttpRequest], HttpReply]
+    case: str, server: LocalServer, sdk: Any, post: Callable[[HttpRequest], HttpReply]
 ) -> None:
     server.replies(json=WHOLE[case])
-    theirs = client.models.generate_content(model=CALL.model, contents="Hi")
+    theirs: GenerateContentResponse = sdk.generate_content(model=CALL.model, contents="Hi")
     ours = Google().decode(CALL, post(Google().encode(CALL, endpoint(server))))
     assert_same_answer(ours, theirs)
     assert ours.raw == WHOLE[case]
 
 
-def test_the_sdk_has_no_finish_reason_that_is_not_considered_here(client: Client) -> None:
+def test_the_sdk_has_no_finish_reason_that_is_not_considered_here(sdk: Any) -> None:
     from google.genai.types import FinishReason
 
     own_words = {
@@ -213,12 +212,12 @@ def test_a_stream_reads_the_same_however_its_bytes_are_split(
     case: str,
     size: int,
     server: LocalServer,
-    client: Client,
+    sdk: Any,
     streamed: Callable[[StreamDecoder, HttpRequest], tuple[list[str], Completion]],
 ) -> None:
     server.replies(sse=streamed_response(STREAMS[case]), chunk=size, crlf=size == 3)
     # The SDK gives the chunks; it has no sum of its own.
-    chunks = list(client.models.generate_content_stream(model=CALL.model, contents="Hi"))
+    chunks: list[GenerateContentResponse] = list(sdk.generate_content_stream(model=CALL.model, contents="Hi"))
     # It takes a comment between events for JSON, and fails.
     server.replies(sse=streamed_response(STREAMS[case]), chunk=size, crlf=size == 3, comments=size == 7)
     call = Call(CALL.model, HI, stream=True)
@@ -239,7 +238,7 @@ def test_a_stream_reads_the_same_however_its_bytes_are_split(
 
 
 def test_embeddings_read_the_same(
-    server: LocalServer, client: Client, post: Callable[[HttpRequest], HttpReply]
+    server: LocalServer, sdk: Any, post: Callable[[HttpRequest], HttpReply]
 ) -> None:
     values = [[0.1, -2, 3e-12], [1, 0.5, 7]]
     server.replies(
@@ -248,7 +247,7 @@ def test_embeddings_read_the_same(
             "usageMetadata": {"promptTokenCount": 9, "totalTokenCount": 9},
         }
     )
-    theirs = client.models.embed_content(model="gemini-embedding-001", contents=["a", "b"])
+    theirs: EmbedContentResponse = sdk.embed_content(model="gemini-embedding-001", contents=["a", "b"])
     call = EmbedCall("gemini-embedding-001", ("a", "b"))
     ours = Google().decode_embed(call, post(Google().encode_embed(call, endpoint(server))))
     assert theirs.embeddings and theirs.usage_metadata
@@ -258,12 +257,12 @@ def test_embeddings_read_the_same(
 
 @pytest.mark.parametrize("status", [400, 403, 404, 429, 500, 503])
 def test_an_error_reads_the_same(
-    status: int, server: LocalServer, client: Client, post: Callable[[HttpRequest], HttpReply]
+    status: int, server: LocalServer, sdk: Any, post: Callable[[HttpRequest], HttpReply]
 ) -> None:
     from google.genai.errors import APIError
 
     server.replies(status, text="Something is wrong")
     with pytest.raises(APIError) as theirs:
-        client.models.generate_content(model=CALL.model, contents="Hi")
+        sdk.generate_content(model=CALL.model, contents="Hi")
     ours = Google().explain(post(Google().encode(CALL, endpoint(server))))
     assert (ours.status, ours.problem) == (theirs.value.code, theirs.value.message)

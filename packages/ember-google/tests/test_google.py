@@ -106,7 +106,11 @@ def test_what_a_tool_found_is_refused_with_a_way_to_send_it() -> None:
 
 
 def test_vendor_fields_add_to_what_the_call_says_and_win_over_it() -> None:
-    extra = {"generationConfig": {"topK": 5, "temperature": 1.0}, "contents": [], "cachedContent": "c"}
+    extra: dict[str, Any] = {
+        "generationConfig": {"topK": 5, "temperature": 1.0},
+        "contents": [],
+        "cachedContent": "c",
+    }
     call = Call(CALL.model, CALL.messages, temperature=0.5, max_tokens=9, extra=extra)
     assert json.loads(Google().encode(call, HERE).body) == {
         "contents": [],

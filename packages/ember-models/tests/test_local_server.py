@@ -148,9 +148,16 @@ def test_the_gemini_api_embeds_each_text_by_itself(client: Client) -> None:
     assert (len(cat), answer["usageMetadata"]) == (8, {"promptTokenCount": 4})
 
 
-@pytest.mark.parametrize(
-    "body", [{}, {"contents": []}, {"contents": ["Hi"]}, {"contents": [{"parts": 3}]}, {"requests": [{}]}]
-)
+NO_CONTENTS: list[dict[str, Any]] = [
+    {},
+    {"contents": []},
+    {"contents": ["Hi"]},
+    {"contents": [{"parts": 3}]},
+    {"requests": [{}]},
+]
+
+
+@pytest.mark.parametrize("body", NO_CONTENTS)
 @pytest.mark.parametrize("method", ["generateContent", "streamGenerateContent", "batchEmbedContents"])
 def test_contents_that_are_none_are_refused_in_googles_words(client: Client, body: Any, method: str) -> None:
     answer = client.post(f"{GEMINI}:{method}", body)

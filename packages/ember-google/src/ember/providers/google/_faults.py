@@ -17,11 +17,12 @@ _KEY_REASONS: Final = ("API_KEY_INVALID", "API_KEY_EXPIRED")
 def unwrapped(reply: HttpReply) -> tuple[HttpReply, Fields]:
     """Return a reply whose body is the error object, and what is in it; some of Google's servers send a list of one."""
     try:
-        body: Any = json.loads(reply.body)
+        body: object = json.loads(reply.body)
     except (ValueError, RecursionError):
         return reply, {}
-    if isinstance(body, list) and len(cast("list[object]", body)) == 1:
-        body = body[0]
+    listed = cast("list[object]", body) if isinstance(body, list) else []
+    if len(listed) == 1:
+        body = listed[0]
         reply = HttpReply(reply.status, reply.headers, json.dumps(body).encode())
     return reply, _object(_object(body).get("error"))
 
