@@ -20,8 +20,7 @@ def unwrapped(reply: HttpReply) -> tuple[HttpReply, Fields]:
         body: object = json.loads(reply.body)
     except (ValueError, RecursionError):
         return reply, {}
-    listed = cast("list[object]", body) if isinstance(body, list) else []
-    if len(listed) == 1:
+    if len(listed := _list(body)) == 1:
         body = listed[0]
         reply = HttpReply(reply.status, reply.headers, json.dumps(body).encode())
     return reply, _object(_object(body).get("error"))
@@ -76,9 +75,11 @@ def refined(error: errors.ModelError, fields: Fields) -> errors.ModelError:
 
 
 def _details(fields: Fields, name: str) -> Iterator[Fields]:
-    listed: Any = fields.get(name)
-    for item in cast("list[object]", listed) if isinstance(listed, list) else ():
-        yield _object(item)
+    return map(_object, _list(fields.get(name)))
+
+
+def _list(value: object) -> list[object]:
+    return cast("list[object]", value) if isinstance(value, list) else []
 
 
 def _object(value: object) -> Fields:
