@@ -18,11 +18,11 @@ def unwrapped(reply: HttpReply) -> tuple[HttpReply, Fields]:
     """Return a reply whose body is the error object, and what is in it; some of Google's servers send a list of one."""
     try:
         body: object = json.loads(reply.body)
+        if len(listed := _list(body)) == 1:
+            body = listed[0]
+            reply = HttpReply(reply.status, reply.headers, json.dumps(body).encode())
     except (ValueError, RecursionError):
         return reply, {}
-    if len(listed := _list(body)) == 1:
-        body = listed[0]
-        reply = HttpReply(reply.status, reply.headers, json.dumps(body).encode())
     return reply, _object(_object(body).get("error"))
 
 
