@@ -85,7 +85,7 @@ def test_no_vendor_sdk_and_no_stranger_comes_along(part: Installation) -> None:
         "ember-models",
         "ember-anthropic",
     }
-    assert names.isdisjoint({"openai", "anthropic", "jax", "numpy", "pytest"})
+    assert names.isdisjoint({"openai", "anthropic", "google-genai", "jax", "numpy", "pytest"})
 
 
 def test_what_is_not_installed_says_how_to_install_it(part: Installation) -> None:
@@ -144,5 +144,5 @@ def test_everything_installs_together_and_each_provider_is_found(everything: Ins
     )
     assert found.split("\n") == [
         " ".join(sorted(dist.name for dist in distributions())),
-        "anthropic local openai",
+        "anthropic google local openai",
     ]

@@ -18,8 +18,8 @@ KEY = "sk-0123456789abcdef"
 
 @pytest.fixture
 def vendors(ember_home: Path, server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> LocalServer:
-    """OpenAI and Anthropic, on this machine."""
-    for vendor, path in (("OPENAI", "/v1"), ("ANTHROPIC", "")):
+    """OpenAI, Anthropic and Google, on this machine."""
+    for vendor, path in (("OPENAI", "/v1"), ("ANTHROPIC", ""), ("GOOGLE", "")):
         monkeypatch.setenv(f"{vendor}_API_KEY", f"{KEY}-{vendor.lower()}")
         monkeypatch.setenv(f"{vendor}_BASE_URL", f"{server.url}{path}")
     return server
@@ -27,13 +27,15 @@ def vendors(ember_home: Path, server: LocalServer, monkeypatch: pytest.MonkeyPat
 
 def test_one_line_calls_the_vendor_that_the_name_belongs_to(vendors: LocalServer) -> None:
     assert models("gpt-4", "Hello world") == models("claude-3-opus", "Hello world") == "Hello world"
-    first, second = vendors.requests
+    assert models("gemini-pro", "Hello world") == "Hello world"
+    first, second, third = vendors.requests
     assert (first.path, first.json["model"], first.key) == ("/v1/chat/completions", "gpt-4", f"{KEY}-openai")
     assert (second.path, second.json["model"], second.key) == (
         "/v1/messages",
         "claude-3-opus",
         f"{KEY}-anthropic",
     )
+    assert (third.path, third.key) == ("/v1/models/gemini-pro:generateContent", f"{KEY}-google")
 
 
 def test_an_instance_keeps_its_temperature(vendors: LocalServer) -> None:
@@ -70,14 +72,17 @@ def test_tasks_with_different_models_reach_different_vendors(vendors: LocalServe
     async def main() -> list[str]:
         return list(
             await asyncio.gather(
-                task_with_context("gpt-4", "Hello"), task_with_context("claude-3-opus", "World")
+                task_with_context("gpt-4", "Hello"),
+                task_with_context("claude-3-opus", "World"),
+                task_with_context("gemini-pro", "Async"),
             )
         )
 
-    assert asyncio.run(main()) == ["Hello", "World"]
-    assert {(r.path, r.json["model"]) for r in vendors.requests} == {
+    assert asyncio.run(main()) == ["Hello", "World", "Async"]
+    assert {(r.path, r.json.get("model")) for r in vendors.requests} == {
         ("/v1/chat/completions", "gpt-4"),
         ("/v1/messages", "claude-3-opus"),
+        ("/v1/models/gemini-pro:generateContent", None),
     }
 
 

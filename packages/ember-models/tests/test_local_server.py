@@ -18,6 +18,8 @@ HELLO = {
     "model": "gpt-4o",
     "messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Say hi"}],
 }
+GEMINI = "/v1/models/gemini-pro"
+CONTENTS = {"contents": [{"role": "user", "parts": [{"text": "Say "}, {"text": "hi"}]}]}
 CLAUDE = {"model": "claude-sonnet-4", "max_tokens": 100, "messages": [{"role": "user", "content": "Say hi"}]}
 
 
@@ -118,6 +120,49 @@ def test_the_messages_api_answers_whole_and_as_a_stream(client: Client) -> None:
     )
     assert (events[0]["type"], events[-1]["type"]) == ("message_start", "message_stop")
     assert events[-2]["usage"] == {"output_tokens": 2}
+
+
+def test_the_gemini_api_answers_whole_and_as_a_stream(client: Client) -> None:
+    asked = {**CONTENTS, "systemInstruction": {"parts": [{"text": "Be brief."}]}}
+    whole = client.post(f"{GEMINI}:generateContent", asked)
+    assert whole.json["candidates"][0]["content"]["parts"] == [{"text": "Say hi"}]
+    counts = {"promptTokenCount": 4, "candidatesTokenCount": 2, "totalTokenCount": 6}
+    assert whole.json["usageMetadata"] == counts
+    assert set(whole.headers) == {"content-type", "content-length"}
+    events = client.post(f"{GEMINI}:streamGenerateContent?alt=sse", asked).events
+    pieces = [event["candidates"][0] for event in events]
+    assert "".join(piece["content"]["parts"][0]["text"] for piece in pieces) == "Say hi"
+    assert [piece.get("finishReason") for piece in pieces] == [None, None, "STOP"]
+    assert events[-1]["usageMetadata"] == counts
+    silent = client.post(
+        f"{GEMINI}:generateContent", {**CONTENTS, "generationConfig": {"maxOutputTokens": 0}}
+    )
+    assert silent.json["usageMetadata"] == {"promptTokenCount": 2, "totalTokenCount": 2}
+
+
+def test_the_gemini_api_embeds_each_text_by_itself(client: Client) -> None:
+    requests = [{"content": {"parts": [{"text": text}]}} for text in ("cat", "a dog", "cat")]
+    answer = client.post(f"{GEMINI}:batchEmbedContents", {"requests": requests}).json
+    cat, dog, again = (each["values"] for each in answer["embeddings"])
+    assert cat == again != dog
+    assert (len(cat), answer["usageMetadata"]) == (8, {"promptTokenCount": 4})
+
+
+NO_CONTENTS: list[dict[str, Any]] = [
+    {},
+    {"contents": []},
+    {"contents": ["Hi"]},
+    {"contents": [{"parts": 3}]},
+    {"requests": [{}]},
+]
+
+
+@pytest.mark.parametrize("body", NO_CONTENTS)
+@pytest.mark.parametrize("method", ["generateContent", "streamGenerateContent", "batchEmbedContents"])
+def test_contents_that_are_none_are_refused_in_googles_words(client: Client, body: Any, method: str) -> None:
+    answer = client.post(f"{GEMINI}:{method}", body)
+    assert (answer.status, answer.json["error"]["status"]) == (400, "INVALID_ARGUMENT")
+    assert answer.json["error"]["code"] == 400
 
 
 def test_an_answer_is_cut_at_the_tokens_asked_for(client: Client) -> None:

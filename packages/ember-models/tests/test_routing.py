@@ -71,6 +71,7 @@ ADVICE = [
     ("gpt-4o", r"'openai' would: `pip install ember-openai`.*packages/ember-openai"),
     ("openai/gpt-4o", "pip install ember-openai"),
     ("claude-sonnet-5", "pip install ember-anthropic"),
+    ("gemini-pro", "pip install ember-google"),
     ("smollm2", "pip install ember-llamacpp"),
     ("acme-smal", "Did you mean 'acme-small'"),
     ("acem/acme-small", "Did you mean 'acme/acme-small'"),

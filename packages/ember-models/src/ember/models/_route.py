@@ -25,6 +25,7 @@ DEFAULT_PROVIDER: Final = "local"
 _FAMILIES: Final = {
     "openai": ("ember-openai", ("gpt-*", "chatgpt-*", "o1*", "o3*", "o4*", "text-embedding-*")),
     "anthropic": ("ember-anthropic", ("claude-*",)),
+    "google": ("ember-google", ("gemini-*",)),
     "local": ("ember-llamacpp", ("smollm2",)),
 }
 

@@ -32,11 +32,11 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """An API: how it answers, how it words an error, and which header carries its request id."""
+    """An API: how it answers, how it words an error, and which header carries its request id ("": none does)."""
 
     answer: Callable[[Mapping[str, Any], Say], Answer]
     error: Callable[[int, str], dict[str, Any]]
-    id_header: str
+    id_header: str = ""
 
 
 _WORD = re.compile(r"\S+\s*|\s+")

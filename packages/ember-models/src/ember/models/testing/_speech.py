@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any, cast
 
-from . import _anthropic, _openai
+from . import _anthropic, _google, _openai
 from ._dialect import BadRequest, Dialect, Say
 from ._frames import Content, Frames, frames
 from ._record import Request
@@ -16,6 +16,9 @@ DIALECTS: dict[str, Dialect] = {
     "/responses": _openai.RESPONSES,
     "/embeddings": _openai.EMBEDDINGS,
     "/messages": _anthropic.MESSAGES,
+    ":generateContent": _google.GENERATE,
+    ":streamGenerateContent": _google.STREAM,
+    ":batchEmbedContents": _google.EMBED,
 }
 """By the end of the path."""
 
@@ -39,7 +42,7 @@ def speak(
     """Return what goes back for `request`, the server's `number`-th."""
     wanted = script or _BY_ITSELF
     head = {"content-type": _JSON}
-    if dialect is not None:
+    if dialect is not None and dialect.id_header:
         head[dialect.id_header] = f"req_{number}"
     bill: tuple[int, int] | None = None
     content: Content

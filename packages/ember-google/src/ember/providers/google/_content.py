@@ -1,0 +1,147 @@
+"""A `GenerateContentResponse`: the parts of its first candidate, why the model stopped, and what it used."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, cast
+
+from ember.models import Call, Completion, ToolCall, Usage, errors
+from ember.models.schemas import answer_text
+from ember.models.wire import Fields, malformed, mapping, sequence, text, text_or_none, tokens
+
+from ._faults import raise_error_in
+
+_REASONS: Final[Mapping[str, str]] = {
+    "STOP": "stop",
+    "MAX_TOKENS": "length",
+    "CONTINUATION": "length",
+    "SAFETY": "content_filter",
+    "RECITATION": "content_filter",
+    "BLOCKLIST": "content_filter",
+    "PROHIBITED_CONTENT": "content_filter",
+    "SPII": "content_filter",
+    "ESCALATION": "content_filter",
+    "MODEL_ARMOR": "content_filter",
+    "IMAGE_SAFETY": "content_filter",
+    "IMAGE_PROHIBITED_CONTENT": "content_filter",
+    "IMAGE_RECITATION": "content_filter",
+}
+# What an enumeration says that has not been set.
+_UNSET: Final = ("", "FINISH_REASON_UNSPECIFIED")
+
+
+def completion(call: Call, body: Fields) -> Completion:
+    """Return the answer in a whole response. Raises `InvalidResponse` if it is none, `ContentFilterError` if barred."""
+    candidate = candidate_in(body)
+    if candidate is None:
+        raise malformed(body, "candidates", "a list with an answer in it")
+    said, calls = parts_of(candidate)
+    reason = finish_reason(stop_word(candidate), bool(calls))
+    # No content at all is an answer only where something else explains it.
+    if reason is None and not said and not calls:
+        raise malformed(candidate, "content", "an answer")
+    return Completion(
+        text=answer_text(call, said, reason),
+        model=text_or_none(body, "modelVersion") or call.model,
+        finish_reason=reason,
+        usage=usage_of(body.get("usageMetadata")),
+        request_id=text_or_none(body, "responseId"),
+        tool_calls=tuple(calls),
+        raw=body,
+    )
+
+
+def candidate_in(body: Fields) -> Fields | None:
+    """Return the first candidate, None if there is none. Raises the error that stands in its place."""
+    raise_error_in(body)
+    candidates: Sequence[Fields] = () if body.get("candidates") is None else sequence(body, "candidates")
+    # Where several were asked for by `extra`, a stream tells them in turn; those after the first are only in `raw`.
+    for candidate in candidates:
+        if candidate.get("index", 0) == 0:
+            return candidate
+    if not candidates and body.get("promptFeedback") is not None:
+        feedback = mapping(body, "promptFeedback")
+        if (why := text_or_none(feedback, "blockReason")) is not None:
+            failure = errors.ContentFilterError(f"the prompt was blocked: {why[:200]}.")
+            failure.request_id = text_or_none(body, "responseId")
+            raise failure
+    return None
+
+
+def parts_of(candidate: Fields) -> tuple[str, list[ToolCall]]:
+    """Return the text that a candidate's parts say, and the functions they call."""
+    content: Fields = {} if candidate.get("content") is None else mapping(candidate, "content")
+    parts: Sequence[Fields] = () if content.get("parts") is None else sequence(content, "parts")
+    said: list[str] = []
+    calls: list[ToolCall] = []
+    for part in parts:
+        if part.get("thought") is True:
+            continue  # the model's thinking, or a summary of it
+        if "text" in part:
+            said.append(text(part, "text"))
+        elif "functionCall" in part:
+            calls.append(_tool_call(mapping(part, "functionCall")))
+        # Others are code that Google ran, and media.
+    return "".join(said), calls
+
+
+def stop_word(candidate: Fields) -> str | None:
+    """Return the API's word for why the model stopped, None if it has not."""
+    word = text_or_none(candidate, "finishReason")
+    return None if word in _UNSET else word
+
+
+def finish_reason(word: str | None, calls: bool = False) -> str | None:
+    """Return a finish reason in the words that all providers share, or as it is if there is none.
+
+    A model that calls functions has simply stopped, in Google's words.
+
+    >>> finish_reason("STOP"), finish_reason("STOP", calls=True), finish_reason("LANGUAGE"), finish_reason(None)
+    ('stop', 'tool_calls', 'LANGUAGE', None)
+    """
+    if word == "STOP" and calls:
+        return "tool_calls"
+    return None if word is None else _REASONS.get(word, word)
+
+
+def usage_of(usage: object) -> Usage:
+    """Return the tokens in a `usageMetadata` object.
+
+    Google counts the results of tools it ran beside the prompt, and thoughts beside the candidates; Ember's
+    `input_tokens` and `output_tokens` are all of them. A count of zero is left out of the object: an absent one is
+    zero where the total says so, and unknown elsewhere.
+
+    >>> usage_of({"promptTokenCount": 5, "candidatesTokenCount": 7, "thoughtsTokenCount": 20}).output_tokens
+    27
+    """
+    fields: Fields = cast("Fields", usage) if isinstance(usage, dict) else {}
+    prompt, made = tokens(fields, "promptTokenCount"), tokens(fields, "candidatesTokenCount")
+    tools, thoughts = _part(fields, "toolUsePromptTokenCount"), _part(fields, "thoughtsTokenCount")
+    total = tokens(fields, "totalTokenCount")
+    if fields.get("candidatesTokenCount") is None and None not in (prompt, tools, thoughts, total):
+        made = 0 if total == (prompt or 0) + (tools or 0) + (thoughts or 0) else None
+    read = None if prompt is None or tools is None else prompt + tools
+    wrote = None if made is None or thoughts is None else made + thoughts
+    return Usage(
+        input_tokens=read,
+        output_tokens=wrote,
+        cached_input_tokens=tokens(fields, "cachedContentTokenCount", of=read),
+        reasoning_tokens=tokens(fields, "thoughtsTokenCount", of=wrote),
+    )
+
+
+def _part(fields: Fields, name: str) -> int | None:
+    """Return a count that is there only if it is not zero."""
+    return 0 if fields.get(name) is None else tokens(fields, name)
+
+
+def _tool_call(fields: Fields) -> ToolCall:
+    """Return the call of a function; its arguments as JSON text, since the API sends them parsed."""
+    arguments: Any = fields.get("args")
+    if arguments is None:
+        arguments = {}
+    if not isinstance(arguments, dict):
+        raise malformed(fields, "args", "an object")
+    told = json.dumps(arguments, ensure_ascii=False, separators=(",", ":"))
+    return ToolCall(text_or_none(fields, "id") or "", text(fields, "name"), told)

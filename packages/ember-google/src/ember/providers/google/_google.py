@@ -1,0 +1,163 @@
+"""The provider: how a call is written for the Gemini API, and where it goes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, ClassVar, Final, cast
+from urllib.parse import quote
+
+from ember.models import (
+    BaseProvider,
+    Call,
+    Completion,
+    EmbedCall,
+    Endpoint,
+    HttpReply,
+    HttpRequest,
+    StreamDecoder,
+    Vectors,
+    errors,
+)
+from ember.models.schemas import wanted_schema
+from ember.models.wire import json_request, reply_fields
+
+from ._content import completion
+from ._embeddings import vectors
+from ._faults import refined, unwrapped
+from ._schema import accepted_schema
+from ._stream import ContentStream
+
+# The first is what the official SDK uses; the others have what is not stable yet.
+_VERSIONS: Final = ("v1", "v1beta", "v1alpha")
+
+
+class Google(BaseProvider):
+    """Gemini, by the Gemini API.
+
+    The key is looked for in GEMINI_API_KEY, then in GOOGLE_API_KEY; it travels in a header, never in a URL. `extra` is
+    merged into the request object by object, so that `{"generationConfig": {"topK": 5}}` adds to what the call's own
+    parameters put there. `providers.google.api` chooses the API's version: "v1", "v1beta" or "v1alpha".
+
+    >>> Google().serves("gemini-pro"), Google().serves("gemini-embedding-001")
+    (True, True)
+    """
+
+    name: ClassVar[str] = "google"
+    base_url: ClassVar[str] = "https://generativelanguage.googleapis.com"
+    key_variables: ClassVar[tuple[str, ...]] = ("GEMINI_API_KEY",)
+    model_patterns: ClassVar[tuple[str, ...]] = ("gemini-*",)
+    known_models: ClassVar[tuple[str, ...]] = (
+        "gemini-4-argon",
+        "gemini-3.8-flash",
+        "gemini-3.7-flash",
+        "gemini-3.6-flash",
+        "gemini-3.5-flash",
+        "gemini-3.5-flash-lite",
+        "gemini-3.1-pro-preview",
+        "gemini-3.1-flash-lite",
+        "gemini-2.5-pro",
+        "gemini-2.5-flash",
+        "gemini-2.5-flash-lite",
+        "gemini-pro-latest",
+        "gemini-flash-latest",
+        "gemini-flash-lite-latest",
+        "gemini-embedding-2",
+        "gemini-embedding-001",
+    )
+    supports: ClassVar[frozenset[str]] = frozenset({"stream", "schema", "choices", "embed"})
+    prices: ClassVar[str | None] = "google"
+
+    def encode(self, call: Call, endpoint: Endpoint) -> HttpRequest:
+        if any(message.role == "tool" for message in call.messages):
+            raise errors.UnsupportedError(
+                "Gemini takes the result of a tool as a part of a user's message that names the function. "
+                'Send such messages with extra={"contents": [...]}.',
+                provider=self.name,
+                model=call.model,
+            )
+        schema = wanted_schema(call)
+        config: dict[str, Any] = {
+            "temperature": call.temperature,
+            "topP": call.top_p,
+            "maxOutputTokens": call.max_tokens,
+            "stopSequences": list(call.stop) or None,
+            "presencePenalty": call.presence_penalty,
+            "frequencyPenalty": call.frequency_penalty,
+            "seed": call.seed,
+            "responseMimeType": None if schema is None else "application/json",
+            "responseJsonSchema": None if schema is None else accepted_schema(schema),
+        }
+        config = {name: value for name, value in config.items() if value is not None}
+        body: dict[str, Any] = {
+            "contents": [
+                _content(message.content, "model" if message.role == "assistant" else "user")
+                for message in call.messages
+            ],
+            "systemInstruction": None if call.system is None else _content(call.system),
+            "generationConfig": config or None,
+        }
+        body = {name: value for name, value in body.items() if value is not None}
+        method = "streamGenerateContent?alt=sse" if call.stream else "generateContent"
+        return _request(call.model, method, endpoint, _merged(body, call.extra))
+
+    def decode(self, call: Call, reply: HttpReply) -> Completion:
+        return completion(call, reply_fields(reply))
+
+    def decoder(self, call: Call) -> StreamDecoder:
+        return ContentStream(call)
+
+    def encode_embed(self, call: EmbedCall, endpoint: Endpoint) -> HttpRequest:
+        """Return the request for a vector per text; `extra` is merged into the request of each text."""
+        requests = [
+            _merged({"content": _content(text), "model": _resource(call.model)}, call.extra)
+            for text in call.texts
+        ]
+        return _request(call.model, "batchEmbedContents", endpoint, {"requests": requests})
+
+    def decode_embed(self, call: EmbedCall, reply: HttpReply) -> Vectors:
+        return vectors(call, reply_fields(reply))
+
+    def explain(self, reply: HttpReply) -> errors.ModelError:
+        """Return the error a reply stands for, as the details in Google's error bodies tell it more exactly.
+
+        A quota per day that is used up is a `QuotaError`: no wait that a call could make helps.
+        """
+        reply, fields = unwrapped(reply)
+        return refined(super().explain(reply), fields)
+
+
+def _content(text: str, role: str = "user") -> dict[str, Any]:
+    return {"parts": [{"text": text}], "role": role}
+
+
+def _resource(model: str) -> str:
+    """Return a model's full name; one that somebody has tuned is a resource of its own kind."""
+    return model if model.startswith(("models/", "tunedModels/")) else f"models/{model}"
+
+
+def _request(model: str, method: str, endpoint: Endpoint, body: Mapping[str, Any]) -> HttpRequest:
+    version = endpoint.options.get("api") or _VERSIONS[0]
+    if version not in _VERSIONS:
+        raise errors.UnsupportedError(
+            f"providers.google.api is {version!r}; the Gemini API has the versions {', '.join(_VERSIONS)}.",
+            provider="google",
+            model=model,
+        )
+    kind, _, name = _resource(model).partition("/")
+    url = f"{endpoint.base_url}/{version}/{kind}/{quote(name, safe='')}:{method}"
+    # As a bearer token the key would be taken for one of OAuth's, and refused.
+    headers = {} if endpoint.key is None else {"x-goog-api-key": endpoint.key.reveal()}
+    return json_request(url, replace(endpoint, key=None), body, headers)
+
+
+def _merged(body: Mapping[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `body` with `extra` in it: objects are merged with objects, anything else takes the other's place."""
+    merged = dict(body)
+    for name, value in extra.items():
+        known: Any = merged.get(name)
+        both = isinstance(known, dict) and isinstance(value, Mapping)
+        merged[name] = (
+            _merged(cast("dict[str, Any]", known), cast("Mapping[str, Any]", value)) if both else value
+        )
+    return merged

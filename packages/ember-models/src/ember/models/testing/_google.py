@@ -1,0 +1,89 @@
+"""Google's dialects: the Gemini API's content, whole and streamed, and embeddings."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+from ._dialect import Answer, BadRequest, Dialect, Say, count, cut, required, text_of
+from ._reply import Event
+
+
+def generate(asked: Mapping[str, Any], say: Say) -> Answer:
+    """Answer `POST .../models/NAME:generateContent`."""
+    pieces, short, read = _said(asked, say)
+    return Answer(_response("".join(pieces), read, len(pieces), _why(short)), read, len(pieces))
+
+
+def stream(asked: Mapping[str, Any], say: Say) -> Answer:
+    """Answer `POST .../models/NAME:streamGenerateContent?alt=sse`: the counts grow with every piece."""
+    pieces, short, read = _said(asked, say)
+    last = len(pieces)
+    events: list[Event] = [_response(piece, read, made) for made, piece in enumerate(pieces, 1)]
+    return Answer([*events, _response("", read, last, _why(short))], read, last)
+
+
+def embed(asked: Mapping[str, Any], say: Say) -> Answer:
+    """Answer `POST .../models/NAME:batchEmbedContents` with 8 numbers per text, the same ones for the same text."""
+    texts = [_text(required(request, "content")) for request in required(asked, "requests")]
+    read = sum(map(count, texts))
+    embeddings = [
+        {"values": [byte / 255 for byte in hashlib.sha256(text.encode()).digest()[:8]]} for text in texts
+    ]
+    return Answer({"embeddings": embeddings, "usageMetadata": {"promptTokenCount": read}}, read, 0)
+
+
+def _said(asked: Mapping[str, Any], say: Say) -> tuple[list[str], bool, int]:
+    turns: list[Mapping[str, Any]] = required(asked, "contents")
+    wanted: Mapping[str, Any] = asked.get("generationConfig") or {}
+    texts = [_text(turn) for turn in turns]
+    users = [text for text, turn in zip(texts, turns) if turn.get("role", "user") == "user"]
+    pieces, short = cut(say(users[-1] if users else ""), wanted.get("maxOutputTokens"))
+    read = sum(map(count, texts)) + count(_text(asked.get("systemInstruction") or {}))
+    return pieces, short, read
+
+
+def _text(content: Any) -> str:
+    if not isinstance(content, Mapping):
+        raise BadRequest("a content is an object with parts.")
+    return text_of(content.get("parts"))  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
+
+
+def _why(short: bool) -> str:
+    return "MAX_TOKENS" if short else "STOP"
+
+
+def _response(text: str, read: int, made: int, why: str | None = None) -> dict[str, Any]:
+    candidate: dict[str, Any] = {"content": {"parts": [{"text": text}], "role": "model"}, "index": 0}
+    if why is not None:
+        candidate["finishReason"] = why
+    counts = {"promptTokenCount": read, "candidatesTokenCount": made, "totalTokenCount": read + made}
+    return {
+        "candidates": [candidate],
+        # Protocol buffers leave a zero out.
+        "usageMetadata": {name: number for name, number in counts.items() if number},
+        "responseId": "resp_local",
+    }
+
+
+_STATUSES = {
+    400: "INVALID_ARGUMENT",
+    401: "UNAUTHENTICATED",
+    403: "PERMISSION_DENIED",
+    404: "NOT_FOUND",
+    429: "RESOURCE_EXHAUSTED",
+    500: "INTERNAL",
+    503: "UNAVAILABLE",
+    504: "DEADLINE_EXCEEDED",
+}
+
+
+def error(status: int, message: str) -> dict[str, Any]:
+    """Return the body of an error, as Google words it."""
+    return {"error": {"code": status, "message": message, "status": _STATUSES.get(status, "UNKNOWN")}}
+
+
+GENERATE = Dialect(generate, error)
+STREAM = Dialect(stream, error)
+EMBED = Dialect(embed, error)
