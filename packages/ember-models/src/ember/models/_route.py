@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from functools import lru_cache
@@ -25,6 +26,7 @@ _FAMILIES: Final = {
     "openai": ("ember-openai", ("gpt-*", "chatgpt-*", "o1*", "o3*", "o4*", "text-embedding-*")),
     "anthropic": ("ember-anthropic", ("claude-*",)),
     "local": ("ember-llamacpp", ("smollm2",)),
+    **dict.fromkeys(("ollama", "compatible", "vllm", "lmstudio", "llama-server"), ("ember-ollama", ())),
 }
 
 
@@ -201,15 +203,20 @@ def endpoint(provider: BaseProvider, context: EmberContext) -> tuple[Endpoint, s
     is none.
     """
     options = context.section(f"providers.{provider.name}")
-    base_url = str(options.get("base_url") or provider.base_url)
+    given, source = str(options.get("base_url") or ""), f"providers.{provider.name}.base_url"
+    for name in () if given else provider.url_variables:
+        if given := os.environ.get(name, "").strip():
+            source = name
+            break
+    base_url = provider.address(given) if given else provider.base_url
     if provider.transport is None:  # one that brings its own knows what its addresses mean
-        base_url = _base_url(base_url, provider.name)
-    if not provider.needs_key:
+        base_url = _base_url(base_url, source)
+    if not provider.needs_key and not provider.key_variables:
         return Endpoint(base_url, None, options), "no key is used"
     found = context.find_credential(provider.name, *provider.key_variables)
     if found is not None:
         return Endpoint(base_url, found.secret, options), f"the key came from {found.source}"
-    if base_url == provider.base_url:
+    if provider.needs_key and base_url == provider.base_url:
         variable = provider.key_variables[0] if provider.key_variables else None
         looked = ("the runtime context", "the environment", "config.yaml", "credentials.yaml")
         raise CredentialNotFound(provider.name, looked, variable)
@@ -218,13 +225,17 @@ def endpoint(provider: BaseProvider, context: EmberContext) -> tuple[Endpoint, s
 
 
 @lru_cache(maxsize=64)
-def _base_url(url: str, provider: str) -> str:
+def _base_url(url: str, source: str) -> str:
+    if not url:
+        raise ConfigError(
+            f"{source} is not set, and there is no default. Set it to the server's https://host/path."
+        )
     try:
         parts = urlsplit(url)
         _ = parts.port
     except ValueError:  # its text may show a password
         raise ConfigError(
-            f"providers.{provider}.base_url has a host or a port that is none. Write it as https://host/path."
+            f"{source} has a host or a port that is none. Write it as https://host/path."
         ) from None
     problem = ""
     if parts.scheme not in ("http", "https") or not parts.hostname:
@@ -235,7 +246,5 @@ def _base_url(url: str, provider: str) -> str:
         problem = "holds white space or control characters"
     if problem:
         shown = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
-        raise ConfigError(
-            f"providers.{provider}.base_url = {shown!r} {problem}. Write it as https://host/path."
-        )
+        raise ConfigError(f"{source} = {shown!r} {problem}. Write it as https://host/path.")
     return url.rstrip("/")
