@@ -144,5 +144,5 @@ def test_everything_installs_together_and_each_provider_is_found(everything: Ins
     )
     assert found.split("\n") == [
         " ".join(sorted(dist.name for dist in distributions())),
-        "anthropic local openai",
+        "anthropic compatible llama-server lmstudio local ollama openai vllm",
     ]
