@@ -26,7 +26,7 @@ def write(home: Path, name: str, text: str) -> Path:
 def test_without_files_the_defaults_hold(home: Path) -> None:
     assert get_context().get_config("models.default") is None
     assert get_context().get_config("models.default", "gpt-3.5-turbo") == "gpt-3.5-turbo"
-    assert get_context().section("models") == {"timeout": 600.0, "aliases": {}}
+    assert get_context().section("models") == {"timeout": 600.0, "max_retries": 2, "aliases": {}}
     assert not home.exists()
 
 
@@ -69,7 +69,7 @@ def test_inner_blocks_inherit_deeply_from_outer_ones(home: Path) -> None:
 def test_none_in_a_block_takes_a_setting_away_down_to_its_default(home: Path) -> None:
     write(home, "config.yaml", "models:\n  max_tokens: 100\n  timeout: 5\n  aliases: {a: b}\n")
     with with_context(models={"max_tokens": None, "timeout": None, "aliases": {"a": None}}) as inner:
-        assert inner.section("models") == {"timeout": 600.0, "aliases": {}}
+        assert inner.section("models") == {"timeout": 600.0, "max_retries": 2, "aliases": {}}
         assert inner.get_config("models.max_tokens", 7) == 7
         with with_context(models={"max_tokens": 3}) as innermost:
             assert innermost.get_config("models.max_tokens") == 3
@@ -107,7 +107,7 @@ def test_setting_none_takes_a_key_out_of_the_configuration(home: Path) -> None:
 
 def test_a_key_with_nothing_behind_it_in_a_file_is_not_set(home: Path) -> None:
     write(home, "config.yaml", "models:\n  timeout:\n  default:\nproviders:\n")
-    assert get_context().section("models") == {"timeout": 600.0, "aliases": {}}
+    assert get_context().section("models") == {"timeout": 600.0, "max_retries": 2, "aliases": {}}
     assert get_context().get_config("providers.openai.base_url") is None
 
 

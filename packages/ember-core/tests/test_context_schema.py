@@ -143,7 +143,12 @@ def test_setting_a_mapping_merges_it(home: Path) -> None:
     ctx = get_context()
     ctx.set_config("models.aliases", {"a": "x", "b": "y"})
     ctx.set_config("models", {"aliases": {"b": "z"}, "seed": 1})
-    assert ctx.section("models") == {"timeout": 600.0, "seed": 1, "aliases": {"a": "x", "b": "z"}}
+    assert ctx.section("models") == {
+        "timeout": 600.0,
+        "max_retries": 2,
+        "seed": 1,
+        "aliases": {"a": "x", "b": "z"},
+    }
     ctx.set_config("models.aliases", None)
     assert ctx.section("models")["aliases"] == {}
     ctx.set_config("models.aliases.c", "w")
@@ -170,7 +175,12 @@ def test_a_key_kept_in_the_wrong_place_of_a_file_is_an_error_that_says_the_right
 def test_an_unknown_key_in_a_file_is_warned_of_once_and_ignored(home: Path) -> None:
     path = write(home, "models:\n  temprature: 1\n  seed: 3\nmodles: {default: x}\n")
     with pytest.warns(ConfigWarning) as warned:
-        assert get_context().section("models") == {"timeout": 600.0, "aliases": {}, "seed": 3}
+        assert get_context().section("models") == {
+            "timeout": 600.0,
+            "max_retries": 2,
+            "aliases": {},
+            "seed": 3,
+        }
     assert [str(warning.message) for warning in warned] == [
         f"{path}:2: Ember has no configuration key 'models.temprature'. Did you mean 'models.temperature'? "
         f"It is ignored.",

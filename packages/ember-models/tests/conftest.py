@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from ember.context import get_context
 from ember.models.testing import LocalServer
 from ember.models.testing.plugin import (
     ember_home as ember_home,
@@ -34,7 +35,10 @@ def acme(server: LocalServer, ember_home: Path, monkeypatch: pytest.MonkeyPatch)
     for name in ("ACME", "EVERYTHING", "OPENAI"):
         monkeypatch.setenv(f"{name}_BASE_URL", f"{server.url}/v1")
     register(Acme, Everything, Parrot)
+    # One attempt a call, so that a test sees what that attempt does; test_retry and test_limits say otherwise.
+    get_context().set_config("models.max_retries", 0)
     yield server
+    get_context().reload(discard=True)
     for provider in (Acme, Everything, Parrot):
         if provider.name in ModelRegistry.names():
             ModelRegistry.unregister(provider.name)

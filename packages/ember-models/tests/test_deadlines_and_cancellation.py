@@ -14,6 +14,7 @@ from subprocess import CompletedProcess
 from typing import Any
 
 import pytest
+from acme import KEY
 
 from ember.api import models
 from ember.context import with_context
@@ -72,7 +73,7 @@ def test_the_deadline_holds_while_connecting(acme: LocalServer) -> None:
             clog.connect_ex(deaf.getsockname())
         url = f"http://127.0.0.1:{deaf.getsockname()[1]}/v1"
         with (
-            with_context(providers={"acme": {"base_url": url}}),
+            with_context(providers={"acme": {"base_url": url}}, credentials={"acme_api_key": KEY}),
             lasting(0.4, 1.0),
             pytest.raises(ModelTimeout),
         ):
@@ -170,7 +171,7 @@ def test_a_call_cancelled_while_connecting_ends_at_once(acme: LocalServer) -> No
                 await task
 
         url = f"http://127.0.0.1:{deaf.getsockname()[1]}/v1"
-        with with_context(providers={"acme": {"base_url": url}}):
+        with with_context(providers={"acme": {"base_url": url}}, credentials={"acme_api_key": KEY}):
             asyncio.run(main())
         for clog in clogs:
             clog.close()

@@ -12,9 +12,9 @@ import pytest
 from acme import Acme
 from hypothesis import given, strategies as st
 
-from ember.context import create_context
+from ember.context import create_context, get_context
 from ember.core import events
-from ember.core.errors import ConfigError, NotRegistered
+from ember.core.errors import ConfigError, CredentialError, NotRegistered
 from ember.core.events import Event
 from ember.models import (
     BaseProvider,
@@ -210,6 +210,27 @@ def test_an_optional_key_is_sent_if_there_is_one(
     monkeypatch.setenv(variable, "shed-0123456789")
     models("shed/m", "Hi")
     assert shed.requests[-1].key == "shed-0123456789"
+
+
+def test_a_key_is_not_sent_where_a_vendors_variable_alone_points(
+    shed: LocalServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    get_context().set_config("credentials.shed_api_key", "shed-of-the-home-012345")
+    for ask in (lambda: models("shed/m", "Hi"), lambda: models.discover("shed")):
+        with pytest.raises(CredentialError, match="SHED_AT"):
+            ask()
+    assert not shed.requests
+    monkeypatch.setenv("SHED_TOKEN", "shed-0123456789")
+    models("shed/m", "Hi")
+    assert shed.requests[-1].key == "shed-0123456789"
+
+
+def test_an_address_over_the_network_in_clear_is_refused_until_it_is_allowed(
+    shed: LocalServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SHED_AT", "http://192.0.2.1:8000/v1")
+    with pytest.raises(ConfigError, match=r"SHED_AT.*providers\.shed\.allow_http"):
+        models.discover("shed")
 
 
 # Streams of lines

@@ -122,8 +122,11 @@ def test_a_saved_key_is_used_by_a_process_that_starts_later(
     openai_like: LocalServer, script: Script, ember_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("OPENAI_API_KEY")
+    monkeypatch.delenv("OPENAI_BASE_URL")
     ctx = get_context()
     ctx.set_config("credentials.openai_api_key", "sk-prod-key")
+    # Beside its key: one from the environment would not be trusted with a key from the file.
+    ctx.set_config("providers.openai.base_url", f"{openai_like.url}/v1")
     ctx.save()
 
     done = script('register(OpenAILike)\nprint(models("gpt-4", "Hello"))')
@@ -194,7 +197,11 @@ def test_a_base_url_and_a_timeout_reach_the_call_from_every_layer(
     block = f"""
         from ember.context import create_context
         url = {acme.url!r} + "/from-context"
-        with create_context(models={{"timeout": 0.4}}, providers={{"everything": {{"base_url": url}}}}):
+        with create_context(
+            models={{"timeout": 0.4}},
+            providers={{"everything": {{"base_url": url}}}},
+            credentials={{"everything_api_key": "sk-of-the-block"}},
+        ):
     """
     indented = "\n".join(f"    {line}" for line in call.splitlines())
     assert script(block + indented, EVERYTHING_BASE_URL=elsewhere).stdout == "timeout True\n"

@@ -13,6 +13,7 @@ from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
+from acme import KEY
 
 from ember.api import models
 from ember.context import with_context
@@ -75,7 +76,7 @@ def secure(certificate: Path) -> Iterator[str]:
 
 def test_a_certificate_signed_by_nobody_is_refused(acme: LocalServer, secure: str) -> None:
     with (
-        with_context(providers={"acme": {"base_url": secure}}),
+        with_context(providers={"acme": {"base_url": secure}}, credentials={"acme_api_key": KEY}),
         pytest.raises(ConnectionFailed, match="self-signed certificate") as caught,
     ):
         models("acme-small", "Hi")
@@ -122,7 +123,10 @@ def test_a_server_without_tls_is_no_secure_connection(acme: LocalServer) -> None
 
         threading.Thread(target=refuse, daemon=True).start()
         with (
-            with_context(providers={"acme": {"base_url": f"https://localhost:{plain.getsockname()[1]}/v1"}}),
+            with_context(
+                providers={"acme": {"base_url": f"https://localhost:{plain.getsockname()[1]}/v1"}},
+                credentials={"acme_api_key": KEY},
+            ),
             pytest.raises(ConnectionFailed, match=r"no secure connection.*handshake failed"),
         ):
             models("acme-small", "Hi")

@@ -167,6 +167,10 @@ def test_discovery_ends_on_time(served: LocalServer) -> None:
 
 
 def test_a_block_may_name_another_server(served: LocalServer) -> None:
-    with with_context(providers={"compatible": {"base_url": f"{served.url}/other"}}):
+    other = {"base_url": f"{served.url}/other"}
+    with with_context(providers={"compatible": other}, credentials={"compatible_api_key": "key-of-another"}):
         models("compatible/m", "Hi")
-    assert served.requests[-1].path == "/other/chat/completions"
+    assert (served.requests[-1].path, served.requests[-1].key) == (
+        "/other/chat/completions",
+        "key-of-another",
+    )

@@ -62,6 +62,14 @@ _MODELS: Final = Table(
         "timeout": Setting(
             float, 600.0, low=0.001, about="total seconds a call may take, all attempts included"
         ),
+        "max_retries": Setting(
+            int, 2, low=0, about="how often a call is made again after a failure that may pass"
+        ),
+        "max_concurrency": Setting(
+            int, low=1, about="the most calls under way at once to one model with one key"
+        ),
+        "rpm": Setting(float, low=1, about="requests a minute, to one model with one key"),
+        "tpm": Setting(float, low=1, about="tokens a minute, to one model with one key"),
         "aliases": Table(other=Setting(str, about="another name for a model")),
     }
 )
@@ -69,6 +77,11 @@ _PROVIDER: Final = Table(
     {
         "base_url": Setting(str, about="where the provider's API is"),
         "timeout": Setting(float, low=0.001, about="total seconds a call to this provider may take"),
+        "max_retries": Setting(int, low=0, about="as models.max_retries, for this provider"),
+        "max_concurrency": Setting(int, low=1, about="as models.max_concurrency, for this provider"),
+        "rpm": Setting(float, low=1, about="as models.rpm, for this provider"),
+        "tpm": Setting(float, low=1, about="as models.tpm, for this provider"),
+        "allow_http": Setting(bool, about="whether plain http:// may leave this machine"),
         "api": Setting(str, about="which of its APIs to speak, where a provider has several"),
     },
     other=ANYTHING,

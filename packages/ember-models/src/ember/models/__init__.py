@@ -26,4 +26,5 @@ from ._usage import Totals as Totals
 from ._version import __version__ as __version__
 
 if TYPE_CHECKING:  # for annotations; importing it for real would bring the engine, which the first call does
+    from ._attempts import Health as Health
     from ._stream import AsyncTextStream as AsyncTextStream, TextStream as TextStream

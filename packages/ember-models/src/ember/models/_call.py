@@ -54,15 +54,17 @@ class Sampling(TypedDict, total=False):
 class Params(Sampling, total=False):
     """Everything `models(...)` takes by keyword.
 
-    `timeout` is the total number of seconds the call may take, from the call to the answer's last byte. `schema` is a
-    JSON schema, or a pydantic model class: the answer is JSON of that shape, in `.parsed`. `choices` are labels: the
-    answer is one of them. `extra` holds a vendor's own fields, sent as they are.
+    `timeout` is the total number of seconds the call may take, from the call to the answer's last byte, and
+    `max_retries` how often it may be made again after failures that pass. `schema` is a JSON schema, or a pydantic
+    model class: the answer is JSON of that shape, in `.parsed`. `choices` are labels: the answer is one of them.
+    `extra` holds a vendor's own fields, sent as they are.
     """
 
     system: str
     schema: Any
     choices: Sequence[str]
     timeout: float
+    max_retries: int
     extra: Mapping[str, Any]
 
 
@@ -97,3 +99,21 @@ class EmbedCall:
     model: str
     texts: tuple[str, ...] = field(repr=False)
     extra: Mapping[str, Any] = field(default_factory=nothing, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the user allows at one endpoint: calls at once, requests a minute, tokens a minute. None: no limit."""
+
+    max_concurrency: int | None = None
+    rpm: float | None = None
+    tpm: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How a call is made: total seconds, attempts after the first, and the user's limits."""
+
+    timeout: float
+    max_retries: int
+    limits: Limits

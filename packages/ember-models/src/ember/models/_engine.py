@@ -2,8 +2,8 @@
 
     encode -> send -> decode -> validate -> cost -> event
 
-under one total deadline. Encoding and decoding happen where the caller is, so that the I/O loop only moves bytes; what
-one attempt at a call is, is `_attempt`, and what is done about its failure belongs there too.
+under one total deadline. Encoding and decoding happen where the caller is, so that the I/O loop only moves bytes. Who
+may send when, and whether a failed attempt is made again, is said in `_attempts`.
 
 A provider may be a stranger's code: whatever it raises beside `ModelError` becomes one here, with its type, its text
 without secrets, and its place; never as a cause, whose traceback would print what the server said.
@@ -22,12 +22,13 @@ from pathlib import PurePath
 from typing import Any, Final, Generic, NoReturn, TypeVar, cast
 
 from ember.core import events, loop
-from ember.core.events import CallFailed, CallFinished, CallStarted, Scope, Usage
+from ember.core.events import CallFailed, CallFinished, CallRetried, CallStarted, Scope, Usage
 from ember.core.externals import current_call
 from ember.core.secrets import scrub
 
 from . import _cost, _log
-from ._call import Call, EmbedCall
+from ._attempts import Attempts
+from ._call import Call, EmbedCall, Policy
 from ._provider import (
     BaseProvider,
     Completion,
@@ -40,6 +41,7 @@ from ._provider import (
     clipped,
 )
 from ._response import Embeddings, Response
+from ._retry import heed
 from ._transport import HttpTransport
 from .errors import (
     AuthenticationError,
@@ -59,15 +61,14 @@ _http = HttpTransport()
 class Job(Generic[_C]):
     """A call that knows who serves it: everything the engine needs, fixed when the user called.
 
-    `timeout` is the total number of seconds; `key_source` says where the key came from, for errors; `parse` makes the
-    value of a schema from the answer's text.
+    `key_source` says where the key came from, for errors; `parse` makes the value of a schema from the answer's text.
     """
 
     provider: BaseProvider
     call: _C
     endpoint: Endpoint
     key_source: str
-    timeout: float
+    policy: Policy
     scope: Scope
     parse: Callable[[str], Any] | None = None
 
@@ -109,6 +110,12 @@ class Watch:
         job = self._job
         name = f"{job.provider.name}/{job.call.model}"
         return self._number, self._parent, "model", name, time.time(), job.scope
+
+    def retried(self, error: ModelError, delay: float) -> None:
+        """Tell that an attempt failed and another follows after `delay` seconds."""
+        if events.listening(CallRetried):
+            name = type(error).__name__
+            events.emit(CallRetried(*self._facts(), attempt=self.requests, delay=delay, error=name))
 
     def finished(self, text: str | None = None) -> float:
         """Tell that the call answered, with `text` if that is what it asked for; return its duration in seconds."""
@@ -155,7 +162,7 @@ def complete(job: Job[Call]) -> Response:
     """Make the call and wait for the answer."""
     request = encoded(job, job.provider.encode)
     with Watch(job) as watch:
-        reply = loop.run(_attempt(job, request, watch), "models")
+        reply = loop.run(_reply(job, request, watch), "models")
         return answer(job, _decoded(job, job.provider.decode, reply), watch)
 
 
@@ -163,7 +170,7 @@ async def acomplete(job: Job[Call]) -> Response:
     """Make the call and await the answer."""
     request = encoded(job, job.provider.encode)
     with Watch(job) as watch:
-        reply = await loop.arun(_attempt(job, request, watch))
+        reply = await loop.arun(_reply(job, request, watch))
         return answer(job, _decoded(job, job.provider.decode, reply), watch)
 
 
@@ -171,7 +178,7 @@ def embed(job: Job[EmbedCall]) -> Embeddings:
     """Make the embedding call and wait for the vectors."""
     request = encoded(job, job.provider.encode_embed)
     with Watch(job) as watch:
-        reply = loop.run(_attempt(job, request, watch), "models.embed")
+        reply = loop.run(_reply(job, request, watch), "models.embed")
         return _embeddings(job, _decoded(job, job.provider.decode_embed, reply), watch)
 
 
@@ -179,7 +186,7 @@ async def aembed(job: Job[EmbedCall]) -> Embeddings:
     """Make the embedding call and await the vectors."""
     request = encoded(job, job.provider.encode_embed)
     with Watch(job) as watch:
-        reply = await loop.arun(_attempt(job, request, watch))
+        reply = await loop.arun(_reply(job, request, watch))
         return _embeddings(job, _decoded(job, job.provider.decode_embed, reply), watch)
 
 
@@ -197,7 +204,7 @@ async def adiscover(job: Job[EmbedCall]) -> tuple[str, ...]:
 
 def _asking(job: Job[EmbedCall]) -> Coroutine[Any, Any, HttpReply]:
     request = encoded(job, lambda _, endpoint: job.provider.encode_discover(endpoint))
-    return _attempt(job, request, Watch(job))
+    return _reply(job, request, Watch(job))
 
 
 def _served(job: Job[EmbedCall], reply: HttpReply) -> tuple[str, ...]:
@@ -228,26 +235,41 @@ def encoded(job: Job[_C], encode: Callable[[_C, Endpoint], _T]) -> _T:
         raise job.explained(InvalidRequestError(fault)) from None
 
 
-async def _attempt(job: Job[Any], request: HttpRequest, watch: Watch) -> HttpReply:
-    """Send `request` and return the reply in 2xx, within the deadline; on the I/O loop."""
-    deadline = asyncio.timeout(job.timeout)
+async def _reply(job: Job[Any], request: HttpRequest, watch: Watch) -> HttpReply:
+    """Send `request`, as often as it takes and is allowed, and return the reply in 2xx; on the I/O loop."""
+    attempts = Attempts(job, watch)
+    deadline = asyncio.timeout_at(attempts.deadline)
     try:
         async with deadline:
-            exchange = await opened(job, request, watch)
-            try:
-                return HttpReply(exchange.status, exchange.headers, await exchange.read())
-            finally:
-                await exchange.close()
+            while True:
+                try:
+                    exchange = await opened(job, request, watch, attempts)
+                    try:
+                        reply = HttpReply(exchange.status, exchange.headers, await exchange.read())
+                    finally:
+                        await exchange.close()
+                    attempts.leave(None)
+                    return reply
+                except ModelError as error:
+                    attempts.leave(error)
+                    if not await attempts.again(error):
+                        raise
     except Exception as error:
+        attempts.leave(error)
         raise_for(error, job, deadline)
+    except BaseException as error:
+        attempts.leave(error)
+        raise
 
 
-async def opened(job: Job[Any], request: HttpRequest, watch: Watch) -> Exchange:
-    """Send `request` and return the exchange once a head of status 2xx is there; on the I/O loop."""
+async def opened(job: Job[Any], request: HttpRequest, watch: Watch, attempts: Attempts) -> Exchange:
+    """Enter, send `request` and return the exchange once a head of status 2xx is there; on the I/O loop."""
     if job.provider.prices is not None:
         _cost.warm()
+    await attempts.enter()
     watch.requests += 1
     exchange = await job.transport.send(request)
+    attempts.heard(exchange.headers)
     if 200 <= exchange.status < 300:
         return exchange
     try:
@@ -256,7 +278,9 @@ async def opened(job: Job[Any], request: HttpRequest, watch: Watch) -> Exchange:
         body = b""  # the status says more than how its body broke
     finally:
         await exchange.close()
-    raise _explanation(job.provider, HttpReply(exchange.status, exchange.headers, body))
+    error = _explanation(job.provider, HttpReply(exchange.status, exchange.headers, body))
+    heed(error, exchange.headers, time.time())
+    raise error
 
 
 def _explanation(provider: BaseProvider, reply: HttpReply) -> ModelError:
@@ -272,7 +296,9 @@ def _explanation(provider: BaseProvider, reply: HttpReply) -> ModelError:
 def raise_for(error: Exception, job: Job[Any], deadline: asyncio.Timeout) -> NoReturn:
     """Raise the `ModelError` for what went wrong between sending a request and having its reply."""
     if isinstance(error, TimeoutError) and deadline.expired():
-        raise ModelTimeout(f"no complete answer within the {job.timeout:g} s this call may take.") from None
+        raise ModelTimeout(
+            f"no complete answer within the {job.policy.timeout:g} s this call may take."
+        ) from None
     if isinstance(error, ModelError):
         raise error
     # A plugin boundary: a provider's own transport may fail in ways we do not know.

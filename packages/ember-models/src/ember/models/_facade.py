@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Unpack, cast
 
-from ember.context import EmberContext, get_context
+from ember.context import EmberContext
 from ember.core.events import Usage
 from ember.core.externals import Estimate, External
 
 from . import _request
 from ._call import Call, EmbedCall, ModelId, Params, Prompt
-from ._route import ModelRegistry, endpoint, listed
+from ._route import ModelRegistry, listed
 from ._usage import Totals, totals
 
 if TYPE_CHECKING:  # the engine and what stands below it (asyncio, aiohttp) are loaded by the first call
+    from ._attempts import Health
     from ._engine import Job
     from ._response import Embeddings, Response
     from ._stream import AsyncTextStream, TextStream
@@ -30,8 +31,8 @@ def _job(model: str | None, prompt: Prompt, params: Params, *, stream: bool = Fa
         params = cast(Params, {**params, "schema": schema})
     to = _request.target(model)
     call = _request.call(to, prompt, params, stream=stream)
-    timeout = _request.timeout(to, params.get("timeout"))
-    return Job(to.provider, call, to.endpoint, to.key_source, timeout, to.context.scope, parse)
+    policy = _request.policy(to, params)
+    return Job(to.provider, call, to.endpoint, to.key_source, policy, to.context.scope, parse)
 
 
 def _embed_job(
@@ -41,8 +42,8 @@ def _embed_job(
 
     to = _request.target(model)
     call = _request.embed_call(to, texts, extra)
-    seconds = _request.timeout(to, timeout)
-    return Job(to.provider, call, to.endpoint, to.key_source, seconds, to.context.scope)
+    policy = _request.policy(to, {"timeout": timeout})
+    return Job(to.provider, call, to.endpoint, to.key_source, policy, to.context.scope)
 
 
 def _estimate(model: str | None, prompt: Prompt, params: Params) -> Estimate:
@@ -129,10 +130,10 @@ class Discover(External[..., tuple[ModelId, ...]]):
 def _discover_job(provider: str, timeout: float) -> Job[EmbedCall]:
     from ._engine import Job
 
-    context, found = get_context(), ModelRegistry.get(provider)
-    where, source = endpoint(found, context)
+    to = _request.server(provider)
     # No model is called, but the engine knows of calls only: one without a model, which it does not book.
-    return Job(found, EmbedCall("", ()), where, source, timeout, context.scope)
+    policy = _request.policy(to, {"timeout": timeout})
+    return Job(to.provider, EmbedCall("", ()), to.endpoint, to.key_source, policy, to.context.scope)
 
 
 def _named(provider: str, ids: tuple[str, ...]) -> tuple[ModelId, ...]:
@@ -205,6 +206,14 @@ class Models(External[..., "Response"]):
     def usage(self, context: EmberContext | None = None) -> Totals:
         """Return what calls have used: in this process, or in `context` and the contexts made in it."""
         return totals() if context is None else totals(context.scope)
+
+    def health(self) -> tuple[Health, ...]:
+        """Return how the endpoints called so far fare: breaker, calls under way and waiting, learned limits."""
+        from ember.core import loop
+
+        from ._attempts import health
+
+        return loop.run(health(), "models.health")
 
     def __repr__(self) -> str:
         return "<ember models>"

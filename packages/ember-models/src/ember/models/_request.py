@@ -9,9 +9,9 @@ from typing import Any, Final, NamedTuple, cast, get_args
 from ember.context import EmberContext, get_context
 from ember.core.suggest import nearest
 
-from ._call import Call, EmbedCall, Message, Params, Prompt, Role, Sampling, nothing
+from ._call import Call, EmbedCall, Limits, Message, Params, Policy, Prompt, Role, Sampling, nothing
 from ._provider import BaseProvider, Endpoint
-from ._route import default_model, endpoint, route
+from ._route import ModelRegistry, default_model, endpoint, route
 from .errors import UnsupportedError
 
 _NAMES: Final = frozenset(Params.__annotations__) | frozenset(Sampling.__annotations__)
@@ -27,6 +27,8 @@ _COUNTS: Final[Mapping[str, tuple[float, float]]] = {
     "seed": (-math.inf, math.inf),
 }
 _ROLES: Final = frozenset(get_args(Role)) | {"system", "developer"}
+DEFAULT_RETRIES: Final = 2
+"""How often a call is made again after a failure that may pass: three attempts in all."""
 DEFAULT_TIMEOUT: Final = 600.0
 """Seconds a call may take in all when neither the call nor `models.timeout` says: what the vendors' SDKs allow."""
 
@@ -52,6 +54,13 @@ def target(model: str | None) -> Target:
     provider, vendor_id = route(name, defaults.get("aliases") or nothing())
     where, source = endpoint(provider, context)
     return Target(provider, vendor_id, where, source, defaults, context)
+
+
+def server(name: str) -> Target:
+    """Return what the provider called `name` means in the current context, without a model of its."""
+    context, provider = get_context(), ModelRegistry.get(name)
+    where, source = endpoint(provider, context)
+    return Target(provider, "", where, source, context.section("models"), context)
 
 
 def checked(params: Mapping[str, Any]) -> None:
@@ -115,18 +124,30 @@ def embed_call(to: Target, texts: str | Sequence[str], extra: Mapping[str, Any] 
     return EmbedCall(to.model, several, _extra(extra))
 
 
-def timeout(to: Target, seconds: float | None) -> float:
-    """Return the total seconds a call may take: the call's own, else the provider's, else the context's, else 600."""
+def policy(to: Target, params: Mapping[str, Any]) -> Policy:
+    """Return how the call is made: what the call says, else the provider's settings, else those of `models`."""
+
+    def setting(name: str) -> Any:
+        for layer in (params, to.endpoint.options, to.defaults):
+            if (value := layer.get(name)) is not None:
+                return value
+        return None
+
+    retries = setting("max_retries")
+    if retries is None:
+        retries = DEFAULT_RETRIES
+    _check_number("max_retries", retries, (int,), (0, math.inf))
+    limits = Limits(setting("max_concurrency"), setting("rpm"), setting("tpm"))
+    return Policy(_seconds(setting("timeout")), retries, limits)
+
+
+def _seconds(seconds: float | None) -> float:
     if seconds is None:
-        seconds = to.endpoint.options.get("timeout")
-    if seconds is None:
-        seconds = to.defaults.get("timeout")
-    if seconds is None:
-        seconds = DEFAULT_TIMEOUT
+        return DEFAULT_TIMEOUT
     _check_number("timeout", seconds, (int, float), (0, math.inf))
-    if seconds == 0:
+    if not seconds:
         raise ValueError("timeout is a positive number of seconds; got 0.")
-    return float(seconds)
+    return seconds
 
 
 def _require(to: Target, *abilities: Any) -> None:

@@ -6,12 +6,13 @@ import os
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from functools import lru_cache
+from ipaddress import ip_address
 from typing import Any, ClassVar, Final
 from urllib.parse import urlsplit
 
-from ember.context import EmberContext
+from ember.context import EmberContext, Found
 from ember.core import Registry
-from ember.core.errors import ConfigError, CredentialNotFound, EmberError, PluginError
+from ember.core.errors import ConfigError, CredentialError, CredentialNotFound, EmberError, PluginError
 from ember.core.suggest import nearest
 
 from ._call import ModelId
@@ -199,33 +200,57 @@ def default_model(configured: str | None) -> str:
 def endpoint(provider: BaseProvider, context: EmberContext) -> tuple[Endpoint, str]:
     """Return where `provider`'s requests go, from `context`, and a word on where the key came from.
 
-    Raises `CredentialNotFound` if there is no key for the vendor's own service, and `ConfigError` for a base URL that
-    is none.
+    Raises `CredentialNotFound` if there is no key for the vendor's own service, `CredentialError` if a key would go to
+    a base URL it was not configured with, `ConfigError` for one that is none or goes over the network in clear.
     """
     options = context.section(f"providers.{provider.name}")
-    given, source = str(options.get("base_url") or ""), f"providers.{provider.name}.base_url"
+    given, variable = str(options.get("base_url") or ""), None
     for name in () if given else provider.url_variables:
         if given := os.environ.get(name, "").strip():
-            source = name
+            variable = name
             break
+    source = variable or f"providers.{provider.name}.base_url"
     base_url = provider.address(given) if given else provider.base_url
     if provider.transport is None:  # one that brings its own knows what its addresses mean
-        base_url = _base_url(base_url, source)
+        base_url = _base_url(base_url, provider.name, source, bool(options.get("allow_http")))
+    elsewhere = base_url != provider.base_url
     if not provider.needs_key and not provider.key_variables:
         return Endpoint(base_url, None, options), "no key is used"
     found = context.find_credential(provider.name, *provider.key_variables)
     if found is not None:
+        if elsewhere:
+            _check_pairing(provider.name, found, context, variable)
         return Endpoint(base_url, found.secret, options), f"the key came from {found.source}"
-    if provider.needs_key and base_url == provider.base_url:
-        variable = provider.key_variables[0] if provider.key_variables else None
+    if provider.needs_key and not elsewhere:
         looked = ("the runtime context", "the environment", "config.yaml", "credentials.yaml")
-        raise CredentialNotFound(provider.name, looked, variable)
+        raise CredentialNotFound(provider.name, looked, next(iter(provider.key_variables), None))
     # Another server under the same protocol (a local one, mostly) may well want none; if it does, it says so.
     return Endpoint(base_url, None, options), "no key is set"
 
 
+# The two files of Ember's home have one owner, and are one place.
+_RANKS: Final = {"default": 0, "credentials.yaml": 1, "config.yaml": 1, "environment": 2, "context": 3}
+
+
+def _check_pairing(provider: str, found: Found, context: EmberContext, variable: str | None) -> None:
+    """Raise `CredentialError` if a base URL was set, by `variable` or in a setting, above the layer of the key.
+
+    Whoever can set an environment variable, or feed a program its settings, must not have the key in a user's home
+    sent to a server of theirs.
+    """
+    where = context.explain(f"providers.{provider}.base_url")
+    layer, source = (where.layer, where.source) if variable is None else ("environment", variable)
+    if _RANKS[found.layer] < _RANKS[layer]:
+        raise CredentialError(
+            f"The base URL of {provider!r} comes from {source}, its key from {found.source}, which it was not "
+            f"configured with. The key was not sent there. Set both in the same place: "
+            f"{provider.upper().replace('-', '_')}_BASE_URL beside {provider.upper().replace('-', '_')}_API_KEY, or "
+            f"providers.{provider}.base_url and credentials.{provider}_api_key in one block or in config.yaml."
+        )
+
+
 @lru_cache(maxsize=64)
-def _base_url(url: str, source: str) -> str:
+def _base_url(url: str, provider: str, source: str, allow_http: bool) -> str:
     if not url:
         raise ConfigError(
             f"{source} is not set, and there is no default. Set it to the server's https://host/path."
@@ -244,7 +269,21 @@ def _base_url(url: str, source: str) -> str:
         problem = "holds a user name, which could pass for a host"
     elif any(ord(c) <= 32 or ord(c) == 127 for c in url):
         problem = "holds white space or control characters"
+    elif parts.scheme == "http" and not allow_http and not _is_loopback(parts.hostname):
+        problem = (
+            "would send prompts and keys over the network in clear; if that is meant, set "
+            f"providers.{provider}.allow_http to true"
+        )
     if problem:
         shown = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
         raise ConfigError(f"{source} = {shown!r} {problem}. Write it as https://host/path.")
     return url.rstrip("/")
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost" or host.endswith(".localhost"):  # RFC 6761, section 6.3
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False

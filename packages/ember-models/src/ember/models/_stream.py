@@ -13,11 +13,12 @@ import threading
 from collections import deque
 from collections.abc import AsyncIterator, Iterator, Mapping
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Self, TypeGuard
 
 from ember.core import loop
 from ember.core.errors import BlockedLoop
 
+from ._attempts import Attempts
 from ._call import Call
 from ._engine import Job, Watch, answer, encoded, opened, raise_for, undecoded
 from ._provider import Exchange, HttpRequest, excerpt
@@ -38,32 +39,43 @@ class _Source:
         self._job, self._request, self._watch = job, request, watch
         self._exchange: Exchange | None = None
         self._chunks: AsyncIterator[bytes] | None = None
-        self._deadline = 0.0
+        self._attempts: Attempts | None = None
         self._fetching: asyncio.Task[object] | None = None
         self.process: int | None = None
         """The process whose I/O loop has the connection; None before there is one."""
 
     async def next(self) -> bytes | None:
         """Return the next bytes, or None at the end. The first call sends the request."""
-        if self._chunks is None:
-            self._deadline = asyncio.get_running_loop().time() + self._job.timeout
-        deadline = asyncio.timeout_at(self._deadline)
+        if self._attempts is None:
+            self._attempts = Attempts(self._job, self._watch)
+        deadline = asyncio.timeout_at(self._attempts.deadline)
         self._fetching = asyncio.current_task()
         try:
             async with deadline:
                 if self._chunks is None:
-                    self._exchange = await opened(self._job, self._request, self._watch)
+                    self._exchange = await opened(self._job, self._request, self._watch, self._attempts)
                     await self._check(self._exchange)
                     self._chunks = self._exchange.chunks()
                 return await anext(self._chunks, None)
         except Exception as error:
+            self._attempts.leave(error)
             await self.close()
             raise_for(error, self._job, deadline)
-        except BaseException:
+        except BaseException as error:
+            self._attempts.leave(error)
             await self.close()
             raise
         finally:
             self._fetching = None
+
+    async def again(self, error: ModelError) -> bool:
+        """After a failure before any text: wait and return True if the request is to be made again, else False."""
+        attempts, self._chunks = self._attempts, None
+        if attempts is None:
+            return False
+        attempts.leave(error)
+        await self.close()
+        return await attempts.again(error)
 
     async def _check(self, exchange: Exchange) -> None:
         kind = exchange.headers.get("content-type", "")
@@ -79,6 +91,8 @@ class _Source:
         if self._fetching is not None and self._fetching is not asyncio.current_task():
             self._fetching.cancel()  # closed by one thread while another waits for the next bytes
         exchange, self._exchange = self._exchange, None
+        if self._attempts is not None:
+            self._attempts.leave(None)
         if exchange is None:
             return
         try:
@@ -150,6 +164,14 @@ class _Reader:
         self._response = answer(self._job, completion, self._watch)
         return True
 
+    def _may_begin_again(self, error: BaseException) -> TypeGuard[ModelError]:
+        return isinstance(error, ModelError) and not self._texts and not self._over
+
+    def _begin_again(self) -> None:
+        """Start reading from nothing, for another attempt's stream."""
+        self._decoder = encoded(self._job, lambda call, _: self._job.provider.decoder(call))
+        self._events = EventParser()
+
     def _end(self, error: BaseException) -> None:
         """Book the failure, once, and keep the error for when the pieces that came before it have been taken."""
         if self._over:
@@ -214,7 +236,15 @@ class TextStream(_Reader, Iterator[str]):
         try:
             while not self._ready and not self._over:
                 try:
-                    ended = self._take(loop.run(self._source.next(), "models.stream"))
+                    try:
+                        ended = self._take(loop.run(self._source.next(), "models.stream"))
+                    except ModelError as error:
+                        if not self._may_begin_again(error):
+                            raise
+                        if not loop.run(self._source.again(error), "models.stream"):
+                            raise
+                        self._begin_again()
+                        continue
                     if ended:
                         self._over = True
                         loop.run(self._source.close(drain=True), "models.stream")
@@ -254,7 +284,15 @@ class AsyncTextStream(_Reader, AsyncIterator[str]):
         try:
             while not self._ready and not self._over:
                 try:
-                    ended = self._take(await loop.arun(self._source.next()))
+                    try:
+                        ended = self._take(await loop.arun(self._source.next()))
+                    except ModelError as error:
+                        if not self._may_begin_again(error):
+                            raise
+                        if not await loop.arun(self._source.again(error)):
+                            raise
+                        self._begin_again()
+                        continue
                     if ended:
                         self._over = True
                         await loop.arun(self._source.close(drain=True))

@@ -168,7 +168,8 @@ def _failure(error: aiohttp.ClientError) -> ConnectionFailed | InvalidResponse:
             if isinstance(cause, ssl.SSLCertVerificationError)
             else "the handshake failed"
         )
-        return ConnectionFailed(f"no secure connection{where}: {reason}. Ember never turns verification off.")
+        problem = f"no secure connection{where}: {reason}. Ember never turns verification off."
+        return ConnectionFailed(problem, should_retry=False)
     if isinstance(error, aiohttp.ClientConnectorDNSError):
         return ConnectionFailed(f"no connection{where}: the host name is not known.")
     if isinstance(error, aiohttp.ClientConnectorError):

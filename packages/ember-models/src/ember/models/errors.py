@@ -28,7 +28,10 @@ from ember.core.secrets import scrub
 
 
 class ModelError(EmberError):
-    """A model call failed. `problem` says what happened, `advice` (by class) what to do."""
+    """A model call failed. `problem` says what happened, `advice` (by class) what to do.
+
+    `should_retry` is the server's word on whether the same request may be made again; None if it said nothing.
+    """
 
     advice: ClassVar[str] = ""
 
@@ -41,6 +44,7 @@ class ModelError(EmberError):
         status: int | None = None,
         request_id: str | None = None,
         retry_after: float | None = None,
+        should_retry: bool | None = None,
     ) -> None:
         # What a server said may quote the key, and an exception's attributes end up in logs and crash reports.
         problem = scrub(problem)
@@ -52,6 +56,7 @@ class ModelError(EmberError):
         self.status = status
         self.request_id = None if request_id is None else scrub(request_id)
         self.retry_after = retry_after
+        self.should_retry = should_retry
 
     def describe(self) -> str:
         who = "/".join(name for name in (self.provider, self.model) if name)

@@ -26,9 +26,9 @@ class Compatible(BaseProvider):
     Subclass it for another server with a name of its own:
 
     >>> class Garage(Compatible):
-    ...     name, base_url = "garage", "http://garage.lan:8000/v1"
+    ...     name, base_url = "garage", "https://garage.lan/v1"
     >>> Garage().encode_discover(Endpoint(Garage.base_url)).url
-    'http://garage.lan:8000/v1/models'
+    'https://garage.lan/v1/models'
     """
 
     name: ClassVar[str] = "compatible"
