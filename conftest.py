@@ -22,7 +22,10 @@ def nobodys_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Point EMBER_HOME at an empty folder, and take keys and base URLs out of the environment, child processes' too."""
     with pytest.MonkeyPatch.context() as patch:
         for name in list(os.environ):
-            if name.endswith(("_API_KEY", "_AUTH_TOKEN", "_BASE_URL")) or name == "EMBER_PLUGINS":
+            if name.endswith(("_API_KEY", "_AUTH_TOKEN", "_BASE_URL")) or name in (
+                "EMBER_PLUGINS",
+                "OLLAMA_HOST",
+            ):
                 patch.delenv(name)
         patch.setenv("EMBER_HOME", str(tmp_path_factory.mktemp("home") / "ember"))
         yield

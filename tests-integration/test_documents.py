@@ -76,7 +76,7 @@ def served(ember_home: Path, server: LocalServer, monkeypatch: pytest.MonkeyPatc
         return prompt if schema is None else json.dumps(fitting(schema))
 
     server.answer = say
-    for vendor, path in (("OPENAI", "/v1"), ("ANTHROPIC", ""), ("GOOGLE", "")):
+    for vendor, path in (("OPENAI", "/v1"), ("ANTHROPIC", ""), ("GOOGLE", ""), ("OLLAMA", "")):
         monkeypatch.setenv(f"{vendor}_API_KEY", "sk-0123456789abcdef")
         monkeypatch.setenv(f"{vendor}_BASE_URL", f"{server.url}{path}")
     get_context().reload(discard=True)

@@ -144,5 +144,5 @@ def test_everything_installs_together_and_each_provider_is_found(everything: Ins
     )
     assert found.split("\n") == [
         " ".join(sorted(dist.name for dist in distributions())),
-        "anthropic google local openai",
+        "anthropic compatible google llama-server lmstudio local ollama openai vllm",
     ]

@@ -52,6 +52,10 @@ class Client:
         self._connection.request("POST", path, json.dumps(body), {"Authorization": f"Bearer {key}"})
         return Answer(self._connection.getresponse())
 
+    def get(self, path: str, key: str = "sk-one") -> Answer:
+        self._connection.request("GET", path, headers={"Authorization": f"Bearer {key}"})
+        return Answer(self._connection.getresponse())
+
     def close(self) -> None:
         self._connection.close()
 
@@ -163,6 +167,27 @@ def test_contents_that_are_none_are_refused_in_googles_words(client: Client, bod
     answer = client.post(f"{GEMINI}:{method}", body)
     assert (answer.status, answer.json["error"]["status"]) == (400, "INVALID_ARGUMENT")
     assert answer.json["error"]["code"] == 400
+def test_ollamas_api_streams_lines_unless_told_not_to(client: Client, server: LocalServer) -> None:
+    whole = client.post("/api/chat", {**HELLO, "stream": False}).json
+    assert whole["message"]["content"] == "Say hi"
+    assert (whole["done"], whole["prompt_eval_count"], whole["eval_count"]) == (True, 4, 2)
+    streamed = client.post("/api/chat", {**HELLO, "options": {"num_predict": 1}})
+    assert streamed.headers["content-type"] == "application/x-ndjson"
+    first, last = map(json.loads, streamed.body.splitlines())
+    assert (first["message"]["content"], first["done"]) == ("Say ", False)
+    assert (last["message"]["content"], last["done"], last["done_reason"]) == ("", True, "length")
+    vectors = client.post("/api/embed", {"model": "e", "input": ["a", "b"]}).json["embeddings"]
+    assert len(vectors) == 2 and vectors[0] != vectors[1]
+    refused = client.post("/api/chat", {"model": "m"})
+    assert (refused.status, list(refused.json)) == (400, ["error"])
+    assert server.ledger["sk-one"] == Account(4, 3, 10, 3)
+
+
+def test_lists_of_models_are_answered_and_not_booked(client: Client, server: LocalServer) -> None:
+    listed = [model["id"] for model in client.get("/v1/models").json["data"]]
+    pulled = [model["model"] for model in client.get("/api/tags").json["models"]]
+    assert listed and pulled
+    assert server.ledger["sk-one"] == Account(requests=2)
 
 
 def test_an_answer_is_cut_at_the_tokens_asked_for(client: Client) -> None:

@@ -63,7 +63,7 @@ def _exchange(request: HttpRequest) -> tuple[int, dict[str, str], list[bytes]]:
     url = urlsplit(request.url)
     connection = http.client.HTTPConnection(url.hostname or "", url.port, timeout=10)
     try:
-        connection.request("POST", url.path, request.body, dict(request.headers))
+        connection.request(request.method, url.path, request.body or None, dict(request.headers))
         reply = connection.getresponse()
         pieces: list[bytes] = []
         while piece := reply.read1(65_536):

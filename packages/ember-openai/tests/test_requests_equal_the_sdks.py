@@ -254,6 +254,16 @@ def test_embeddings_are_asked_for_in_the_same_bytes(
     assert_same_request(server, OpenAI().encode_embed(call, endpoint(server, "chat")), post)
 
 
+def test_the_models_of_an_account_are_asked_for_and_read_as_the_sdk_does(
+    server: LocalServer, client: openai.OpenAI, post: Callable[[HttpRequest], HttpReply]
+) -> None:
+    theirs = [model.id for model in client.models.list()]
+    request = OpenAI().encode_discover(endpoint(server, "responses"))
+    assert OpenAI().decode_discover(post(request)) == tuple(theirs)
+    assert_same_request(server, request, post)
+    assert server.requests[-1].method == server.requests[0].method == "GET"
+
+
 def models() -> list[Any]:
     """Return pydantic models whose schemas hold what strict mode is particular about."""
     from pydantic import BaseModel, Field

@@ -26,7 +26,7 @@ from ._provider import (
 )
 from ._response import Embeddings as Embeddings, Response as Response
 from ._route import ModelRegistry as ModelRegistry
-from ._sse import EventParser as EventParser, ServerEvent as ServerEvent
+from ._sse import EventParser as EventParser, LineParser as LineParser, ServerEvent as ServerEvent
 from ._usage import Totals as Totals
 from ._version import __version__ as __version__
 

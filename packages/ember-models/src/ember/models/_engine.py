@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from decimal import Decimal
 from pathlib import PurePath
@@ -211,6 +212,36 @@ async def aembed(job: Job[EmbedCall]) -> Embeddings:
         return _embeddings(job, _decoded(job, job.provider.decode_embed, reply), watch)
 
 
+def discover(job: Job[EmbedCall]) -> tuple[str, ...]:
+    """Ask which models are served, and wait. Nothing is booked and no event tells of it: no model is called."""
+    with _explaining(job):
+        return _served(job, loop.run(_asking(job), "models.discover"))
+
+
+async def adiscover(job: Job[EmbedCall]) -> tuple[str, ...]:
+    """Ask which models are served, and await the answer."""
+    with _explaining(job):
+        return _served(job, await loop.arun(_asking(job)))
+
+
+def _asking(job: Job[EmbedCall]) -> Coroutine[Any, Any, HttpReply]:
+    request = encoded(job, lambda _, endpoint: job.provider.encode_discover(endpoint))
+    return _reply(job, request, Watch(job))
+
+
+def _served(job: Job[EmbedCall], reply: HttpReply) -> tuple[str, ...]:
+    return _decoded(job, lambda _, whole: job.provider.decode_discover(whole), reply)
+
+
+@contextmanager
+def _explaining(job: Job[Any]) -> Iterator[None]:
+    try:
+        yield
+    except ModelError as error:
+        job.explained(error)
+        raise
+
+
 _T = TypeVar("_T")
 
 
@@ -296,7 +327,7 @@ def raise_for(error: Exception, job: Job[Any], deadline: asyncio.Timeout) -> NoR
     raise ConnectionFailed(f"the provider's transport failed ({told(error)}).") from None
 
 
-_D = TypeVar("_D", Completion, Vectors)
+_D = TypeVar("_D", Completion, Vectors, tuple[str, ...])
 
 
 def _decoded(job: Job[_C], decode: Callable[[_C, HttpReply], _D], reply: HttpReply) -> _D:

@@ -111,6 +111,44 @@ class Embed(External[..., "Embeddings"]):
         return await aembed(_embed_job(model, texts, timeout, extra))
 
 
+class Discover(External[..., tuple[ModelId, ...]]):
+    """`models.discover`: what a server has, asked of itself."""
+
+    name, kind = "models.discover", "discovery"
+
+    def __call__(self, provider: str, *, timeout: float = 10.0) -> tuple[ModelId, ...]:
+        """Return the models that `provider`'s server says it serves, as `provider/model`; in its order.
+
+        This asks the server, which is what `models.list` never does. `timeout` is in seconds, in all. Raises
+        `NotRegistered` for a provider there is not, `UnsupportedError` for one that cannot be asked, and what a call
+        raises. `await models.discover.aio(...)` is the awaitable form.
+        """
+        return super().__call__(provider, timeout=timeout)
+
+    def run(self, provider: str, *, timeout: float = 10.0) -> tuple[ModelId, ...]:
+        from ._engine import discover
+
+        return _named(provider, discover(_discover_job(provider, timeout)))
+
+    async def arun(self, provider: str, *, timeout: float = 10.0) -> tuple[ModelId, ...]:
+        from ._engine import adiscover
+
+        return _named(provider, await adiscover(_discover_job(provider, timeout)))
+
+
+def _discover_job(provider: str, timeout: float) -> Job[EmbedCall]:
+    from ._engine import Job
+
+    to = _request.server(provider)
+    # No model is called, but the engine knows of calls only: one without a model, which it does not book.
+    policy = _request.policy(to, {"timeout": timeout})
+    return Job(to.provider, EmbedCall("", ()), to.endpoint, to.key_source, policy, to.context.scope)
+
+
+def _named(provider: str, ids: tuple[str, ...]) -> tuple[ModelId, ...]:
+    return tuple(ModelId(f"{provider}/{model}") for model in ids)
+
+
 class Models(External[..., "Response"]):
     """Any language model, without a client to set up: `models("gpt-4", "Hello")`.
 
@@ -123,7 +161,7 @@ class Models(External[..., "Response"]):
     """
 
     name, kind = "models", "model"
-    embed = Embed()
+    embed, discover = Embed(), Discover()
 
     def __call__(self, model: str | None, prompt: Prompt, **params: Unpack[Params]) -> Response:
         return super().__call__(model, prompt, **params)

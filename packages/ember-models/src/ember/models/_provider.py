@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from typing import Any, ClassVar, Protocol, cast
+from typing import Any, ClassVar, Literal, Protocol, cast
 
 from ember.core.events import Usage
 from ember.core.secrets import Secret, scrub
@@ -33,11 +33,12 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
-    """A POST to be made. Neither headers nor body is shown: one holds the key, the other the prompt."""
+    """A request to be made. Neither headers nor body is shown: one holds the key, the other the prompt."""
 
     url: str
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
+    method: Literal["POST", "GET"] = "POST"
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,18 +153,22 @@ class BaseProvider(ABC):
 
     `name` is the prefix users write ("openai" in "openai/gpt-4o"). `model_patterns` are shell patterns of the bare ids
     it answers for, `known_models` the ids `models.list()` shows. The base URL comes from `<NAME>_BASE_URL` if that is
-    set, a key from `<NAME>_API_KEY` or the further variables in `key_variables`. `supports` names the optional parts:
-    "stream", "schema", "choices", "tools", "embed". `prices` is the provider's name in genai-prices (None: not known
-    there); `free` says that calls cost nothing.
+    set, else from the first of `url_variables` that is; a key from `<NAME>_API_KEY` or the further variables in
+    `key_variables`. Without `needs_key`, a key is used only where `key_variables` names a variable, and if one is set.
+    `supports` names the optional parts: "stream", "schema", "choices", "tools", "embed". `stream_type` is the content
+    type of streams: "text/event-stream", or "application/x-ndjson" for an event on each line. `prices` is the
+    provider's name in genai-prices (None: not known there); `free` says that calls cost nothing.
     """
 
     name: ClassVar[str]
     base_url: ClassVar[str]
     needs_key: ClassVar[bool] = True
     key_variables: ClassVar[tuple[str, ...]] = ()
+    url_variables: ClassVar[tuple[str, ...]] = ()
     model_patterns: ClassVar[tuple[str, ...]] = ()
     known_models: ClassVar[tuple[str, ...]] = ()
     supports: ClassVar[frozenset[str]] = frozenset()
+    stream_type: ClassVar[Literal["text/event-stream", "application/x-ndjson"]] = "text/event-stream"
     prices: ClassVar[str | None] = None
     free: ClassVar[bool] = False
 
@@ -174,6 +179,10 @@ class BaseProvider(ABC):
         """Whether a bare model id is this provider's."""
         return any(fnmatchcase(model, pattern) for pattern in self.model_patterns)
 
+    def address(self, given: str) -> str:
+        """Return the base URL that a configured one means: itself, unless the vendor's users write shorter forms."""
+        return given
+
     @abstractmethod
     def encode(self, call: Call, endpoint: Endpoint) -> HttpRequest:
         """Return the request that asks for `call`. Raises `UnsupportedError` for what the vendor cannot do."""
@@ -183,7 +192,7 @@ class BaseProvider(ABC):
         """Return the answer in a reply of status 2xx. Raises `InvalidResponse` for anything that is not one."""
 
     def decoder(self, call: Call) -> StreamDecoder:
-        """Return a decoder for one stream of server-sent events."""
+        """Return a decoder for one stream of events, framed as `stream_type` says."""
         raise errors.UnsupportedError("this provider does not stream.", provider=self.name, model=call.model)
 
     def encode_embed(self, call: EmbedCall, endpoint: Endpoint) -> HttpRequest:
@@ -197,6 +206,14 @@ class BaseProvider(ABC):
         raise errors.UnsupportedError(
             "this provider has no embeddings.", provider=self.name, model=call.model
         )
+
+    def encode_discover(self, endpoint: Endpoint) -> HttpRequest:
+        """Return the request that asks which models are served."""
+        raise errors.UnsupportedError("this provider cannot be asked for its models.", provider=self.name)
+
+    def decode_discover(self, reply: HttpReply) -> tuple[str, ...]:
+        """Return the vendor's own ids of the models in a reply of status 2xx."""
+        raise errors.UnsupportedError("this provider cannot be asked for its models.", provider=self.name)
 
     def explain(self, reply: HttpReply) -> errors.ModelError:
         """Return the error that a reply outside 2xx stands for.

@@ -26,7 +26,7 @@ from ._call import (
 )
 from ._provider import BaseProvider, Endpoint
 from ._reask import DEFAULT_REASKS
-from ._route import default_model, endpoint, route
+from ._route import ModelRegistry, default_model, endpoint, route
 from .errors import UnsupportedError
 
 _NAMES: Final = frozenset(Params.__annotations__) | frozenset(Sampling.__annotations__)
@@ -69,6 +69,13 @@ def target(model: str | None) -> Target:
     provider, vendor_id = route(name, defaults.get("aliases") or nothing())
     where, source = endpoint(provider, context)
     return Target(provider, vendor_id, where, source, defaults, context)
+
+
+def server(name: str) -> Target:
+    """Return what the provider called `name` means in the current context, without a model of its."""
+    context, provider = get_context(), ModelRegistry.get(name)
+    where, source = endpoint(provider, context)
+    return Target(provider, "", where, source, context.section("models"), context)
 
 
 def checked(params: Mapping[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from functools import lru_cache
@@ -27,6 +28,7 @@ _FAMILIES: Final = {
     "anthropic": ("ember-anthropic", ("claude-*",)),
     "google": ("ember-google", ("gemini-*",)),
     "local": ("ember-llamacpp", ("smollm2",)),
+    **dict.fromkeys(("ollama", "compatible", "vllm", "lmstudio", "llama-server"), ("ember-ollama", ())),
 }
 
 
@@ -203,21 +205,26 @@ def endpoint(provider: BaseProvider, context: EmberContext) -> tuple[Endpoint, s
     a base URL it was not configured with, `ConfigError` for one that is none or goes over the network in clear.
     """
     options = context.section(f"providers.{provider.name}")
-    base_url = str(options.get("base_url") or provider.base_url)
+    given, variable = str(options.get("base_url") or ""), None
+    for name in () if given else provider.url_variables:
+        if given := os.environ.get(name, "").strip():
+            variable = name
+            break
+    source = variable or f"providers.{provider.name}.base_url"
+    base_url = provider.address(given) if given else provider.base_url
     if provider.transport is None:  # one that brings its own knows what its addresses mean
-        base_url = _base_url(base_url, provider.name, bool(options.get("allow_http")))
+        base_url = _base_url(base_url, provider.name, source, bool(options.get("allow_http")))
     elsewhere = base_url != provider.base_url
-    if not provider.needs_key:
+    if not provider.needs_key and not provider.key_variables:
         return Endpoint(base_url, None, options), "no key is used"
     found = context.find_credential(provider.name, *provider.key_variables)
     if found is not None:
         if elsewhere:
-            _check_pairing(provider.name, found, context)
+            _check_pairing(provider.name, found, context, variable)
         return Endpoint(base_url, found.secret, options), f"the key came from {found.source}"
-    if not elsewhere:
-        variable = provider.key_variables[0] if provider.key_variables else None
+    if provider.needs_key and not elsewhere:
         looked = ("the runtime context", "the environment", "config.yaml", "credentials.yaml")
-        raise CredentialNotFound(provider.name, looked, variable)
+        raise CredentialNotFound(provider.name, looked, next(iter(provider.key_variables), None))
     # Another server under the same protocol (a local one, mostly) may well want none; if it does, it says so.
     return Endpoint(base_url, None, options), "no key is set"
 
@@ -226,16 +233,17 @@ def endpoint(provider: BaseProvider, context: EmberContext) -> tuple[Endpoint, s
 _RANKS: Final = {"default": 0, "credentials.yaml": 1, "config.yaml": 1, "environment": 2, "context": 3}
 
 
-def _check_pairing(provider: str, found: Found, context: EmberContext) -> None:
-    """Raise `CredentialError` if a base URL was set above the layer of the key.
+def _check_pairing(provider: str, found: Found, context: EmberContext, variable: str | None) -> None:
+    """Raise `CredentialError` if a base URL was set, by `variable` or in a setting, above the layer of the key.
 
     Whoever can set an environment variable, or feed a program its settings, must not have the key in a user's home
     sent to a server of theirs.
     """
     where = context.explain(f"providers.{provider}.base_url")
-    if _RANKS[found.layer] < _RANKS[where.layer]:
+    layer, source = (where.layer, where.source) if variable is None else ("environment", variable)
+    if _RANKS[found.layer] < _RANKS[layer]:
         raise CredentialError(
-            f"The base URL of {provider!r} comes from {where.source}, its key from {found.source}, which it was not "
+            f"The base URL of {provider!r} comes from {source}, its key from {found.source}, which it was not "
             f"configured with. The key was not sent there. Set both in the same place: "
             f"{provider.upper().replace('-', '_')}_BASE_URL beside {provider.upper().replace('-', '_')}_API_KEY, or "
             f"providers.{provider}.base_url and credentials.{provider}_api_key in one block or in config.yaml."
@@ -243,13 +251,17 @@ def _check_pairing(provider: str, found: Found, context: EmberContext) -> None:
 
 
 @lru_cache(maxsize=64)
-def _base_url(url: str, provider: str, allow_http: bool) -> str:
+def _base_url(url: str, provider: str, source: str, allow_http: bool) -> str:
+    if not url:
+        raise ConfigError(
+            f"{source} is not set, and there is no default. Set it to the server's https://host/path."
+        )
     try:
         parts = urlsplit(url)
         _ = parts.port
     except ValueError:  # its text may show a password
         raise ConfigError(
-            f"providers.{provider}.base_url has a host or a port that is none. Write it as https://host/path."
+            f"{source} has a host or a port that is none. Write it as https://host/path."
         ) from None
     problem = ""
     if parts.scheme not in ("http", "https") or not parts.hostname:
@@ -265,9 +277,7 @@ def _base_url(url: str, provider: str, allow_http: bool) -> str:
         )
     if problem:
         shown = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
-        raise ConfigError(
-            f"providers.{provider}.base_url = {shown!r} {problem}. Write it as https://host/path."
-        )
+        raise ConfigError(f"{source} = {shown!r} {problem}. Write it as https://host/path.")
     return url.rstrip("/")
 
 

@@ -1,10 +1,13 @@
-"""Server-sent events, from bytes: https://html.spec.whatwg.org/multipage/server-sent-events.html, sections 9.2.5-6."""
+"""Events from bytes: server-sent ones, by https://html.spec.whatwg.org/multipage/server-sent-events.html, sections
+9.2.5-6, and lines of JSON.
+"""
 
 from __future__ import annotations
 
 import codecs
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,6 +16,39 @@ class ServerEvent:
 
     data: str
     name: str = "message"
+
+
+class Parser(Protocol):
+    """Takes the bytes of one stream in any portions and gives whole events."""
+
+    def feed(self, chunk: bytes) -> Iterator[ServerEvent]:
+        """Yield the events that `chunk` completes. Raises UnicodeDecodeError for bytes that are not UTF-8."""
+        ...
+
+
+@dataclass(slots=True)
+class LineParser:
+    """A `Parser` of streams that hold an event on each line (NDJSON). A last line without its end is dropped.
+
+    >>> parser = LineParser()
+    >>> list(parser.feed(b'{"a"')), list(parser.feed(b': 1}\\n\\n'))
+    ([], [ServerEvent(data='{"a": 1}', name='message')])
+    """
+
+    # The line that has begun, in pieces: joined only when its end is there, or a long line would cost its square.
+    _rest: list[bytes] = field(default_factory=list[bytes])
+
+    def feed(self, chunk: bytes) -> Iterator[ServerEvent]:
+        """Yield the events that `chunk` completes. Raises UnicodeDecodeError for bytes that are not UTF-8."""
+        first, *others = chunk.split(b"\n")
+        self._rest.append(first)
+        if not others:
+            return
+        lines = [b"".join(self._rest), *others]
+        self._rest = [lines.pop()]
+        for line in lines:
+            if text := line.decode().strip():
+                yield ServerEvent(text)
 
 
 @dataclass(slots=True)

@@ -11,9 +11,9 @@ import contextlib
 import os
 import threading
 from collections import deque
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from types import TracebackType
-from typing import Self, TypeGuard
+from typing import Final, Self, TypeGuard
 
 from ember.core import loop
 from ember.core.errors import BlockedLoop
@@ -23,8 +23,13 @@ from ._call import Call
 from ._engine import Job, Watch, answer, encoded, opened, raise_for, undecoded
 from ._provider import Exchange, HttpRequest, excerpt
 from ._response import Response
-from ._sse import EventParser
+from ._sse import EventParser, LineParser, Parser
 from .errors import ConnectionFailed, InvalidResponse, ModelError, StreamIncomplete
+
+_PARSERS: Final[Mapping[str, type[Parser]]] = {
+    "text/event-stream": EventParser,
+    "application/x-ndjson": LineParser,
+}
 
 
 class _Source:
@@ -74,7 +79,7 @@ class _Source:
 
     async def _check(self, exchange: Exchange) -> None:
         kind = exchange.headers.get("content-type", "")
-        if not kind.lower().startswith("text/event-stream"):
+        if not kind.lower().startswith(self._job.provider.stream_type):
             body = await exchange.read()
             raise InvalidResponse(
                 f"a stream was asked for and something else came ({kind or 'no content type'}): {excerpt(body)}",
@@ -109,7 +114,7 @@ class _Reader:
         request = encoded(job, job.provider.encode)
         self._decoder = encoded(job, lambda call, _: job.provider.decoder(call))
         self._job, self._watch = job, Watch(job)
-        self._events = EventParser()
+        self._events = _PARSERS[job.provider.stream_type]()
         self._source = _Source(job, request, self._watch)
         self._ready: deque[str] = deque()
         self._texts: list[str] = []

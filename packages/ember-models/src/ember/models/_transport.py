@@ -35,8 +35,13 @@ class HttpTransport:
         session = io_loop().resource("http", _new_session, _close_session)
         try:
             url, proxy = _target(request.url)
-            response = await session.post(
-                url, data=request.body, headers=request.headers, allow_redirects=False, proxy=proxy
+            response = await session.request(
+                request.method,
+                url,
+                data=request.body or None,
+                headers=request.headers,
+                allow_redirects=False,
+                proxy=proxy,
             )
         except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError):
             raise InvalidRequestError("the request's URL is none; check providers.<name>.base_url.") from None

@@ -14,11 +14,12 @@ from ember.core.events import Usage
 from ._call import Call, EmbedCall, Message, Tool, ToolCall
 from ._provider import Completion, Endpoint, HttpReply, HttpRequest, StreamDecoder, Vectors
 from ._sse import ServerEvent
-from ._vectors import vectors_in
+from ._vectors import vectors_in as vectors_in
 from .schemas import answer_text, schema_name, strict_schema, tool_schema, wanted_schema
 from .wire import (
     Fields,
     event_fields,
+    get_request,
     incomplete,
     json_request,
     malformed,
@@ -132,6 +133,16 @@ class ChatCompletions:
             usage=Usage(input_tokens=used, output_tokens=None if used is None else 0),
             request_id=reply.headers.get("x-request-id"),
         )
+
+    def encode_discover(self, endpoint: Endpoint) -> HttpRequest:
+        """Return the GET of `{base_url}/models`."""
+        return get_request(f"{endpoint.base_url}/models", endpoint)
+
+    def decode_discover(self, reply: HttpReply) -> tuple[str, ...]:
+        """Return the ids of the models in a reply. Raises `InvalidResponse` for anything that is not a list of them."""
+        body = reply_fields(reply)
+        _raise_error_in(body)
+        return tuple(text(model, "id") for model in sequence(body, "data"))
 
 
 def chat_usage(usage: object) -> Usage:

@@ -38,10 +38,23 @@ def json_request(url: str, endpoint: Endpoint, body: Fields, headers: Mapping[st
     except (TypeError, ValueError, RecursionError) as error:
         # The error's own text names a type or a code point, never the prompt.
         raise errors.InvalidRequestError(f"the request cannot be written as JSON: {error}") from None
-    head = {"accept": "application/json", "content-type": "application/json", **headers}
+    return HttpRequest(url, {**_head(endpoint), "content-type": "application/json", **headers}, data)
+
+
+def get_request(url: str, endpoint: Endpoint) -> HttpRequest:
+    """Return a GET, with the endpoint's key as a bearer token.
+
+    >>> get_request("http://127.0.0.1/v1/models", Endpoint("http://127.0.0.1/v1")).method
+    'GET'
+    """
+    return HttpRequest(url, _head(endpoint), b"", "GET")
+
+
+def _head(endpoint: Endpoint) -> dict[str, str]:
+    head = {"accept": "application/json"}
     if endpoint.key is not None:
         head["authorization"] = f"Bearer {endpoint.key.reveal()}"
-    return HttpRequest(url, head, data)
+    return head
 
 
 def reply_fields(reply: HttpReply) -> Fields:

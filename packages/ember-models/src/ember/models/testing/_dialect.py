@@ -32,11 +32,13 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """An API: how it answers, how it words an error, and which header carries its request id ("": none does)."""
+    """An API: how it answers, how it words an error, which header carries its request id ("": none does), and what its
+    streams are."""
 
     answer: Callable[[Mapping[str, Any], Say], Answer]
     error: Callable[[int, str], dict[str, Any]]
     id_header: str = ""
+    stream_type: str = "text/event-stream"
 
 
 _WORD = re.compile(r"\S+\s*|\s+")

@@ -152,6 +152,16 @@ def error(status: int, message: str) -> dict[str, Any]:
     return {"error": {"message": message, "type": kind, "param": None, "code": _CODES.get(status)}}
 
 
+def models(asked: Mapping[str, Any], say: Say) -> Answer:
+    """Answer `GET .../models`."""
+    served = [{"id": name, "object": "model", "created": _CREATED, "owned_by": "local"} for name in MODELS]
+    return Answer({"object": "list", "data": served}, 0, 0)
+
+
+MODELS = ("local-small", "local-large")
+"""What the server says that it serves."""
+
 CHAT_COMPLETIONS = Dialect(chat_completions, error, "x-request-id")
 RESPONSES = Dialect(responses, error, "x-request-id")
 EMBEDDINGS = Dialect(embeddings, error, "x-request-id")
+MODELS_LIST = Dialect(models, error, "x-request-id")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any, cast
 
-from . import _anthropic, _google, _openai
+from . import _anthropic, _google, _ollama, _openai
 from ._dialect import BadRequest, Dialect, Say
 from ._frames import Content, Frames, frames
 from ._record import Request
@@ -19,6 +19,10 @@ DIALECTS: dict[str, Dialect] = {
     ":generateContent": _google.GENERATE,
     ":streamGenerateContent": _google.STREAM,
     ":batchEmbedContents": _google.EMBED,
+    "/api/chat": _ollama.CHAT,
+    "/api/embed": _ollama.EMBED,
+    "/api/tags": _ollama.TAGS,
+    "/models": _openai.MODELS_LIST,
 }
 """By the end of the path."""
 
@@ -69,11 +73,11 @@ def speak(
         except BadRequest as problem:
             wanted, content = Reply(400), _dump(dialect.error(400, f"Invalid request: {problem}"))
         else:
-            if wanted.fault is None:
+            if wanted.fault is None and request.method != "GET":
                 bill = answer.input_tokens, answer.output_tokens
             said: Any = answer.content if wanted.change is None else wanted.change(answer.content)
             if isinstance(said, list):
-                content, head["content-type"] = cast("list[Event]", said), _EVENTS
+                content, head["content-type"] = cast("list[Event]", said), dialect.stream_type
             else:
                 content = _dump(said)
     plan = frames(wanted, content, head, latency)
@@ -82,6 +86,8 @@ def speak(
 
 
 def _asked(request: Request) -> dict[str, Any]:
+    if request.method == "GET":
+        return {}
     try:
         asked = request.json
     except ValueError:

@@ -31,7 +31,11 @@ def ember_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path
     What this process has read from another home, or set by `set_config`, is forgotten before the test and after it.
     """
     for name in list(os.environ):
-        if name.startswith("EMBER_") or name.endswith(("_API_KEY", "_BASE_URL", "_AUTH_TOKEN")):
+        if (
+            name.startswith("EMBER_")
+            or name.endswith(("_API_KEY", "_BASE_URL", "_AUTH_TOKEN"))
+            or name == "OLLAMA_HOST"
+        ):
             monkeypatch.delenv(name)
     home = tmp_path / "ember-home"
     monkeypatch.setenv("EMBER_HOME", str(home))

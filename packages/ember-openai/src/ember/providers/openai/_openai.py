@@ -114,6 +114,12 @@ class OpenAI(BaseProvider):
     def decode_embed(self, call: EmbedCall, reply: HttpReply) -> Vectors:
         return _compatible_chat.decode_embed(call, reply)
 
+    def encode_discover(self, endpoint: Endpoint) -> HttpRequest:
+        return _compatible_chat.encode_discover(endpoint)
+
+    def decode_discover(self, reply: HttpReply) -> tuple[str, ...]:
+        return _compatible_chat.decode_discover(reply)
+
 
 def _is_hosted(endpoint: Endpoint) -> bool:
     host = urlsplit(endpoint.base_url).hostname or ""

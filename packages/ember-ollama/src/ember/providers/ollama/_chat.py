@@ -1,0 +1,142 @@
+"""Ollama's chat format: https://docs.ollama.com/api/chat. An answer is whole when it says `done`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, cast
+
+from ember.models import Call, Completion, Endpoint, ServerEvent, ToolCall, Usage
+from ember.models.schemas import answer_text, wanted_schema
+from ember.models.wire import (
+    Fields,
+    event_fields,
+    incomplete,
+    malformed,
+    mapping,
+    sequence,
+    shown,
+    stream_error,
+    text,
+    text_or_none,
+    tokens,
+)
+
+
+def asked(call: Call, endpoint: Endpoint) -> Fields:
+    """Return the JSON that asks for `call`."""
+    messages = [{"role": message.role, "content": message.content} for message in call.messages]
+    if call.system is not None:
+        messages.insert(0, {"role": "system", "content": call.system})
+    sampling = {
+        "temperature": call.temperature,
+        "top_p": call.top_p,
+        "num_predict": call.max_tokens,
+        "stop": list(call.stop) or None,
+        "seed": call.seed,
+        "frequency_penalty": call.frequency_penalty,
+        "presence_penalty": call.presence_penalty,
+    }
+    # In the order of the official client, so that the bytes are the same as well.
+    body: dict[str, Any] = {"model": call.model, "stream": call.stream}
+    settings = options(endpoint, sampling, call.extra)
+    if "options" in settings:
+        body["options"] = settings.pop("options")
+    schema = wanted_schema(call)
+    if schema is not None:
+        body["format"] = schema
+    if "keep_alive" in settings:
+        body["keep_alive"] = settings.pop("keep_alive")
+    return body | {"messages": messages} | settings
+
+
+def options(endpoint: Endpoint, sampling: Fields, extra: Fields) -> dict[str, Any]:
+    """Return `extra` with the model options of configuration, parameters and `extra` in one; the last goes first."""
+    merged: dict[str, Any] = {}
+    for given in (endpoint.options.get("options"), sampling, extra.get("options")):
+        if isinstance(given, Mapping):
+            named = cast("Mapping[str, Any]", given)
+            merged |= {name: value for name, value in named.items() if value is not None}
+    settings: dict[str, Any] = {"options": merged} if merged else {}
+    if (keep := endpoint.options.get("keep_alive")) is not None:
+        settings["keep_alive"] = keep
+    return settings | {name: value for name, value in extra.items() if name != "options"}
+
+
+def completion(call: Call, body: Fields) -> Completion:
+    """Return the answer that `body` is. Raises `InvalidResponse` if it is none, or not a whole one."""
+    message = mapping(body, "message")
+    whole = text(message, "content")
+    if body.get("done") is not True:
+        raise malformed(body, "done", "true: the answer is not whole")
+    return _answer(call, body, whole, _tool_calls(message))
+
+
+def _answer(call: Call, last: Fields, whole: str, calls: tuple[ToolCall, ...]) -> Completion:
+    """Return the answer `whole`, with what the `last` object says of it."""
+    reason = text_or_none(last, "done_reason")
+    if calls and reason in (None, "stop"):
+        reason = "tool_calls"  # Ollama has no word for it
+    return Completion(
+        text=answer_text(call, whole, reason),
+        model=text_or_none(last, "model") or call.model,
+        finish_reason=reason,
+        usage=Usage(
+            # A prompt that the server still had in memory is not counted by older versions: not known then.
+            input_tokens=tokens(last, "prompt_eval_count"),
+            output_tokens=tokens(last, "eval_count"),
+        ),
+        tool_calls=calls,
+        raw=dict(last),
+    )
+
+
+class ChatStream:
+    """One stream: an object for each piece, the last of which is `done` and has the counts."""
+
+    def __init__(self, call: Call) -> None:
+        self.done = False
+        self._call = call
+        self._text: list[str] = []
+        self._calls: tuple[ToolCall, ...] = ()
+        self._last: Fields = {}
+
+    def feed(self, event: ServerEvent) -> str:
+        body = event_fields(event)
+        raise_error_in(body)
+        message = mapping(body, "message")
+        added = text_or_none(message, "content") or ""
+        self._text.append(added)
+        self._calls += _tool_calls(message)
+        if body.get("done") is True:
+            self.done, self._last = True, body
+        if not self._call.choices:
+            return added
+        # A label is decided by its last character: it is told whole, or not at all.
+        return self.finish().text if self.done else ""
+
+    def finish(self) -> Completion:
+        whole = "".join(self._text)
+        if not self.done:
+            raise incomplete("" if self._call.choices else whole)
+        return _answer(self._call, self._last, whole, self._calls)
+
+
+def raise_error_in(body: Fields) -> None:
+    """Raise the error that `body` reports: Ollama has told its status 200 by the time a model fails."""
+    error = body.get("error")
+    if error:
+        raise stream_error(error if isinstance(error, str) else f"the server reported {shown(error)}", "")
+
+
+def _tool_calls(message: Fields) -> tuple[ToolCall, ...]:
+    if message.get("tool_calls") is None:
+        return ()
+    return tuple(map(_tool_call, sequence(message, "tool_calls")))
+
+
+def _tool_call(fields: Fields) -> ToolCall:
+    function = mapping(fields, "function")
+    # Arguments come parsed here; everywhere else they are the JSON text.
+    arguments = json.dumps(mapping(function, "arguments"), ensure_ascii=False)
+    return ToolCall(text_or_none(fields, "id") or "", text(function, "name"), arguments)
