@@ -167,6 +167,8 @@ def test_contents_that_are_none_are_refused_in_googles_words(client: Client, bod
     answer = client.post(f"{GEMINI}:{method}", body)
     assert (answer.status, answer.json["error"]["status"]) == (400, "INVALID_ARGUMENT")
     assert answer.json["error"]["code"] == 400
+
+
 def test_ollamas_api_streams_lines_unless_told_not_to(client: Client, server: LocalServer) -> None:
     whole = client.post("/api/chat", {**HELLO, "stream": False}).json
     assert whole["message"]["content"] == "Say hi"

@@ -21,7 +21,7 @@ from ._speech import find, speak
 
 
 class LocalServer:
-    """A scriptable server on 127.0.0.1 that speaks OpenAI's, Anthropic's, Google's and Ollama's APIs, and keeps requests.
+    """A scriptable server on 127.0.0.1 that speaks the APIs of OpenAI, Anthropic, Google and Ollama.
 
     Without a script it repeats the last user message (or says what `answer` returns for it) after `latency` seconds,
     whole or streamed as asked. Tokens are words. It runs in a thread of its own, for `lifetime` seconds at most, and
