@@ -108,11 +108,13 @@ class LocalServer:
         with suppress(TimeoutError):
             async with asyncio.timeout(self._lifetime):
                 await self._ending.wait()
-        server.close()
         self._stopping = True
-        # A connection accepted a moment ago takes asyncio a few rounds to make; cancelled there, its socket leaks.
+        # A connection accepted a moment ago takes asyncio a few rounds to make. It cannot be added to a closed server,
+        # nor be made by a cancelled task: its socket would leak. So no more are accepted, and these are made.
+        loop.remove_reader(listener)
         for _ in range(4):
             await asyncio.sleep(0)
+        server.close()
         tasks = asyncio.all_tasks() - {asyncio.current_task()}
         for connection in list(self._open):
             connection.abort()
