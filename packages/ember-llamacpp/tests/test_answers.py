@@ -6,7 +6,8 @@ import asyncio
 import json
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import pytest
 
@@ -93,6 +94,28 @@ def test_an_answer_by_schema_is_json_of_that_shape() -> None:
     }
     answer = greedy("Maria Lopez is 34 years old. Give her name and age.", schema=person, max_tokens=48)
     assert answer.parsed == json.loads(answer) == {"name": "Maria Lopez", "age": 34}
+
+
+@dataclass
+class Human:
+    name: str
+    age: int
+
+
+def test_an_answer_by_a_type_is_a_value_of_it() -> None:
+    told = "Maria Lopez is 34 years old. Give her name and age."
+    assert greedy(told, schema=Human, max_tokens=48).parsed == Human("Maria Lopez", 34)
+    label = greedy("Review: I loved it! Good or bad?", schema=Literal["good", "bad"], max_tokens=24)
+    assert label.parsed in ("good", "bad") and json.loads(label) == {"value": label.parsed}
+    assert all(type(number) is int for number in greedy("1, 2, 3?", schema=list[int], max_tokens=200).parsed)
+
+
+def test_it_has_no_tools_and_says_so() -> None:
+    def now() -> str:
+        return "noon"
+
+    with pytest.raises(errors.UnsupportedError, match="'tools'"):
+        models("smollm2", "What time is it?", tools=[now])
 
 
 def test_a_schema_stands_in_for_a_tool_that_has_to_be_called() -> None:
