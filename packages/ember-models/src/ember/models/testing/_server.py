@@ -108,11 +108,14 @@ class LocalServer:
         with suppress(TimeoutError):
             async with asyncio.timeout(self._lifetime):
                 await self._ending.wait()
-        server.close()
         self._stopping = True
-        # A connection accepted a moment ago takes asyncio a few rounds to make; cancelled there, its socket leaks.
+        # A connection accepted a moment ago takes asyncio a few rounds to make. Cancelled there, or with the server
+        # closed by then, its socket leaks: first no more are accepted, then these are made, then the server is closed.
+        with suppress(NotImplementedError):  # Windows, where nothing is known of the leak
+            loop.remove_reader(listener)
         for _ in range(4):
             await asyncio.sleep(0)
+        server.close()
         tasks = asyncio.all_tasks() - {asyncio.current_task()}
         for connection in list(self._open):
             connection.abort()
