@@ -70,7 +70,7 @@ def test_registries_do_not_know_each_other(shapes: Registry[int | None]) -> None
 @pytest.fixture
 def eager_switching() -> Iterator[None]:
     interval = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
+    sys.setswitchinterval(1e-5)
     yield
     sys.setswitchinterval(interval)
 
@@ -79,19 +79,19 @@ def eager_switching() -> Iterator[None]:
 def test_of_many_threads_registering_one_name_exactly_one_succeeds() -> None:
     for _ in range(20):
         registry = Registry[int]("shape")
-        together, won = threading.Barrier(16), list[int]()
+        together, won = threading.Barrier(8), list[int]()
 
         def run(
             number: int, registry: Registry[int] = registry, together: threading.Barrier = together
         ) -> None:
-            together.wait(30)
+            together.wait(100)
             try:
                 registry.register("mine", number)
             except AlreadyRegistered:
                 return
             won.append(number)  # noqa: B023  # joined before the next round
 
-        threads = [threading.Thread(target=run, args=(number,)) for number in range(16)]
+        threads = [threading.Thread(target=run, args=(number,)) for number in range(8)]
         for thread in threads:
             thread.start()
         for thread in threads:

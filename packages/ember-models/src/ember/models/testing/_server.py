@@ -109,10 +109,9 @@ class LocalServer:
             async with asyncio.timeout(self._lifetime):
                 await self._ending.wait()
         self._stopping = True
-        # A connection accepted a moment ago takes asyncio a few rounds to make. Cancelled there, or with the server
-        # closed by then, its socket leaks: first no more are accepted, then these are made, then the server is closed.
-        with suppress(NotImplementedError):  # Windows, where nothing is known of the leak
-            loop.remove_reader(listener)
+        # A connection accepted a moment ago takes asyncio a few rounds to make. It cannot be added to a closed server,
+        # nor be made by a cancelled task: its socket would leak. So no more are accepted, and these are made.
+        loop.remove_reader(listener)
         for _ in range(4):
             await asyncio.sleep(0)
         server.close()
