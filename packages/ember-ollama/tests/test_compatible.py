@@ -174,3 +174,28 @@ def test_a_block_may_name_another_server(served: LocalServer) -> None:
         "/other/chat/completions",
         "key-of-another",
     )
+
+
+def test_a_function_is_offered_and_its_call_comes_back_with_values(served: LocalServer) -> None:
+    def weather(city: str, days: int = 1) -> str:
+        """Tell the weather.
+
+        Args:
+            city: where
+        """
+        return f"sun in {city}"
+
+    wanted = {"id": "call_1", "type": "function"}
+    called = {**wanted, "function": {"name": "weather", "arguments": '{"city": "Rome", "days": 3}'}}
+    message = {"role": "assistant", "content": None, "tool_calls": [called]}
+    served.replies(
+        json={"model": "m", "choices": [{"index": 0, "finish_reason": "tool_calls", "message": message}]}
+    )
+    answer = models("compatible/m", "What is the weather in Rome?", tools=[weather])
+    (offered,) = served.requests[-1].json["tools"]
+    assert (offered["function"]["name"], list(offered["function"]["parameters"]["properties"])) == (
+        "weather",
+        ["city", "days"],
+    )
+    (call,) = answer.tool_calls
+    assert (call.name, call.arguments) == ("weather", {"city": "Rome", "days": 3})
