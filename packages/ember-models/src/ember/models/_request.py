@@ -112,12 +112,14 @@ def call(to: Target, prompt: Prompt, params: Params, tools: tuple[Tool, ...] = (
         raise TypeError(
             "choices= leaves the model nothing to say but a label, so it cannot call tools=. Give one."
         )
+    # Turns of tools too: a provider that does not know them would send a conversation with holes in it.
+    tooled = bool(tools) or any(turn.tool_calls or turn.role == "tool" for turn in messages)
     _require(
         to,
         stream and "stream",
         choices and "choices",
         schema is not None and "schema",
-        tools and "tools",
+        tooled and "tools",
     )
     return Call(
         model=to.model,
