@@ -221,7 +221,7 @@ def test_a_stream_that_breaks_before_its_first_text_is_made_again(patient: Local
 
 
 def test_a_stream_that_breaks_after_text_was_handed_out_is_not(patient: LocalServer) -> None:
-    patient.replies(fault="drop", after=3)
+    patient.replies(fault="drop", after=3, delay=0.1)  # time for the text to arrive before the line breaks
     stream = models.stream("acme-small", "one two three four five six")
     got: list[str] = []
     with pytest.raises(errors.StreamIncomplete) as raised:
