@@ -227,7 +227,9 @@ def test_every_known_model_is_one_the_sdk_knows(client: anthropic.Anthropic) -> 
     assert set(Anthropic.known_models) <= known
 
 
-def test_a_function_is_told_as_the_sdk_tells_it(server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_function_is_told_as_the_sdk_tells_it(
+    client: anthropic.Anthropic, server: LocalServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from anthropic import beta_tool
 
     from ember.api import models as ember_models
