@@ -323,6 +323,7 @@ def test_every_known_model_is_one_the_sdk_knows(client: openai.OpenAI) -> None:
     assert set(OpenAI.known_models) <= known
 
 
+@pytest.mark.usefixtures("client")  # which skips where there is no SDK
 def test_a_tool_is_told_as_the_sdk_tells_a_pydantic_model() -> None:
     import openai
     from pydantic import BaseModel
