@@ -7,7 +7,9 @@ import subprocess
 import sys
 import tempfile
 import textwrap
-from collections.abc import Callable, Iterator, Mapping
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -100,5 +102,34 @@ def alone(tmp_path: Path, home: Path) -> Callable[..., str]:
         )
         assert (done.returncode, done.stderr) == (0, "")
         return done.stdout
+
+    return run
+
+
+@pytest.fixture
+def race() -> Callable[[Sequence[Callable[[], object]]], None]:
+    """Runs functions in a thread each, begun together, with the interpreter switching between them all the time."""
+
+    def run(functions: Sequence[Callable[[], object]]) -> None:
+        begin = threading.Barrier(len(functions) + 1)
+
+        def wait_and(function: Callable[[], object]) -> None:
+            begin.wait(100)
+            function()
+
+        threads = [threading.Thread(target=wait_and, args=(function,)) for function in functions]
+        for thread in threads:
+            thread.start()
+        # Not before all are there: a switch while coverage installs its tracing in a new thread ends that thread.
+        while begin.n_waiting < len(functions):
+            time.sleep(0.001)
+        interval = sys.getswitchinterval()
+        sys.setswitchinterval(1e-6)
+        try:
+            begin.wait(100)
+            for thread in threads:
+                thread.join()
+        finally:
+            sys.setswitchinterval(interval)
 
     return run

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import partial
 
 import pytest
 
@@ -67,67 +68,46 @@ def test_registries_do_not_know_each_other(shapes: Registry[int | None]) -> None
     assert Registry[int]("shape").names() == ()
 
 
-@pytest.fixture
-def eager_switching() -> Iterator[None]:
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(1e-5)
-    yield
-    sys.setswitchinterval(interval)
+Race = Callable[[Sequence[Callable[[], object]]], None]
 
 
-@pytest.mark.usefixtures("eager_switching")
-def test_of_many_threads_registering_one_name_exactly_one_succeeds() -> None:
+def test_of_many_threads_registering_one_name_exactly_one_succeeds(race: Race) -> None:
     for _ in range(20):
         registry = Registry[int]("shape")
-        together, won = threading.Barrier(8), list[int]()
+        won: list[int] = []
 
-        def run(
-            number: int, registry: Registry[int] = registry, together: threading.Barrier = together
-        ) -> None:
-            together.wait(100)
-            try:
+        def claim(number: int, registry: Registry[int] = registry, won: list[int] = won) -> None:
+            with suppress(AlreadyRegistered):
                 registry.register("mine", number)
-            except AlreadyRegistered:
-                return
-            won.append(number)  # noqa: B023  # joined before the next round
+                won.append(number)
 
-        threads = [threading.Thread(target=run, args=(number,)) for number in range(8)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        race([partial(claim, number) for number in range(16)])
         assert won == [registry.get("mine")]
 
 
-@pytest.mark.usefixtures("eager_switching")
-def test_reading_while_others_register_and_take_out_never_fails() -> None:
+def test_reading_while_others_register_and_take_out_never_fails(race: Race) -> None:
     registry = Registry[int]("shape")
     registry.register("stays", 1)
-    stop, failures = threading.Event(), list[BaseException]()
+    written, failures = threading.Semaphore(0), list[BaseException]()
 
     def write(number: int) -> None:
         for turn in range(300):
             registry.register(f"{number}-{turn}", turn)
             registry.unregister(f"{number}-{turn}")
+        written.release()
 
     def read() -> None:
         try:
-            while not stop.is_set():
+            while not written.acquire(blocking=False):
                 assert registry.get("stays") == 1
                 assert "stays" in registry.names()
                 assert 1 in registry.loaded()
         except BaseException as error:
             failures.append(error)
 
-    readers = [threading.Thread(target=read) for _ in range(4)]
-    writers = [threading.Thread(target=write, args=(number,)) for number in range(4)]
-    for thread in readers + writers:
-        thread.start()
-    for thread in writers:
-        thread.join()
-    stop.set()
-    for thread in readers:
-        thread.join()
+    race(
+        [read] * 4 + [partial(write, number) for number in range(4)]
+    )  # each reader reads until a writer is done
     assert failures == []
     assert registry.names() == ("stays",)
 

@@ -1,4 +1,4 @@
-"""Call language models. Read in order: _facade, _request, _route, _engine, _stream, _transport, _provider."""
+"""Call language models. Read in order: _facade, _request, _route, _job, _engine, _stream, _transport, _provider."""
 
 from typing import TYPE_CHECKING
 

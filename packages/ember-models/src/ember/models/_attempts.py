@@ -24,7 +24,7 @@ from ._retry import THROTTLES, Again, Quota, decide
 from .errors import ConnectionFailed, ModelError, ProviderUnavailable
 
 if TYPE_CHECKING:
-    from ._engine import Job, Watch
+    from ._job import Job, Watch
 
 _MOST_LANES: Final = 1_000
 

@@ -15,19 +15,18 @@ import asyncio
 import time
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
-from decimal import Decimal
+from dataclasses import fields
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any, Final, Generic, NoReturn, TypeVar
+from typing import Any, Final, NoReturn, TypeVar
 
-from ember.core import events, loop
-from ember.core.events import CallFailed, CallFinished, CallRetried, CallStarted, Scope, Usage
-from ember.core.externals import current_call
+from ember.core import loop
+from ember.core.events import Usage
 from ember.core.secrets import scrub
 
-from . import _cost, _log, _reask
+from . import _cost, _reask
 from ._attempts import Attempts
-from ._call import Call, EmbedCall, Policy
+from ._call import Call, EmbedCall
+from ._job import Job, Watch
 from ._provider import (
     BaseProvider,
     Completion,
@@ -35,15 +34,12 @@ from ._provider import (
     Exchange,
     HttpReply,
     HttpRequest,
-    Transport,
     Vectors,
     clipped,
 )
 from ._response import Embeddings, Response
 from ._retry import heed
-from ._transport import HttpTransport
 from .errors import (
-    AuthenticationError,
     ConnectionFailed,
     InvalidRequestError,
     InvalidResponse,
@@ -52,122 +48,7 @@ from .errors import (
     SchemaMismatch,
 )
 
-if TYPE_CHECKING:
-    from ._tools import Toolbox
-
 _C = TypeVar("_C", Call, EmbedCall)
-
-_http = HttpTransport()
-
-
-@dataclass(frozen=True, slots=True)
-class Job(Generic[_C]):
-    """A call that knows who serves it: everything the engine needs, fixed when the user called.
-
-    `key_source` says where the key came from, for errors; `parse` makes the value of a schema from the answer's text,
-    and `reask` is how often the model may be asked again if it cannot; `spent` are the seconds that went into answers
-    which did not fit; `tools` checks the arguments of the tools that the model calls.
-    """
-
-    provider: BaseProvider
-    call: _C
-    endpoint: Endpoint
-    key_source: str
-    policy: Policy
-    scope: Scope
-    parse: Callable[[str], Any] | None = None
-    reask: int = 0
-    tools: Toolbox | None = None
-    spent: float = 0.0
-
-    @property
-    def transport(self) -> Transport:
-        return self.provider.transport or _http
-
-    def explained(self, error: ModelError) -> ModelError:
-        """Return `error` with what only the engine knows: who was asked for what, with whose key."""
-        error.provider = error.provider or self.provider.name
-        error.model = error.model or self.call.model
-        if isinstance(error, AuthenticationError) and self.key_source not in error.problem:
-            error.problem = f"{error.problem} ({self.key_source})"
-        return error
-
-
-class Watch:
-    """The account of one call: events, duration, and the errors' finishing touch. It begins when the call is made."""
-
-    __slots__ = ("_begun", "_job", "_number", "_over", "_parent", "cost", "requests", "usage")
-
-    def __init__(self, job: Job[Any]) -> None:
-        self._job = job
-        self._number, self._parent = events.next_call(), current_call()
-        self._begun: float | None = None
-        self._over = False
-        self.requests = 0
-        self.usage: Usage | None = None
-        self.cost: Decimal | None = None
-
-    def begin(self) -> None:
-        """Start the clock and tell so; once."""
-        if self._begun is None:
-            self._begun = time.perf_counter()
-            if events.listening(CallStarted):
-                events.emit(CallStarted(*self._facts()))
-
-    def _facts(self) -> tuple[int, int | None, str, str, float, Scope]:
-        job = self._job
-        name = f"{job.provider.name}/{job.call.model}"
-        return self._number, self._parent, "model", name, time.time(), job.scope
-
-    def seconds(self) -> float:
-        """Return how long the call has run."""
-        return time.perf_counter() - (self._begun or 0.0)
-
-    def retried(self, error: ModelError, delay: float) -> None:
-        """Tell that an attempt failed and another follows after `delay` seconds."""
-        if events.listening(CallRetried):
-            name = type(error).__name__
-            events.emit(CallRetried(*self._facts(), attempt=self.requests, delay=delay, error=name))
-
-    def finished(self, text: str | None = None) -> float:
-        """Tell that the call answered, with `text` if that is what it asked for; return its duration in seconds."""
-        self._over = True
-        seconds = time.perf_counter() - (self._begun or 0.0)
-        tokens = None if self.usage is None else self.usage.total_tokens
-        _log.answered(self._job, seconds, self.requests, tokens, text)
-        events.emit(
-            CallFinished(
-                *self._facts(), duration=seconds, usage=self.usage, cost=self.cost, requests=self.requests
-            )
-        )
-        return seconds
-
-    def failed(self, error: BaseException) -> None:
-        """Tell that the call ended without an answer, once. Tokens known to have been used are charged all the same."""
-        if not self._over and self._begun is not None:
-            self._over = True
-            seconds, name = time.perf_counter() - self._begun, type(error).__name__
-            _log.failed(self._job, seconds, self.requests, error)
-            events.emit(
-                CallFailed(
-                    *self._facts(),
-                    duration=seconds,
-                    error=name,
-                    usage=self.usage,
-                    cost=self.cost,
-                    requests=self.requests,
-                )
-            )
-
-    def __enter__(self) -> Watch:
-        self.begin()
-        return self
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if error is not None:
-            self.failed(error)
-            if isinstance(error, ModelError):
-                self._job.explained(error)
 
 
 def complete(job: Job[Call]) -> Response:

@@ -16,14 +16,14 @@ from ._usage import Totals, totals
 
 if TYPE_CHECKING:  # the engine and what stands below it (asyncio, aiohttp) are loaded by the first call
     from ._attempts import Health
-    from ._engine import Job
+    from ._job import Job
     from ._response import Embeddings, Response
     from ._run_tools import OnError, ToolRun
     from ._stream import AsyncTextStream, TextStream
 
 
 def _job(model: str | None, prompt: Prompt, params: Params, *, stream: bool = False) -> Job[Call]:
-    from ._engine import Job
+    from ._job import Job
 
     _request.checked(params)
     parse = None
@@ -47,7 +47,7 @@ def _job(model: str | None, prompt: Prompt, params: Params, *, stream: bool = Fa
 def _embed_job(
     model: str | None, texts: str | Sequence[str], timeout: float | None, extra: Mapping[str, Any] | None
 ) -> Job[EmbedCall]:
-    from ._engine import Job
+    from ._job import Job
 
     to = _request.target(model)
     call = _request.embed_call(to, texts, extra)
@@ -137,7 +137,7 @@ class Discover(External[..., tuple[ModelId, ...]]):
 
 
 def _discover_job(provider: str, timeout: float) -> Job[EmbedCall]:
-    from ._engine import Job
+    from ._job import Job
 
     to = _request.server(provider)
     # No model is called, but the engine knows of calls only: one without a model, which it does not book.

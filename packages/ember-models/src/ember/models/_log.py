@@ -13,7 +13,7 @@ from ember.core.secrets import scrub
 from ._call import Call
 
 if TYPE_CHECKING:
-    from ._engine import Job
+    from ._job import Job
 
 _log = logging.getLogger("ember.models")
 

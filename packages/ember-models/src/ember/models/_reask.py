@@ -18,7 +18,7 @@ from ._provider import Completion
 from .errors import ModelTimeout, SchemaMismatch
 
 if TYPE_CHECKING:
-    from ._engine import Job
+    from ._job import Job
 
 DEFAULT_REASKS = 1
 """How often a model is asked again when the call does not say: a second answer mostly fits, a third rarely helps."""

@@ -20,7 +20,8 @@ from ember.core.errors import BlockedLoop
 
 from ._attempts import Attempts
 from ._call import Call
-from ._engine import Job, Watch, answer, encoded, opened, raise_for, undecoded
+from ._engine import answer, encoded, opened, raise_for, undecoded
+from ._job import Job, Watch
 from ._provider import Exchange, HttpRequest, excerpt
 from ._response import Response
 from ._sse import EventParser, LineParser, Parser
