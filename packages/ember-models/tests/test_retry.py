@@ -177,6 +177,22 @@ def test_the_server_is_given_the_time_it_asks_for(patient: LocalServer) -> None:
     assert second.at - first.at >= 0.3
 
 
+def test_other_calls_to_the_model_wait_as_well_when_the_server_asks_for_time(patient: LocalServer) -> None:
+    patient.replies(429, {"retry-after": "0.5"}).then()
+
+    async def two() -> None:
+        first = asyncio.create_task(models.acall("acme-small", "first"))
+        await asyncio.to_thread(patient.wait_for, lambda: patient.requests and patient.requests[0].done)
+        await asyncio.sleep(0.1)
+        await models.acall("acme-small", "second")
+        await first
+
+    asyncio.run(two())
+    refused, *others = patient.requests
+    assert len(others) == 2
+    assert all(request.at - refused.at >= 0.5 for request in others)
+
+
 def test_what_the_server_says_of_trying_again_is_obeyed(patient: LocalServer) -> None:
     patient.replies(500, {"x-should-retry": "false"})
     with pytest.raises(errors.ProviderUnavailable):

@@ -75,11 +75,13 @@ def secure(certificate: Path) -> Iterator[str]:
 
 
 def test_a_certificate_signed_by_nobody_is_refused(acme: LocalServer, secure: str) -> None:
+    before = models.usage().requests
     with (
         with_context(providers={"acme": {"base_url": secure}}, credentials={"acme_api_key": KEY}),
         pytest.raises(ConnectionFailed, match="self-signed certificate") as caught,
     ):
-        models("acme-small", "Hi")
+        models("acme-small", "Hi", max_retries=2)
+    assert models.usage().requests - before == 1  # it would be refused again
     assert "never turns verification off" in str(caught.value)
     assert Answering.posts == []
 
