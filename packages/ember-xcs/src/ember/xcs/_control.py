@@ -1,0 +1,159 @@
+"""Control in lowered code: where a decision needs a value that is not there, the statement becomes a task."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from . import _effects as effects
+from ._calls import _ITERATORS, turns
+from ._memory import PENDING, SCALARS, _is_data, _local, await_turn, lazy
+from ._ops import apart
+from ._run import SCOPED, Run, Scope
+
+
+def test(value: Any) -> bool:
+    """Whether `value` is true: for a decision that is made here and now."""
+    if type(value) in SCALARS:
+        return bool(value)
+    run: Run = _local.run
+    value = run.force(value)
+    if type(value) in SCALARS or isinstance(value, str):
+        return bool(value)
+    if _is_data(value):
+        await_turn(run, value)
+    elif type(value).__bool__ if hasattr(type(value), "__bool__") else hasattr(type(value), "__len__"):
+        run.barrier()
+    return bool(value)
+
+
+def force(value: Any) -> Any:
+    """The value itself."""
+    return _local.run.force(value) if type(value) in PENDING else value
+
+
+def iterate(value: Any) -> Iterator[Any]:
+    """The iterator of a `for`."""
+    if type(value) in SCALARS:
+        return iter(value)
+    run: Run = _local.run
+    value = run.force(value)
+    if type(value) in effects.CONTAINERS or type(value) in SCALARS or type(value) in _ITERATORS or _is_data(value):
+        return turns(run, value)
+    return _ordered_steps(run, value)
+
+
+def _ordered_steps(run: Run, thing: Any) -> Iterator[Any]:
+    run.barrier()
+    steps = iter(thing)
+    while True:
+        run.barrier()
+        try:
+            one = next(steps)
+        except StopIteration:
+            return
+        yield one
+
+
+def region(function: Callable[..., Any], flags: int, changed: int, count: int, *inputs: Any) -> Any:
+    """Run statements as a task. Returns the values of the `count` variables that they assign.
+
+    `flags` say what they may do, and the bits of `changed` which of `inputs` they may change.
+    """
+    run: Run = _local.run
+    scope = Scope(run.current.scope) if flags & SCOPED else None
+    made = run.spawn(
+        function, inputs, None, inputs=inputs, flags=flags, changed=changed, scope=scope, what=function.__name__
+    )
+    if type(made) in PENDING:
+        return [lazy(run, operator.getitem, (made, index), None, False) for index in range(count)]
+    return made
+
+
+def branch(function: Callable[..., Any], flags: int, changed: int, count: int, guard: Any, *inputs: Any) -> Any:
+    """Run statements that begin with a decision on `guard`: here if that is known, as a task if not."""
+    if type(guard) in PENDING and not guard.done:
+        return region(function, flags, changed, count, guard, *inputs)
+    return function(guard, *inputs)
+
+
+# Expressions that decide -------------------------------------------------------------------------------------------------
+
+
+def either(value: Any, other: Callable[[], Any], flags: int) -> Any:
+    """`value or other()`."""
+    if type(value) in PENDING and not value.done:
+        return apart(_local.run, _either, (value, other), (value, other), flags=flags)
+    return value if test(value) else other()
+
+
+def _either(run: Run, value: Any, other: Callable[[], Any]) -> Any:
+    value = run.force(value)
+    return value if test(value) else other()
+
+
+def both(value: Any, other: Callable[[], Any], flags: int) -> Any:
+    """`value and other()`."""
+    if type(value) in PENDING and not value.done:
+        return apart(_local.run, _both, (value, other), (value, other), flags=flags)
+    return other() if test(value) else value
+
+
+def _both(run: Run, value: Any, other: Callable[[], Any]) -> Any:
+    value = run.force(value)
+    return other() if test(value) else value
+
+
+def choose(condition: Any, yes: Callable[[], Any], no: Callable[[], Any], flags: int) -> Any:
+    """`yes() if condition else no()`."""
+    if type(condition) in PENDING and not condition.done:
+        return apart(_local.run, _choose, (condition, yes, no), (condition, yes, no), flags=flags)
+    return yes() if test(condition) else no()
+
+
+def _choose(run: Run, condition: Any, yes: Callable[[], Any], no: Callable[[], Any]) -> Any:
+    return yes() if test(condition) else no()
+
+
+# Failures ------------------------------------------------------------------------------------------------------------------
+
+
+def drain() -> None:
+    """Wait until everything this task began has succeeded: a `try` or `with` is about to be left."""
+    _local.run.drain()
+
+
+def barrier() -> None:
+    """Wait until everything before has succeeded."""
+    _local.run.barrier()
+
+
+def leaving(value: Any) -> Any:
+    """As `drain`, on the way out with `value`."""
+    _local.run.drain()
+    return value
+
+
+def caught() -> None:
+    """An exception was raised: what failed before it in the program comes first, and is raised instead."""
+    _local.run.drain()
+
+
+def entered() -> Scope:
+    """A `try` or `with` that is no region begins: everything before it must have succeeded. Returns the scope around."""
+    run: Run = _local.run
+    run.drain()
+    around = run.current.scope
+    run.current.scope = Scope(around)
+    return around
+
+
+def left(around: Scope) -> None:
+    """A `try` or `with` that is no region has ended."""
+    _local.run.current.scope = around
+
+
+def alive() -> bool:
+    """Whether this code still counts; False in what is unwound because something before it failed."""
+    return not _local.run.current.dead
