@@ -177,7 +177,7 @@ def _shallow(run: Run, function: Any, args: tuple[Any, ...]) -> Any:
     """Functions that hand elements on as they are: pending ones may stay so, in what they return too."""
     if function in (list, tuple, dict, len, enumerate, zip, iter, bool, type, isinstance, reversed):
         if function is type or function is isinstance or all(
-            (type(arg) in effects.CONTAINERS or type(arg) in SCALARS or not _user_iterable(arg)) and must_wait(run, arg, False) is None
+            (_is_data(arg) or type(arg) in (enumerate, zip)) and must_wait(run, arg, False) is None
             for arg in args
         ):
             if function is enumerate:
@@ -186,18 +186,16 @@ def _shallow(run: Run, function: Any, args: tuple[Any, ...]) -> Any:
                 return zip(*(turns(run, arg) for arg in args))
             made = function(*args)
             return new(made) if type(made) in (list, dict) else made
+        if not any(type(arg) in PENDING for arg in args) and not all(map(_is_data, args)):
+            return unknown(run, function, args, {})
         return apart(run, _library_later, (function, args, {}), args)
     if function is set and args and any(map(has_pending, args)):
         return apart(run, _library_later, (function, args, {}), args)
     return read(run, function, args, None)
 
 
-def _user_iterable(thing: Any) -> bool:
-    return not _is_data(thing) and type(thing) not in _ITERATORS
-
-
 _ITERATORS: Final = frozenset(
-    {enumerate, zip, type({}.items()), type({}.keys()), type({}.values()), type(iter([])), reversed, map, filter}
+    {enumerate, zip, type({}.items()), type({}.keys()), type({}.values()), type(iter([])), reversed}
 )
 
 

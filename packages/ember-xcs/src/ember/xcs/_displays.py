@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from . import _effects as effects
-from ._calls import _ITERATORS, turns
+from ._calls import _ITERATORS, call, turns
 from ._control import iterate, test
 from ._memory import PENDING, SCALARS, _is_data, _local, await_all, await_turn, fill, has_pending, lazy, must_wait, quiet, settle
 from ._ops import UNBOUND, Unbound, apart, new
@@ -39,6 +39,14 @@ def each(source: Any, function: Callable[[Any], Any], flags: int) -> Any:
 
 def _each(run: Run, source: Any, function: Callable[[Any], Any]) -> Any:
     return new([function(one) for one in iterate(source)])
+
+
+def mapped(by: Any, source: Any, flags: int) -> Any:
+    """`map(by, source)` where all of it is taken at once."""
+    run: Run = _local.run
+    if type(by) in PENDING:
+        by = run.force(by)
+    return each(source, lambda one: call(by, one), flags)
 
 
 def kept(source: Any, function: Callable[[Any], Any], flags: int) -> Any:
@@ -173,11 +181,9 @@ def settled(value: Any) -> Any:
     return value if type(value) in SCALARS or isinstance(value, Unbound) else settle(_local.run, value)
 
 
-def turn(read: Callable[[], Any]) -> Any:
-    """The value of a variable that nested functions share: nothing before may still assign it."""
-    run: Run = _local.run
-    _await_others(run)
-    return read()
+def turn() -> None:
+    """A variable that nested functions share is about to be read: nothing before may still assign it."""
+    _await_others(_local.run)
 
 
 def rebind(value: Any) -> Any:
@@ -202,7 +208,7 @@ def _await_others(run: Run) -> None:
         assert result is not None
         if not result.done:
             run.wait(result)
-        if task.error is not None or run.current.dead:
+        if run.current.dead:
             run.barrier()
 
 

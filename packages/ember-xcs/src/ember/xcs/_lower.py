@@ -133,6 +133,7 @@ class Lowering:
     def thunk(self, body: ast.expr, original: Sequence[ast.AST], parameters: Sequence[str] = ()) -> ast.Lambda:
         """A lambda for `body`, with the local variables it reads bound to what they are now."""
         read = self.reads(original) - set(parameters)
+        read -= (read & self.captured) - self.known  # these are read where they are, bound or not
         self.sentinels |= read - self.known
         temps = {n.id for n in ast.walk(body) if isinstance(n, ast.Name) and n.id.startswith("_x") and n.id[2:].isdigit() and isinstance(n.ctx, ast.Load)}
         made = {n.target.id for n in ast.walk(body) if isinstance(n, ast.NamedExpr) and isinstance(n.target, ast.Name)}
@@ -163,10 +164,9 @@ class Lowering:
         if node.id in self.locals and node.id not in self.globals:
             if node.id in self.shared:
                 self.waits = True
-                self.hooks.add("settled")
-                value: ast.expr = ast.Call(self.hook("turn"), [ast.Lambda(arguments(()), load(node.id))], [])
-                return value
-            if node.id not in self.known:
+                both = ast.Tuple([self.X("turn"), load(node.id)], ast.Load())
+                return ast.Subscript(both, ast.Constant(1), ast.Load())
+            if node.id not in self.known and node.id not in self.captured:
                 self.sentinels.add(node.id)
                 return self.X("bound", load(node.id), ast.Constant(node.id))
         elif node.id in self.globals or self._may_change(node.id):
@@ -331,6 +331,11 @@ class Lowering:
                 if not self.parameters:
                     raise Unsupported(f"line {node.lineno}: super() without a first parameter")
                 return ast.Call(load("super"), [load("__class__"), load(self.parameters[0])], [])
+            if function.id in _EATERS and len(node.args) == 1 and self._is_map(node.args[0]):
+                inner = node.args[0]
+                assert isinstance(inner, ast.Call)
+                mapped = self.X("mapped", *[self.ex(one) for one in inner.args], self.flags([inner]))
+                return self.call(node, [ast.copy_location(mapped, inner)])
             if len(node.args) == 1 and isinstance(node.args[0], ast.GeneratorExp) and not names.has([node.args[0]], ast.NamedExpr):
                 if function.id in _EATERS:
                     return self.call(node, [self.comprehension(node.args[0])])
@@ -340,6 +345,17 @@ class Lowering:
             if isinstance(node.args[0], ast.GeneratorExp) and not names.has([node.args[0]], ast.NamedExpr):
                 return self.call(node, [self.comprehension(node.args[0])])
         return self.call(node, None)
+
+    def _is_map(self, node: ast.expr) -> bool:
+        return (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Name)
+            and node.func.id not in self.locals
+            and self.resolve(node.func.id) is map
+            and len(node.args) == 2
+            and not node.keywords
+            and not any(isinstance(one, ast.Starred) for one in node.args)
+        )
 
     def call(self, node: ast.Call, args: list[ast.expr] | None) -> ast.expr:
         function = node.func
@@ -487,7 +503,8 @@ class Lowering:
         if names.leaves(statements) - allowed:
             return False
         stored = names.stored(statements)
-        if stored & self.captured or (names.loaded(statements) | stored) & self.shared:
+        read = names.loaded(statements)
+        if stored & self.captured or (read | stored) & self.shared or (read & self.captured) - self.known:
             return False
         if stored & self.globals or names.has(statements, ast.Global, ast.Nonlocal):
             return False

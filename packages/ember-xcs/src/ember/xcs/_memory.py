@@ -77,7 +77,7 @@ def _compute(run: Run, result: Lazy) -> None:
         values.append(arg)
     function = result.function
     result.args, result.function = (), None
-    if all(map(_is_data, values)):
+    if result.owner is None or all(type(value) in SCALARS or isinstance(value, str) for value in values):
         try:
             value = function(*values)
         except BaseException as error:
@@ -85,17 +85,32 @@ def _compute(run: Run, result: Lazy) -> None:
         else:
             run.set(result, value)
     else:
-        run.begin_late(result, function, tuple(values))
+        run.begin_late(result, _reading, (run, function, tuple(values)))
+
+
+def _reading(run: Run, function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+    """Call `function`, which only reads its arguments, in its turn."""
+    values = [fill(run, arg) for arg in args]
+    await_all(run, values)
+    values = [fill(run, value) for value in values]
+    if not all(map(_is_data, values)):
+        run.barrier()
+        values = [settle(run, value) for value in values]
+    return function(*values)
 
 
 def _is_data(value: Any) -> bool:
     """Whether operators and methods of `value` are Python's own, and so only compute."""
     kind = type(value)
-    return kind in SCALARS or kind in effects.CONTAINERS or isinstance(value, str) or kind.__module__ in _DATA_MODULES
+    return kind in SCALARS or kind in effects.CONTAINERS or isinstance(value, str) or kind in _DATA or kind.__module__ in _DATA_MODULES
 
 
+_DATA: Final = frozenset(
+    {type(iter(x)) for x in ([], (), "", b"", {}, set(), range(0), bytearray(), {}.items(), {}.values(), reversed([]))}
+    | {bytearray, memoryview, type({}.items()), type({}.keys()), type({}.values()), type(len), object}
+)
 _DATA_MODULES: Final = frozenset(
-    {"builtins", "numpy", "jaxlib._jax", "jaxlib.xla_extension", "decimal", "fractions", "datetime", "re", "collections", "operator"}
+    {"numpy", "jaxlib._jax", "jaxlib.xla_extension", "decimal", "fractions", "datetime", "re", "operator"}
 )
 
 
@@ -305,7 +320,7 @@ def await_turn(run: Run, thing: Any, changing: bool = False) -> None:
         assert result is not None
         if not result.done:
             run.wait(result)
-        if task.error is not None or run.current.dead:
+        if run.current.dead:
             raise Abandoned
 
 

@@ -22,6 +22,7 @@ from ._memory import (
     _flat,
     _is_data,
     _local,
+    _reading,
     await_all,
     await_turn,
     fill,
@@ -70,26 +71,28 @@ def apart(
     )  # fmt: skip
 
 
-def _reading(run: Run, function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
-    values = [fill(run, arg) for arg in args]
-    await_all(run, values)
-    values = [fill(run, value) for value in values]
-    if not all(map(_is_data, values)):
-        run.barrier()
-        values = [settle(run, value) for value in values]
-    return function(*values)
-
-
 def read(run: Run, function: Callable[..., Any], args: tuple[Any, ...], kind: type | None = None) -> Any:
     """Return `function(*args)`, which only reads its arguments, as soon as they are there and in order."""
     if any(type(arg) in PENDING for arg in args):
-        if all(type(arg) in PENDING or type(arg) in SCALARS for arg in args):
+        if _may_be_lazy(args):
             return lazy(run, function, args, kind)
     elif in_turn(run, args) and not any(map(has_pending, args)):
         if all(map(_is_data, args)):
             return function(*args)
         return unknown(run, function, args, {})
     return apart(run, _reading, (function, args), args)
+
+
+def _may_be_lazy(args: tuple[Any, ...]) -> bool:
+    """Whether a computation may wait without being a task: nobody can change its arguments until it is done."""
+    unknown = 0
+    for arg in args:
+        if type(arg) in PENDING:
+            if arg.kind not in SCALARS or arg.kind is None:
+                unknown += 1
+        elif type(arg) not in SCALARS:
+            return False
+    return not unknown or (unknown == 1 and sum(type(arg) in PENDING and not arg.done for arg in args) == 1)
 
 
 def _ordered(run: Run, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -216,7 +219,7 @@ def text(*parts: Any) -> Any:
     if simple:
         if not waits:
             return _format(parts, values)
-        fallible = any(type(part) is tuple and part[2] != "" for part in parts)
+        fallible = any(type(part) is tuple and (part[2] != "" or getattr(part[0], "kind", str) is None) for part in parts)
         return lazy(run, lambda *known: _format(parts, known), tuple(values), str, fallible)
     return read(run, lambda *known: _format(parts, known), tuple(values), str)
 
@@ -269,13 +272,13 @@ def item(container: Any, index: Any) -> Any:
     if kind in SCALARS and type(index) in SCALARS:
         return container[index]
     if kind in PENDING or type(index) in PENDING:
-        if kind in PENDING and (type(index) in SCALARS or type(index) in PENDING):
+        if kind in PENDING and _may_be_lazy((container, index)):
             known = str if container.kind is str else None
             return lazy(run, operator.getitem, (container, index), known)
         return apart(run, _item, (container, index), (container,))
     if kind in effects.CONTAINERS or isinstance(container, str):
         if must_wait(run, container, False) is None:
-            return container[index]
+            return container[index] if type(index) is not slice or kind is not list else new(container[index])
         return apart(run, _item, (container, index), (container,))
     if _is_data(container):
         return read(run, operator.getitem, (container, index))
@@ -289,7 +292,7 @@ def _item(run: Run, container: Any, index: Any) -> Any:
         return container[settle(run, index)]
     index = fill(run, index)
     await_turn(run, container)
-    return container[index]
+    return container[index] if type(index) is not slice or type(container) is not list else new(container[index])
 
 
 def change(run: Run, thing: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

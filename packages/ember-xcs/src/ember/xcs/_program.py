@@ -205,7 +205,7 @@ def _compiled(lowering: Lowering, function: FunctionType) -> CodeType:
     node = lowering.node
     code = function.__code__
     body = lowering.block(lowering.body)
-    unbound = sorted(lowering.sentinels - set(lowering.parameters))
+    unbound = sorted(lowering.sentinels - set(lowering.parameters) - lowering.captured)
     if unbound:
         first: list[ast.stmt] = [
             ast.Assign([ast.Name(name, ast.Store()) for name in unbound], lowering.hook("UNBOUND"))

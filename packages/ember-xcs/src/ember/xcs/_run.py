@@ -450,6 +450,8 @@ class Run:
         if child.error is not None:
             error, child.error = child.error, None
             self._strike(child)
+            if isinstance(error, Abandoned) and not parent.dead:
+                self.drain()  # what failed before it may be this task's own affair, to be handled here
             raise error
         value, child.value = child.value, None
         self._take_over(parent, child)
@@ -458,8 +460,7 @@ class Run:
     def begin_late(self, entry: Entry, function: Callable[..., Any], args: tuple[Any, ...]) -> None:
         """Run `function` as a task where `entry` stands in the program: what it gave `entry` to do may have effects."""
         owner = owner_of(entry)
-        if owner is None:
-            return
+        assert owner is not None
         child = Task(owner, owner.scope, "an operation on an object")
         child.writes = True
         self._seq += 1
@@ -471,11 +472,7 @@ class Run:
         entry.prev = child
         result = child.result = Pending(self)
 
-        def ordered() -> Any:
-            self.barrier()
-            return function(*args)
-
-        child.start = (ordered, ())
+        child.start = (function, args)
         child.fiber = self._idle.pop() if self._idle else greenlet(self._fiber, self._main)
         child.fiber.gr_context = self._main.gr_context
         self.suspended[child] = None
@@ -574,9 +571,28 @@ class Run:
 
     def picture(self) -> str:
         """Return the tasks that wait and what for, a line each: for whoever looks for a fault."""
+
+        def named(entry: Entry | None) -> str:
+            if entry is None:
+                return "nothing"
+            if isinstance(entry, Task):
+                state = "finished" if entry.finished else "waiting"
+                inner, items = entry.first, []
+                while inner is not None:
+                    items.append(f"{type(inner).__name__}#{inner.seq}{'!' if inner.error else ''}")
+                    inner = inner.next
+                return f"task {entry.what} #{entry.seq} ({state}; log: {' '.join(items)})"
+            for task in self.suspended:
+                if task.result is entry:
+                    return f"the result of {task.what} #{task.seq}"
+            of = owner_of(entry)
+            if hasattr(entry, "args"):
+                return f"{getattr(entry, 'function', None) or getattr(entry, 'external', None)}({', '.join(named(a) if isinstance(a, Entry) else repr(a)[:20] for a in entry.args)}) #{entry.seq}"
+            return f"{entry!r} #{entry.seq}{' in ' + of.what if of else ''}"
+
         lines = []
         for task in [self.root, *self.suspended]:
-            lines.append(f"{'  ' * task.depth}{task.what or 'task'} #{task.seq} waits for {task.waiting!r}")
+            lines.append(f"{'  ' * task.depth}{task.what or 'task'} #{task.seq} waits for {named(task.waiting)}")
         return "\n".join(lines)
 
     # External calls -------------------------------------------------------------------------------------------------
