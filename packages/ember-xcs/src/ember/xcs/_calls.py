@@ -322,7 +322,7 @@ def method(thing: Any, name: str, /, *args: Any, **kwargs: Any) -> Any:
         if name in changing:
             return change(run, thing, name, args, kwargs)
         if name in ("items", "keys", "values", "copy") and not args:
-            if must_wait(run, thing, False) is None:
+            if must_wait(run, thing, False) is None and (name in ("keys", "copy") or not has_pending(thing)):
                 made = getattr(thing, name)()
                 return new(made) if name == "copy" and kind is not effects.collections.deque else made
             return apart(run, _container_method, (thing, name, args, kwargs), (thing,))
@@ -345,6 +345,13 @@ def method(thing: Any, name: str, /, *args: Any, **kwargs: Any) -> Any:
     return call(found, *args, **kwargs)
 
 
+def live_view(thing: Any, name: str) -> Any:
+    """`thing.items()` and its like, to be iterated by lowered code: what is in it may be pending."""
+    if type(thing) is dict and must_wait(_local.run, thing, False) is None:
+        return getattr(thing, name)()
+    return method(thing, name)
+
+
 _TEXTUAL: Final = frozenset({type(effects.re.compile("")), type(effects.re.match("", ""))})
 _LOGGING: Final = frozenset("debug info warning error critical exception log".split())
 
@@ -362,7 +369,7 @@ def _method_later(run: Run, thing: Any, name: str, args: tuple[Any, ...], kwargs
 def _container_method(run: Run, thing: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     args = tuple(fill(run, arg) if place == 0 or name != "get" else arg for place, arg in enumerate(args))
     await_turn(run, thing)
-    if name in ("index", "count"):
+    if name in ("index", "count", "items", "values"):
         fill(run, thing)
     return getattr(thing, name)(*args, **kwargs)
 

@@ -375,6 +375,18 @@ class Lowering:
             keywords.append(ast.copy_location(ast.keyword(keyword.arg, value), keyword))
         return ast.Call(self.hook(name), head + args, keywords)
 
+    def source(self, node: ast.expr) -> ast.expr:
+        """What a loop goes over."""
+        if (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Attribute)
+            and node.func.attr in ("items", "values")
+            and not node.args
+            and not node.keywords
+        ):
+            return ast.copy_location(self.X("live_view", self.ex(node.func.value), ast.Constant(node.func.attr)), node)
+        return self.ex(node)
+
     # Comprehensions ------------------------------------------------------------------------------------------------------
 
     def ex_ListComp(self, node: ast.ListComp) -> ast.expr:
@@ -402,7 +414,7 @@ class Lowering:
         first, rest = generators[0], generators[1:]
         if first.is_async:
             raise Unsupported("an asynchronous comprehension")
-        source = self.ex(first.iter)
+        source = self.source(first.iter)
         inner = names.stored([first.target])
         hidden, self.locals = self.locals, self.locals | inner
         known, self.known = self.known, self.known | inner
@@ -456,7 +468,7 @@ class Lowering:
 
     def some(self, which: str, node: ast.GeneratorExp) -> ast.expr:
         generator = node.generators[0]
-        source = self.ex(generator.iter)
+        source = self.source(generator.iter)
         if not isinstance(generator.target, ast.Name) or generator.is_async:
             return ast.Call(self.hook("call"), [load(which), self.ex_GeneratorExp(node)], [])
         name = generator.target.id
@@ -816,7 +828,7 @@ class Lowering:
         self.known -= self._deleted(body)
 
     def st_For(self, node: ast.For) -> list[ast.stmt]:
-        source = self.ex(node.iter)
+        source = self.source(node.iter)
         inner = [ast.copy_location(ast.For(node.target, ast.copy_location(ast.Constant(None), node), node.body, node.orelse), node)]
         if self.taskable(inner):
             name = self.temporary()

@@ -11,7 +11,7 @@ from ember.core.externals import External
 
 from . import _effects as effects
 from ._pending import Pending
-from ._run import OBJECTS, Abandoned, Flight, Run, Scope, Task
+from ._run import OBJECTS, Abandoned, Flight, Run, Scope, Task, parent_of
 
 SCALARS = effects.SCALARS
 _local = threading.local()
@@ -123,7 +123,12 @@ def has_pending(value: Any) -> bool:
         return any(map(has_pending, value))
     if kind is dict:
         return any(map(has_pending, value.values()))
+    if kind in _VIEWS:
+        return any(map(has_pending, list(value)))
     return False
+
+
+_VIEWS: Final = frozenset({type({}.values()), type({}.items())})
 
 
 def settle(run: Run, value: Any) -> Any:
@@ -290,10 +295,10 @@ def is_earlier(one: Task, other: Task) -> bool:
     task: Task | None = other
     while task is not None:
         chain[task] = below
-        below, task = task, task.parent
+        below, task = task, parent_of(task)
     below, task = None, one
     while task is not None and task not in chain:
-        below, task = task, task.parent
+        below, task = task, parent_of(task)
     if task is None or below is None:  # another run's, or an ancestor: what it has to do comes later
         return False
     mine = chain[task]

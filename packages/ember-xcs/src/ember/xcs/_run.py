@@ -348,27 +348,33 @@ class Run:
 
     def barrier(self) -> None:
         """Wait until everything before this point has succeeded."""
-        self.drain()
-        task: Task | None = self.current
-        while task is not None:
-            while (before := task.prev) is not None:
-                if before.error is not None or self.current.dead:
-                    raise Abandoned
-                self.wait(before)
-            task = task.parent
-        if self.current.dead:
-            raise Abandoned
+        while True:
+            self.drain()
+            task: Task | None = self.current
+            while task is not None and task.prev is None:
+                task = parent_of(task)
+            if task is None:
+                return
+            self._wait_before(task)
 
     def drain_scope(self, scope: Scope) -> None:
         """Wait until everything before this point, back to where `scope` was entered, has succeeded."""
-        self.drain()
-        task: Task | None = self.current
-        while task is not None and task.outer is scope:
-            while (before := task.prev) is not None:
-                if before.error is not None or self.current.dead:
-                    raise Abandoned
-                self.wait(before)
-            task = task.parent
+        while True:
+            self.drain()
+            task: Task | None = self.current
+            while task is not None and task.outer is scope and task.prev is None:
+                task = parent_of(task)
+            if task is None or task.outer is not scope:
+                return
+            self._wait_before(task)
+
+    def _wait_before(self, task: Task) -> None:
+        before = task.prev
+        if before is None or before.error is not None or self.current.dead:
+            raise Abandoned
+        self.wait(before)
+        if self.current.dead:
+            raise Abandoned
 
     # Failures -------------------------------------------------------------------------------------------------------
 
@@ -722,3 +728,11 @@ def owner_of(entry: Entry) -> Task | None:
     while task is not None and task.merged is not None:
         task = entry.owner = task.merged
     return task
+
+
+def parent_of(task: Task) -> Task | None:
+    """Return the task in which `task` was begun, or the one that has taken that one's place."""
+    parent = task.parent
+    while parent is not None and parent.merged is not None:
+        parent = task.parent = parent.merged
+    return parent
