@@ -19,6 +19,7 @@ from zlib import crc32
 
 from ember.core.externals import external
 from ember.xcs import jit
+from ember.xcs._run import Abandoned
 
 
 @dataclass
@@ -71,10 +72,10 @@ def execute(text: str, name: str, world: World, run: Callable[[Any], Any]) -> di
     with contextlib.redirect_stdout(out):
         try:
             result: Any = ("returned", run(namespace["program"])(xs, d, obj))
-        except Exception as error:
+        except (Exception, Abandoned) as error:
             result = ("raised", type(error).__name__, str(error))
             world.failed = True
-            if type(error).__name__ in ("Stuck", "AttributeError", "NameError", "SystemError", "LookupError"):
+            if type(error).__name__ in ("Abandoned", "Stuck", "AttributeError", "NameError", "SystemError", "LookupError"):
                 world.log.append("")
                 result = (*result, "")
                 world.trace = traceback.format_exc()  # type: ignore[attr-defined]

@@ -43,6 +43,8 @@ def call(function: Any, /, *args: Any, **kwargs: Any) -> Any:
         raise Abandoned
     kind = type(function)
     if kind is FunctionType:
+        if function in effects.READ:
+            return _library(run, function, args, kwargs)
         return _own(run, function, args, kwargs)
     if isinstance(function, External):
         return _external(run, function, args, kwargs)
@@ -343,6 +345,14 @@ def method(thing: Any, name: str, /, *args: Any, **kwargs: Any) -> Any:
         return apart(run, _method_later, (thing, name, args, kwargs), (thing, *args, *kwargs.values()), writes=True, changes=True)
     found = attr(thing, name)
     return call(found, *args, **kwargs)
+
+
+def head(thing: Any, name: str) -> Any:
+    """Return `thing`, whose method `name` is called next, with arguments that make calls: it must have one first."""
+    kind = type(thing)
+    if kind not in PENDING and not hasattr(kind, name) and (_is_data(thing) or (kind is not super and not hasattr(thing, name))):
+        getattr(thing, name)
+    return thing
 
 
 def live_view(thing: Any, name: str) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -10,7 +11,7 @@ from . import _effects as effects
 from ._calls import _ITERATORS, turns
 from ._memory import PENDING, SCALARS, _is_data, _local, await_turn, lazy
 from ._ops import apart
-from ._run import SCOPED, Run, Scope
+from ._run import SCOPED, Abandoned, Run, Scope
 
 
 def test(value: Any) -> bool:
@@ -156,4 +157,4 @@ def left(around: Scope) -> None:
 
 def alive() -> bool:
     """Whether this code still counts; False in what is unwound because something before it failed."""
-    return not _local.run.current.dead
+    return not _local.run.current.dead and sys.exc_info()[0] is not Abandoned

@@ -132,7 +132,7 @@ class Lowering:
 
     def thunk(self, body: ast.expr, original: Sequence[ast.AST], parameters: Sequence[str] = ()) -> ast.Lambda:
         """A lambda for `body`, with the local variables it reads bound to what they are now."""
-        read = self.reads(original) - set(parameters)
+        read = self.reads(original) - set(parameters) - self.shared
         read -= (read & self.captured) - self.known  # these are read where they are, bound or not
         self.sentinels |= read - self.known
         temps = {n.id for n in ast.walk(body) if isinstance(n, ast.Name) and n.id.startswith("_x") and n.id[2:].isdigit() and isinstance(n.ctx, ast.Load)}
@@ -360,7 +360,10 @@ class Lowering:
     def call(self, node: ast.Call, args: list[ast.expr] | None) -> ast.expr:
         function = node.func
         if isinstance(function, ast.Attribute) and not self._is_module(function.value):
-            head: list[ast.expr] = [self.ex(function.value), ast.Constant(function.attr)]
+            thing = self.ex(function.value)
+            if names.has([*node.args, *(keyword.value for keyword in node.keywords)], ast.Call):
+                thing = self.X("head", thing, ast.Constant(function.attr))
+            head: list[ast.expr] = [thing, ast.Constant(function.attr)]
             name = "method"
         else:
             head, name = [self.ex(function)], "call"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from types import FunctionType, MethodType
 from typing import Any, Final
 
@@ -211,6 +212,26 @@ def fill(run: Run, value: Any) -> Any:
     return value
 
 
+def captured(function: FunctionType) -> list[Any]:
+    """Return what a function brings along: captured variables and defaults, those of functions among them too."""
+    seen = {id(function)}
+    found: list[Any] = []
+    left = [function]
+    while left:
+        one = left.pop()
+        inside: list[Any] = [*(one.__defaults__ or ()), *(one.__kwdefaults__ or {}).values()]
+        for cell in one.__closure__ or ():
+            with suppress(ValueError):
+                inside.append(cell.cell_contents)
+        for value in inside:
+            if type(value) is not FunctionType:
+                found.append(value)
+            elif id(value) not in seen:
+                seen.add(id(value))
+                left.append(value)
+    return found
+
+
 # The order of reads and changes ----------------------------------------------------------------------------------------
 
 
@@ -230,13 +251,7 @@ def reach(values: Any, found: set[int], later: list[Pending], run: Run) -> None:
         elif kind is tuple:
             reach(value, found, later, run)
         elif kind is FunctionType:
-            for cell in value.__closure__ or ():
-                try:
-                    inside = cell.cell_contents
-                except ValueError:
-                    continue
-                if inside is not value and type(inside) is not FunctionType:
-                    reach((inside,), found, later, run)
+            reach(captured(value), found, later, run)
         else:
             fresh = run.fresh.get(id(value))
             if fresh is not None and fresh.object is value and id(value) not in found:

@@ -361,6 +361,8 @@ def _change_fresh(run: Run, thing: Any, name: str, args: tuple[Any, ...], kwargs
     await_turn(run, thing, True)
     if any(not _is_data(arg) and type(arg) not in PENDING for arg in args) and name in ("extend", "update"):
         run.barrier()
+    if run.fresh.get(id(thing)) is not held:  # meanwhile it was handed to somebody
+        return _change_shared(run, thing, name, args, kwargs)
     return _change_now(run, held, name, args, kwargs)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import builtins
 import operator
+import re
 import sysconfig
 from pathlib import PurePath
 from types import CodeType, FunctionType, ModuleType
@@ -241,7 +242,17 @@ def _compiled(lowering: Lowering, function: FunctionType) -> CodeType:
     except (SyntaxError, ValueError) as error:
         raise Unsupported(f"its lowered form does not compile ({error})") from None
     made = _find(whole, "_x_program")
-    return made.replace(co_name=name, co_qualname=code.co_qualname)
+    return _named(made, made.co_qualname, code.co_qualname).replace(co_name=name)
+
+
+def _named(code: CodeType, prefix: str, own: str) -> CodeType:
+    """Give `code` and the functions in it the qualified names that they have in the user's source."""
+    constants = tuple(_named(c, prefix, own) if isinstance(c, CodeType) else c for c in code.co_consts)
+    name = _REGION.sub("", code.co_qualname.replace(prefix, own, 1))
+    return code.replace(co_consts=constants, co_qualname=name)
+
+
+_REGION: Final = re.compile(r"_x_r\d+\.<locals>\.")
 
 
 def _find(code: CodeType, name: str) -> CodeType:
