@@ -273,7 +273,9 @@ def footprint(run: Run, task: Task) -> None:
         if kind in SCALARS:
             continue
         mine = changes if (task.changed >> place) & 1 else found
-        if kind in effects.CHANGING:
+        if kind is FunctionType:
+            mine.update(id(one) for one in captured(value) if type(one) in effects.CHANGING)
+        elif kind in effects.CHANGING:
             mine.add(id(value))
         elif kind not in PENDING and kind is not tuple and kind is not FunctionType:
             mine.add(id(value))

@@ -247,12 +247,10 @@ class Run:
 
     def _raise(self, value: Pending) -> None:
         """Raise what a failed value stands for here: the earliest failure, or nothing at all if it was before us."""
-        task = self.current
-        if owner_of(value) is task:
-            self.drain()
+        self.drain()
         error = value.error
         assert error is not None
-        if isinstance(error, Abandoned) or self._doomed(task):
+        if isinstance(error, Abandoned) or self._doomed(self.current):
             raise Abandoned from None
         raise error
 
