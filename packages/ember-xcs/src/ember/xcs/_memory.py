@@ -264,7 +264,6 @@ def footprint(run: Run, task: Task) -> None:
     """Note what a task that is about to wait may still read and change."""
     found: set[int] = set()
     later: list[Pending] = []
-    changed = 0
     inputs, task.inputs = task.inputs, ()
     changes: set[int] = set()
     objects = task.flags & OBJECTS
@@ -282,27 +281,75 @@ def footprint(run: Run, task: Task) -> None:
             if objects and not _is_data(value) and not isinstance(value, External):
                 task.writes = True
         reach((value,), mine, later, run)
-    del changed
-    task.reads, task.changes, task.inputs = frozenset(found), frozenset(changes), tuple(later)
+    task.inputs = tuple(later)
+    lines: list[Any] = []
+    for table, keys in ((run.changing, changes), (run.reading, found)):
+        for key in keys:
+            line = table.get(key)
+            if line is None:
+                line = table[key] = Line()
+            lines.append(line)
+    if task.writes:
+        lines.append(run.writers)
+    if later:
+        lines.append(run.guessing)
+    for line in lines:
+        line.join(task)
+    task.lines, task.keys = tuple(lines), (*changes, *found)
 
 
 Run.footprint = staticmethod(footprint)  # type: ignore[assignment]
 
 
-def _touches(run: Run, task: Task, thing: Any, fresh: bool, changing: bool) -> bool:
-    """Whether `task` may still change `thing`, or, if that is about to be changed, read it."""
-    key = id(thing)
-    if key in task.changes or (changing and key in task.reads):
-        return True
-    if not fresh:
-        return task.writes
-    for pending in task.inputs:
-        if pending.done and pending.error is None:
-            found: set[int] = set()
-            reach((pending.value,), found, [], run)
-            if key in found:
-                return True
-    return False
+class Line:
+    """Waiting tasks in the order of the program."""
+
+    __slots__ = ("tasks",)
+
+    def __init__(self) -> None:
+        self.tasks: list[Task] = []
+
+    def join(self, task: Task) -> None:
+        """Take `task` in, where it stands in the program: mostly at the end."""
+        tasks = self.tasks
+        if not tasks or is_earlier(tasks[-1], task):
+            tasks.append(task)
+        else:
+            tasks.insert(self._count_before(task), task)
+
+    def last_before(self, task: Task) -> Task | None:
+        """Return the last one that stands before where `task` is now."""
+        tasks = self.tasks
+        if not tasks or not is_earlier(tasks[0], task):
+            return None
+        count = self._count_before(task)
+        return tasks[count - 1] if count else None
+
+    def _count_before(self, task: Task) -> int:
+        low, high = 0, len(self.tasks)
+        while low < high:
+            middle = (low + high) // 2
+            if is_earlier(self.tasks[middle], task):
+                low = middle + 1
+            else:
+                high = middle
+        return low
+
+
+def leave(run: Run, task: Task) -> None:
+    """`task` has ended: nobody has to wait for it any more."""
+    for line in task.lines:
+        line.tasks.remove(task)
+    task.lines = ()
+    for key in task.keys:
+        for table in (run.changing, run.reading):
+            found = table.get(key)
+            if found is not None and not found.tasks:
+                del table[key]
+
+
+Run.line = Line  # type: ignore[assignment]
+Run.leave = staticmethod(leave)  # type: ignore[assignment]
 
 
 def is_earlier(one: Task, other: Task) -> bool:
@@ -326,13 +373,25 @@ def must_wait(run: Run, thing: Any, changing: bool) -> Task | None:
     """Return a task that must end before the running one may read (or change) `thing`; None if there is none."""
     if not run.suspended:
         return None
-    held = run.fresh.get(id(thing))
-    fresh = held is not None and held.object is thing
-    here, last = run.current, None
-    for task in run.suspended:
-        if _touches(run, task, thing, fresh, changing) and is_earlier(task, here):
-            last = task
-    return last
+    here, key = run.current, id(thing)
+    line = run.changing.get(key)
+    if line is not None and (task := line.last_before(here)) is not None:
+        return task
+    if changing:
+        line = run.reading.get(key)
+        if line is not None and (task := line.last_before(here)) is not None:
+            return task
+    held = run.fresh.get(key)
+    if held is None or held.object is not thing:
+        return run.writers.last_before(here) if run.writers.tasks else None
+    for task in run.guessing.tasks:
+        for pending in task.inputs:
+            if pending.done and pending.error is None:
+                found: set[int] = set()
+                reach((pending.value,), found, [], run)
+                if key in found and is_earlier(task, here):
+                    return task
+    return None
 
 
 def await_turn(run: Run, thing: Any, changing: bool = False) -> None:

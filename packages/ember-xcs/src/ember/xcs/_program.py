@@ -109,8 +109,7 @@ def _lowered(function: FunctionType) -> Program:
         if not _reaches(plain_body, local, resolve):
             program.reason = "it makes no external call"
             program.computes = not whole.writes and not whole.objects and not names.has(plain_body, ast.Attribute)
-            if program.computes:
-                return program
+            return program
 
         def summary(statements: Any) -> Summary:
             return Summary(statements, local, resolve, _may_write, local - names.stored(statements))

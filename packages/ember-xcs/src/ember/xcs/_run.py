@@ -64,15 +64,11 @@ class Scope:
 
 
 class Task(Entry):
-    """A piece of the program, in program order, that can wait while others go on. It stands in its parent's log.
-
-    `writes` says that it may change anything that others can reach; `reads` and `changes` are the program's own
-    containers that it may read or change.
-    """
+    """A piece of the program, in program order, that can wait while others go on. It stands in its parent's log."""
 
     __slots__ = (
-        "back", "changed", "changes", "dead", "depth", "fiber", "finished", "first", "flags", "inputs", "last", "merged", "parent",
-        "outer", "reads", "result", "scope", "start", "thrown", "waiting", "what", "writes",
+        "back", "changed", "dead", "depth", "fiber", "finished", "first", "flags", "inputs", "keys", "last", "lines", "merged", "parent",
+        "outer", "result", "scope", "start", "thrown", "waiting", "what", "writes",
     )  # fmt: skip
 
     def __init__(self, parent: Task | None, scope: Scope, what: str = "") -> None:
@@ -91,8 +87,8 @@ class Task(Entry):
         self.result: Pending | None = None
         self.dead = self.finished = False
         self.writes = False
-        self.reads: frozenset[int] = frozenset()
-        self.changes: frozenset[int] = frozenset()
+        self.lines: tuple[Any, ...] = ()
+        self.keys: tuple[int, ...] = ()
         self.inputs: tuple[Any, ...] = ()
         self.flags = self.changed = 0
 
@@ -112,6 +108,9 @@ class Run:
         self.root = self.current = Task(None, self.outermost, "the program")
         self.limit = max_concurrency
         self.suspended: dict[Task, None] = {}
+        self.writers, self.guessing = self.line(), self.line()
+        self.changing: dict[int, Any] = {}
+        self.reading: dict[int, Any] = {}
         self.in_flight = 0
         self.calls = 0
         self._seq = 0
@@ -268,7 +267,9 @@ class Run:
         return False
 
     footprint: Callable[[Run, Task], None]
-    """Says what a task that is about to wait may still read and change. Set by `_memory`."""
+    """Notes what a task that is about to wait may still read and change, and `leave` that it has ended: see `_memory`."""
+    leave: Callable[[Run, Task], None]
+    line: Callable[[], Any]
 
     def hold(self, held: Any) -> None:
         """Remember a container that the run made."""
@@ -480,6 +481,8 @@ class Run:
         child.fiber = self._idle.pop() if self._idle else greenlet(self._fiber, self._main)
         child.fiber.gr_context = self._main.gr_context
         self.suspended[child] = None
+        child.lines = (self.writers,)
+        self.writers.join(child)
         self.then(result, lambda: self.set(entry, result.value, result.error))
         self._ready.append(child)
 
@@ -523,6 +526,8 @@ class Run:
             task.value, task.error, task.done = value, error, True
             return
         self.suspended.pop(task, None)
+        if task.lines:
+            self.leave(self, task)
         task.error = error
         task.done = True
         if error is not None:
