@@ -9,9 +9,9 @@ from typing import Any
 
 from . import _effects as effects
 from ._calls import _ITERATORS, turns
-from ._memory import PENDING, SCALARS, _is_data, _local, await_turn, lazy
-from ._ops import apart
-from ._run import SCOPED, Abandoned, Run, Scope
+from ._memory import PENDING, SCALARS, _is_data, _local, await_all, await_turn, fill, has_pending, lazy, must_wait, quiet
+from ._ops import UNBOUND, apart
+from ._run import SCOPED, WRITES, Abandoned, Run, Scope
 
 
 def test(value: Any) -> bool:
@@ -77,6 +77,62 @@ def branch(function: Callable[..., Any], flags: int, changed: int, count: int, g
     if type(guard) in PENDING and not guard.done:
         return region(function, flags, changed, count, guard, *inputs)
     return function(guard, *inputs)
+
+
+def plain(function: Callable[..., Any], flags: int, changed: int, count: int, *inputs: Any) -> Any:
+    """Run statements that make no external call, as they are: here if what they need is there, as a task if not."""
+    run: Run = _local.run
+    if _can_run(run, flags, changed, inputs):
+        return function(*inputs)
+    made = run.spawn(
+        _plain, (run, function, flags, changed, inputs), None, inputs=inputs, flags=flags, changed=changed,
+        what=function.__name__,
+    )  # fmt: skip
+    if type(made) in PENDING:
+        return [lazy(run, operator.getitem, (made, index), None, False) for index in range(count)]
+    return made
+
+
+def _can_run(run: Run, flags: int, changed: int, inputs: tuple[Any, ...]) -> bool:
+    quiet_now = None
+    scope = run.current.scope
+    for place, value in enumerate(inputs):
+        if type(value) in SCALARS or value is UNBOUND:
+            continue
+        changing = bool(changed >> place & 1)
+        held = run.fresh.get(id(value))
+        if held is not None and held.object is value:
+            if has_pending(value) or (changing and scope is not run.outermost and not scope.encloses(held.scope)):
+                return False
+        elif type(value) in PENDING or type(value) is tuple and has_pending(value):
+            return False
+        elif changing or not _is_data(value):
+            if quiet_now is None:
+                quiet_now = quiet(run)
+            if not quiet_now:
+                return False
+        if must_wait(run, value, changing) is not None:
+            return False
+    return not flags & WRITES or quiet(run)
+
+
+def _plain(run: Run, function: Callable[..., Any], flags: int, changed: int, inputs: tuple[Any, ...]) -> Any:
+    values = [value if value is UNBOUND else fill(run, value) for value in inputs]
+    shared = flags & WRITES
+    for place, value in enumerate(values):
+        if value is not UNBOUND and type(value) not in SCALARS:
+            held = run.fresh.get(id(value))
+            mine = held is not None and held.object is value
+            shared = shared or not _is_data(value) or (changed >> place & 1 and not mine)
+    if shared:
+        run.barrier()
+    elif run.current.scope is not run.outermost:
+        run.drain_scope(run.current.scope)
+    for place, value in enumerate(values):
+        if value is not UNBOUND and type(value) not in SCALARS:
+            await_turn(run, value, bool(changed >> place & 1))
+    await_all(run, [value for value in values if value is not UNBOUND])
+    return function(*[value if value is UNBOUND else fill(run, value) for value in values])
 
 
 # Expressions that decide -------------------------------------------------------------------------------------------------

@@ -29,6 +29,7 @@ _BINARY: Final[dict[type[ast.AST], str]] = {
     ast.BitOr: "or_", ast.BitXor: "xor", ast.Eq: "eq", ast.NotEq: "ne", ast.Lt: "lt", ast.LtE: "le", ast.Gt: "gt",
     ast.GtE: "ge", ast.Is: "is_", ast.IsNot: "is_not", ast.USub: "neg", ast.UAdd: "pos", ast.Invert: "invert", ast.Not: "not_",
 }  # fmt: skip
+_MADE: Final = (ast.List, ast.Dict, ast.Set, ast.ListComp, ast.DictComp, ast.SetComp, ast.JoinedStr, ast.Constant)
 _EATERS: Final = frozenset({"list", "tuple", "set", "frozenset", "sorted", "max", "min", "sum", "dict"})
 _REFUSED: Final = frozenset({"locals", "vars", "eval", "exec", "dir", "globals"})
 
@@ -56,8 +57,8 @@ def arguments(positional: Sequence[str], keywords: Sequence[str] = ()) -> ast.ar
 class Lowering:
     """One function on its way. `resolve` says what a global or captured name stands for now, `free` are captured names."""
 
-    def __init__(self, node: Function, free: frozenset[str], resolve: Callable[[str], Any], summary: Callable[[Sequence[ast.AST]], Summary]) -> None:
-        self.node, self.free, self.resolve, self.summary = node, free, resolve, summary
+    def __init__(self, node: Function, free: frozenset[str], resolve: Callable[[str], Any], summary: Callable[[Sequence[ast.AST]], Summary], reaches: Callable[[Sequence[ast.AST], set[str]], bool]) -> None:
+        self.node, self.free, self.resolve, self.summary, self._reaches = node, free, resolve, summary, reaches
         self.hooks: set[str] = set()
         self.waits = False
         self.notes: list[str] = []
@@ -88,6 +89,38 @@ class Lowering:
         self.captured = names.captured(body) & self.locals
         self.shared = (self.captured & self.rebound) | (names.nonlocals(body) & self.locals)
         self.known: set[str] = set(self.parameters)
+        self.data = self._data_names(body)
+
+    def _data_names(self, body: Sequence[ast.AST]) -> set[str]:
+        """The variables that only ever hold containers and text made here: their methods are Python's own."""
+        made: dict[str, bool] = {}
+        for node in names.own(body):
+            if isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
+                name = node.targets[0].id
+                made[name] = made.get(name, True) and isinstance(node.value, _MADE)
+            elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+                made.setdefault(node.id, True)
+        several = [n.id for x in names.own(body) for n in ast.walk(x) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)] if False else []
+        del several
+        others = {
+            name
+            for node in names.own(body)
+            if isinstance(node, (ast.For, ast.AugAssign, ast.NamedExpr, ast.withitem, ast.AnnAssign, ast.ExceptHandler, ast.match_case, ast.Assign))
+            and not (isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name))
+            for name in self._bound_by(node)
+        }
+        return {name for name, good in made.items() if good} - others - set(self.parameters) - self.globals
+
+    def _bound_by(self, node: ast.AST) -> set[str]:
+        if isinstance(node, ast.For):
+            return names.stored([node.target])
+        if isinstance(node, ast.Assign):
+            return names.stored(node.targets)
+        if isinstance(node, ast.match_case):
+            return names.stored([node.pattern])
+        if isinstance(node, ast.ExceptHandler):
+            return {node.name} if node.name else set()
+        return names.stored([node])
 
     def _count_stores(self, nodes: Iterable[ast.AST], times: dict[str, int], loop: bool) -> None:
         for node in nodes:
@@ -499,6 +532,8 @@ class Lowering:
         if visit is None:
             raise Unsupported(f"line {node.lineno}: {type(node).__name__} is not lowered")
         compound = isinstance(node, (ast.If, ast.For, ast.While, ast.Try, ast.With, ast.Match, ast.TryStar))
+        if isinstance(node, (ast.For, ast.While)) and self.taskable([node]) and not self._reaches([node], self.data):
+            return self.plain(node)
         waits, self.waits = self.waits, False
         known, hooks = set(self.known), set(self.hooks)
         made: list[ast.stmt] = visit(node)
@@ -581,6 +616,45 @@ class Lowering:
                 made.append(ast.Expr(self.X("drain")))
         else:
             made.append(ast.Expr(call))
+        return made
+
+    def plain(self, node: ast.stmt) -> list[ast.stmt]:
+        """A loop that makes no external call: a function of its own that stays as it is, and runs at full speed."""
+        stored = names.stored([node]) & self.locals
+        read = names.loaded([node]) & self.locals
+        outputs = sorted(stored)
+        inputs = sorted((read | stored) & self.known)
+        seen = self.summary([node])
+        flags = (WRITES if seen.writes else 0) | (OBJECTS if seen.objects else 0)
+        changed = sum(1 << place for place, one in enumerate(inputs) if one in seen.changed)
+        name, held = f"_x_r{self.count()}", self.temporary()
+        body: list[ast.stmt] = [node]
+        if outputs:
+            # A variable that the loop did not come to assign has no value, and keeps having none.
+            body.append(ast.Assign([store(held)], ast.Call(load("locals"), [], [])))
+            values = [
+                ast.Call(ast.Attribute(load(held), "get", ast.Load()), [ast.Constant(one), self.hook("UNBOUND")], [])
+                for one in outputs
+            ]
+            body.append(ast.Return(ast.Tuple(values, ast.Load())))
+        else:
+            body.append(ast.Return(ast.Tuple([], ast.Load())))
+        function = ast.FunctionDef(
+            name=name, args=arguments(inputs), body=body, decorator_list=[], returns=None, type_params=[]
+        )
+        numbers: list[ast.expr] = [ast.Constant(flags), ast.Constant(changed), ast.Constant(len(outputs))]
+        call = self.X("plain", load(name), *numbers, *[load(one) for one in inputs])
+        self.sentinels |= stored - self.known
+        made: list[ast.stmt] = [function]
+        if outputs:
+            made.append(ast.Assign([ast.Tuple([store(one) for one in outputs], ast.Store())], call))
+            if self._precise & set(outputs):
+                made.append(ast.Expr(self.X("drain")))
+        else:
+            made.append(ast.Expr(call))
+        for one in made:
+            ast.copy_location(one, node)
+        self.known -= self._deleted([node])
         return made
 
     def _assigned_first(self, stored: set[str], before: set[str]) -> set[str]:

@@ -119,7 +119,11 @@ def _lowered(function: FunctionType) -> Program:
         if code.co_flags & 0x0C or code.co_freevars:
             program.changed = -1  # *args, **kwargs, captured variables
         program.flags = (WRITES if whole.writes else 0) | (OBJECTS if whole.objects else 0)
-        lowering = Lowering(tree, frozenset(code.co_freevars), resolve, summary)
+        
+        def reaches(statements: Any, data: set[str]) -> bool:
+            return _reaches(statements, local, resolve, data)
+
+        lowering = Lowering(tree, frozenset(code.co_freevars), resolve, summary, reaches)
         program._code = _compiled(lowering, function)
         program.waits, program.lowered = lowering.waits, True
     except (Unsupported, NoSource) as error:
@@ -144,7 +148,7 @@ def _may_write(value: Any) -> bool:
     return True
 
 
-def _reaches(body: list[ast.AST], local: set[str], resolve: Any) -> bool:
+def _reaches(body: list[ast.AST], local: set[str], resolve: Any, data: set[str] = frozenset()) -> bool:  # type: ignore[assignment]
     """Whether these statements may make an external call, as far as can be told."""
     for top in body:
         for node in ast.walk(top):
@@ -167,12 +171,27 @@ def _reaches(body: list[ast.AST], local: set[str], resolve: Any) -> bool:
                                 continue
                         except TypeError:
                             pass
-                elif isinstance(target, ast.Attribute) and isinstance(target.value, (ast.JoinedStr, ast.Constant)):
+                elif isinstance(target, ast.Attribute) and (
+                    isinstance(target.value, (ast.JoinedStr, ast.Constant))
+                    or (isinstance(target.value, ast.Name) and target.value.id in data)
+                ):
                     continue
                 return True
+            if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load) and not _harmless(node, local, resolve, data):
+                return True  # a property may do anything
             if isinstance(node, (ast.With, ast.Import, ast.ImportFrom, ast.ClassDef, ast.Lambda, ast.FunctionDef)):
                 return True
     return False
+
+
+def _harmless(node: ast.Attribute, local: set[str], resolve: Any, data: set[str]) -> bool:
+    """Whether this attribute is one of a module's, of a string's, or of a container that was made here."""
+    base = node.value
+    if isinstance(base, (ast.JoinedStr, ast.Constant)):
+        return True
+    if not isinstance(base, ast.Name):
+        return False
+    return base.id in data or (base.id not in local and isinstance(resolve(base.id), ModuleType))
 
 
 def _is_installed(function: FunctionType) -> bool:
