@@ -28,7 +28,7 @@ from ._memory import (
     snapshot,
 )
 from ._ops import apart, attr, change, new, read, unknown
-from ._program import program_of
+from ._program import Program, program_of
 from ._run import Abandoned, Run
 
 _BUILTIN: Final = type(len)
@@ -44,9 +44,9 @@ def call(function: Any, /, *args: Any, **kwargs: Any) -> Any:
     if kind is FunctionType:
         if function in effects.READ:
             return _library(run, function, args, kwargs)
-        return _own(run, function, args, kwargs)
+        return own_call(run, function, args, kwargs)
     if isinstance(function, External):
-        return _external(run, function, args, kwargs)
+        return external_call(run, function, args, kwargs)
     if kind in PENDING:
         return apart(
             run,
@@ -57,7 +57,12 @@ def call(function: Any, /, *args: Any, **kwargs: Any) -> Any:
             changes=True,
         )
     if kind is MethodType:
-        return _own(run, function.__func__, (function.__self__, *args), kwargs)
+        own = function.__func__
+        if type(own) is not FunctionType:
+            return call(own, function.__self__, *args, **kwargs)
+        if own.__name__ in _AWAITED and isinstance(function.__self__, External):
+            return _later(run, function, args, kwargs)
+        return own_call(run, own, (function.__self__, *args), kwargs)
     if function is print:
         return _print(run, args, kwargs)
     if kind is _BUILTIN and type(function.__self__) in _STATIC:
@@ -77,7 +82,7 @@ def call(function: Any, /, *args: Any, **kwargs: Any) -> Any:
         return call(function.func, *function.args, *args, **{**function.keywords, **kwargs})
     own = getattr(kind, "__call__", None)
     if type(own) is FunctionType:
-        return _own(run, own, (function, *args), kwargs)
+        return own_call(run, own, (function, *args), kwargs)
     return unknown(run, function, args, kwargs)
 
 
@@ -88,23 +93,44 @@ def _call_later(run: Run, function: Any, args: tuple[Any, ...], kwargs: dict[str
 # The user's own functions -----------------------------------------------------------------------------
 
 
-def _own(run: Run, function: FunctionType, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def own_call(run: Run, function: FunctionType, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     program = program_of(function)
     if program.lowered:
-        twin = program.twin(function)
-        if not program.waits:
-            return twin(*args, **kwargs)
-        inputs = (*args, *kwargs.values(), function) if kwargs or function.__closure__ else args
-        return run.spawn(
-            twin, args, kwargs, inputs=inputs, changed=program.changed if not kwargs else -1, flags=program.flags,
-            what=function.__qualname__,
-        )  # fmt: skip
+        if program.asynchronous:
+            return _later(run, function, args, kwargs)
+        return begin(run, function, program, args, kwargs)
     if program.computes:
         if not any(map(has_pending, args)) and not (kwargs and any(map(has_pending, kwargs.values()))):
             if in_turn(run, args) and (not kwargs or in_turn(run, tuple(kwargs.values()))):
                 return function(*args, **kwargs)
         return apart(run, _plain, (function, args, kwargs), (*args, *kwargs.values()))
     return unknown(run, function, args, kwargs)
+
+
+def _later(run: Run, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    from ._drive import later  # asyncio: only for those who use it
+
+    return later(run, function, args, kwargs)
+
+
+_AWAITED: Final = frozenset({"aio", "acall"})
+
+
+def begin(run: Run, function: FunctionType, program: Program, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Begin a call of a lowered function: a task, unless it never waits."""
+    twin = program.twin(function)
+    if not program.waits:
+        return twin(*args, **kwargs)
+    inputs = (*args, *kwargs.values(), function) if kwargs or function.__closure__ else args
+    return run.spawn(
+        twin,
+        args,
+        kwargs,
+        inputs=inputs,
+        changed=program.changed if not kwargs else -1,
+        flags=program.flags,
+        what=function.__qualname__,
+    )
 
 
 def _plain(run: Run, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -118,7 +144,7 @@ def _plain(run: Run, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any
 # External calls -----------------------------------------------------------------------------
 
 
-def _external(run: Run, external: External[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def external_call(run: Run, external: External[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     kind = result_kind(external)
     if all(type(arg) in SCALARS for arg in args) and (
         not kwargs or all(type(a) in SCALARS for a in kwargs.values())

@@ -3,80 +3,215 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Coroutine, Sequence
 from types import FunctionType, MethodType
-from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
+from typing import Any, Concatenate, Final, Generic, ParamSpec, Protocol, Self, TypeVar, cast, overload
 
-from ember.core.externals import External, handling
+from ember.core.externals import External
 
-from ._memory import local, settle
-from ._program import program_of
-from ._run import Run
+from ._calls import call
+from ._memory import perform, settle
+from ._program import Program, program_of
+from ._run import Run, local
 
 P = ParamSpec("P")
 R = TypeVar("R")
+S = TypeVar("S")
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
 
 
 class Jitted(Generic[P, R]):
     """A function under `jit`: called as before, with independent external calls under way at once."""
 
-    def __init__(self, function: Callable[P, R], max_concurrency: int | None = None) -> None:
-        functools.update_wrapper(self, function)
+    __ember_jit__: Callable[P, R]
+
+    def __init__(self, function: Callable[P, R], **options: Any) -> None:
+        _wrap(self, function)
         self.__ember_jit__ = function
-        self._max_concurrency = max_concurrency
+        self._options: Final = options
+        self._limit: int | None = options.get("max_concurrency")
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        function = self.__ember_jit__
-        if getattr(local, "run", None) is not None:
-            return function(*args, **kwargs)  # within a run: its handler sees to the calls
-        plain: Any = function
-        bound: tuple[Any, ...] = ()
-        if type(plain) is MethodType:
-            plain, bound = plain.__func__, (plain.__self__,)
-        elif type(plain) is not FunctionType and not isinstance(plain, External):
-            own = getattr(type(plain), "__call__", None)
-            if type(own) is FunctionType:
-                plain, bound = own, (plain,)
-        if type(plain) is not FunctionType:
-            return function(*args, **kwargs)
-        program = program_of(plain)
+        function: Any = self.__ember_jit__
+        if local.run is not None:
+            return cast(R, _within(local.run, function, args, kwargs))
+        if type(function) is not FunctionType:
+            function, bound, words = _plain(function)
+            if type(function) is not FunctionType:
+                return self.__ember_jit__(*args, **kwargs)
+            args, kwargs = (*bound, *args), {**words, **kwargs}  # type: ignore[assignment]
+        program = program_of(function)
         if not program.lowered:
-            return function(*args, **kwargs)
-        return cast(R, _run(program.twin(plain), (*bound, *args), kwargs, self._max_concurrency))
+            return cast(R, function(*args, **kwargs))
+        if program.asynchronous:
+            function(*args, **kwargs).close()  # raises TypeError now, as it should, if these are not its arguments
+            coroutine = self._awaited(program, function, args, kwargs)
+            coroutine.__name__, coroutine.__qualname__ = function.__name__, function.__qualname__
+            return cast(R, coroutine)
+        return cast(R, perform(program.twin(function), args, kwargs, self._limit))
 
+    @overload
+    async def aio(self: Jitted[_P, Coroutine[Any, Any, _R]], *args: _P.args, **kwargs: _P.kwargs) -> _R: ...
+    @overload
+    async def aio(self: Jitted[_P, _R], *args: _P.args, **kwargs: _P.kwargs) -> _R: ...
+    async def aio(self, *args: Any, **kwargs: Any) -> Any:
+        """Call, and await the result: the running event loop goes on meanwhile.
+
+        The function's own code runs on the loop's thread, in the caller's task; between its steps the loop has the
+        thread. Cancelling the task cancels the calls under way, and raises CancelledError where the program waits.
+        """
+        function, bound, words = _plain(self.__ember_jit__)
+        if type(function) is FunctionType and (program := program_of(function)).lowered:
+            return await self._awaited(program, function, (*bound, *args), {**words, **kwargs})
+        from inspect import isawaitable
+
+        value = self.__ember_jit__(*args, **kwargs)  # type: ignore[call-arg, arg-type]
+        return await value if isawaitable(value) else value
+
+    async def _awaited(self, program: Program, function: FunctionType, args: Any, kwargs: Any) -> Any:
+        from ._drive import Drive  # asyncio: only for those who use it
+
+        twin = program.twin(function)
+        return await Drive(lambda drive: perform(twin, args, kwargs, self._limit, drive))
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> Self: ...
+    @overload
+    def __get__(
+        self: Jitted[Concatenate[S, _P], _R], instance: S, owner: type | None = None
+    ) -> Jitted[_P, _R]: ...
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
-        if instance is None:
+        bind = getattr(type(self.__ember_jit__), "__get__", None)
+        if bind is None:  # an instance that can be called is no method
             return self
-        bound = self.__ember_jit__.__get__(instance, owner)  # type: ignore[attr-defined]
-        return Jitted(bound, self._max_concurrency)
+        bound = bind(self.__ember_jit__, instance, owner)
+        return self if bound is self.__ember_jit__ else Jitted(bound, **self._options)
+
+    def __reduce__(self) -> Any:
+        function: Any = self.__ember_jit__
+        if type(function) is MethodType and not isinstance(function.__self__, type):
+            return getattr, (function.__self__, function.__name__)
+        name, found = getattr(self, "__qualname__", None), sys.modules.get(getattr(self, "__module__", ""))
+        for part in () if name is None else name.split("."):
+            found = getattr(found, part, None)
+        if found == self:
+            return name  # by reference, as functions are
+        return _again, (function, self._options)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Jitted) and self.__ember_jit__ == other.__ember_jit__ and self._options == other._options
+
+    def __hash__(self) -> int:
+        return hash(self.__ember_jit__)
 
     def __repr__(self) -> str:
-        return f"<jit {getattr(self, '__qualname__', self.__ember_jit__)}>"
+        return f"<jit {self.__ember_jit__!r}>"
 
 
-def _run(twin: FunctionType, args: tuple[Any, ...], kwargs: dict[str, Any], limit: int | None) -> Any:
-    run = Run(limit)
-    local.run = run
+def _wrap(jitted: Any, function: Any) -> None:
+    """Make `jitted` look like the function, to `inspect`, `help` and whoever else asks."""
+    functools.update_wrapper(jitted, function, updated=())
+    for name, value in getattr(function, "__dict__", {}).items():
+        if not isinstance(function, (External, functools.partial)) and callable(function) and hasattr(function, "__qualname__"):
+            vars(jitted).setdefault(name, value)
+
+
+def _again(function: Any, options: dict[str, Any]) -> Jitted[..., Any]:
+    return Jitted(function, **options)
+
+
+def _plain(function: Any) -> tuple[Any, tuple[Any, ...], dict[str, Any]]:
+    """Return the Python function that a call of `function` comes to, and the arguments that it brings along."""
+    args: tuple[Any, ...] = ()
+    kwargs: dict[str, Any] = {}
+    while True:
+        if isinstance(function, Jitted):
+            function = function.__ember_jit__
+        elif type(function) is MethodType:
+            function, args = function.__func__, (function.__self__, *args)
+        elif type(function) is functools.partial:
+            function, args, kwargs = function.func, (*function.args, *args), {**function.keywords, **kwargs}
+        elif type(function) is staticmethod:
+            function = function.__func__
+        elif type(function) is FunctionType or isinstance(function, (External, type)):
+            return function, args, kwargs
+        else:
+            own = getattr(type(function), "__call__", None)
+            if type(own) is not FunctionType and not isinstance(own, Jitted):
+                return function, args, kwargs
+            function, args = own, (function, *args)
+
+
+def _within(run: Run, function: Any, args: Any, kwargs: Any) -> Any:
+    """Answer a call that library code makes in a run: its calls are part of it, its result is there when it returns."""
     try:
-        with handling(run):
-            try:
-                value = twin(*args, **kwargs)
-            except BaseException:
-                run.drain()
-                raise
-            run.drain()
-            return settle(run, value)
-    finally:
-        run.close()
-        local.run = None
+        value = call(function, *args, **kwargs)
+    except BaseException as error:
+        run.failed(error)
+        raise
+    run.drain()
+    return settle(run, value)
+
+
+class _Decorator(Protocol):
+    def __call__(self, function: Callable[P, R], /) -> Jitted[P, R]: ...
 
 
 @overload
 def jit(function: Callable[P, R], /) -> Jitted[P, R]: ...
 @overload
-def jit(*, max_concurrency: int | None = ...) -> Callable[[Callable[P, R]], Jitted[P, R]]: ...
-def jit(function: Any = None, /, *, max_concurrency: int | None = None) -> Any:
-    """Run a plain sequential function in the time of its critical path."""
-    if function is None:
-        return lambda function: Jitted(function, max_concurrency)
-    return Jitted(function, max_concurrency)
+def jit(
+    *,
+    max_concurrency: int | None = ...,
+    static_argnums: int | Sequence[int] | None = ...,
+    static_argnames: str | Sequence[str] | None = ...,
+) -> _Decorator: ...
+def jit(
+    function: Any = None,
+    /,
+    *,
+    max_concurrency: int | None = None,
+    static_argnums: int | Sequence[int] | None = None,
+    static_argnames: str | Sequence[str] | None = None,
+) -> Any:
+    """Run a plain sequential function in the time of its critical path.
+
+    The result is called as before: same result, same exception, same visible effects in the same order. Independent
+    external calls (`models`, anything marked `@external`) are under way at once, at most `max_concurrency` of them if
+    that is given. One thing differs: a call that stands after a failing one may have been sent before that failed; it is
+    cancelled. `await f.aio(...)` is the awaitable form; a coroutine function stays one.
+
+    Works on functions, methods, class and static methods (either order of decorators), lambdas, partials and objects
+    with a `__call__`. What cannot be followed (no source, generators, C) runs as plain Python. `static_argnums` and
+    `static_argnames` are JAX's, for numeric functions.
+
+    >>> from ember.xcs import external, jit
+    >>> @external
+    ... async def ask(prompt: str) -> str:
+    ...     return prompt.upper()
+    >>> @jit
+    ... def both(a: str, b: str) -> str:
+    ...     return ask(a) + ask(b)
+    >>> both("x", "y")
+    'XY'
+    """
+    options = {
+        name: value
+        for name, value in (
+            ("max_concurrency", max_concurrency),
+            ("static_argnums", static_argnums),
+            ("static_argnames", static_argnames),
+        )
+        if value is not None
+    }
+    if max_concurrency is not None and (type(max_concurrency) is not int or max_concurrency < 1):
+        raise ValueError(f"max_concurrency is how many calls are under way at once, at least 1; got {max_concurrency!r}.")
+
+    def make(function: Any) -> Any:
+        if not callable(function) and not isinstance(function, classmethod):
+            raise TypeError(f"@jit is for something that can be called, not a {type(function).__name__}: {function!r:.80}")
+        return Jitted(function, **options)
+
+    return make if function is None else make(function)

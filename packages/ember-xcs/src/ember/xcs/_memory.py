@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from contextlib import suppress
-from types import FunctionType, MethodType
-from typing import Any, Final
+from types import CoroutineType, FunctionType, MethodType
+from typing import TYPE_CHECKING, Any, Final
 
-from ember.core.externals import External
+from ember.core.externals import External, handling
 
 from . import _effects as effects
 from ._pending import Pending
-from ._run import OBJECTS, Abandoned, Flight, Run, Scope, Task, parent_of
+from ._run import OBJECTS, Abandoned, Flight, Run, Scope, Task, local, parent_of
+
+if TYPE_CHECKING:
+    from ._drive import Drive
 
 SCALARS = effects.SCALARS
-local = threading.local()
 
 
 def running() -> Run | None:
     """Return the run of this thread, if there is one."""
-    return getattr(local, "run", None)
+    return local.run
 
 
 class Lazy(Pending):
@@ -40,6 +41,26 @@ class Fresh:
     def __init__(self, made: Any, scope: Scope) -> None:
         self.object, self.scope = made, scope
         self.nested: list[Any] | None = None
+
+
+def perform(
+    twin: FunctionType, args: tuple[Any, ...], kwargs: dict[str, Any], limit: int | None, drive: Drive | None = None
+) -> Any:
+    """Run a lowered function to its end, in this greenlet, and return its result with nothing pending in it."""
+    run = Run(limit, drive)
+    local.run = run
+    try:
+        with handling(run):
+            try:
+                value = twin(*args, **kwargs)
+            except BaseException as error:
+                run.failed(error)
+                raise
+            run.drain()
+            return settle(run, value)
+    finally:
+        run.close()
+        local.run = None
 
 
 # Pending values -----------------------------------------------------------------------------
@@ -182,6 +203,10 @@ def settle(run: Run, value: Any) -> Any:
                     cell.cell_contents = settled
     elif kind is MethodType:
         settle(run, value.__self__)
+    elif kind is CoroutineType and id(value) in run.coroutines:
+        call = run.coroutines[id(value)][1]
+        call.args = tuple(settle(run, arg) for arg in call.args)
+        call.kwargs = {name: settle(run, arg) for name, arg in call.kwargs.items()}
     return value
 
 
