@@ -1,0 +1,186 @@
+"""Calls of one structure: what their leaves are to jax, and the stages made for them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from enum import Enum
+from functools import partial
+from types import BuiltinFunctionType, FunctionType, MethodType
+from typing import Any, Final
+
+from ember.core.externals import External
+
+from ._numeric_check import Check, NotNumeric
+from ._numeric_stage import Stage
+from ._numeric_static import Static
+
+_VALUES: Final = 8
+"""Values of Python numbers, texts and functions a structure is staged for, each time anew; then no more."""
+
+_REFUSALS: Final = 64
+"""Shapes found not numeric per structure; then the structure is asked no more."""
+
+_FIXED: Final = (bool, str, bytes, Enum, FunctionType, BuiltinFunctionType, type)
+
+
+class Family:
+    """The calls whose arguments have one structure and one type at each leaf."""
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        check: Check,
+        leaves: list[Any],
+        treedef: Any,
+        statics: tuple[Any, ...],
+    ) -> None:
+        self.check = check
+        self._kinds = [_kind(leaf) for leaf in leaves]
+        self._reason = next((kind for kind in self._kinds if kind not in ("array", "plain", "fixed")), None)
+        self._function, self._treedef, self._statics = function, treedef, statics
+        self._has_numpy = any(map(_is_numpy, leaves))
+        self._stages: dict[tuple[Any, ...], Stage] = {}
+        # What the arguments bring along is reached too: methods of their classes, functions among them.
+        brought = [*_nodes(treedef), *(value for _, _, value in statics)]
+        brought += [leaf for leaf in leaves if callable(leaf) and not is_array(leaf)]
+        if self._reason is None and brought:
+            try:
+                self.check = Check().of((function, *brought))
+            except NotNumeric as error:
+                self._reason = str(error)
+        if self._reason is None and self.check.changes_in_place and self._has_numpy:
+            self._reason = "it changes values in place, and an argument holds a numpy array"
+        if self.check.asks_for_types:
+            self._fix_plain()
+
+    @property
+    def direct(self) -> Stage | None:
+        """The one stage of all these calls, which takes all their leaves; None if there are several, or refusals."""
+        stage = self._stages.get(())
+        return stage if self._reason is None and stage is not None and not stage.refused else None
+
+    def run(self, leaves: list[Any]) -> Any:
+        """Return the function's result, or raise `NotNumeric` if it was not run."""
+        stage, dynamic = self._stage(leaves)
+        stage.check(dynamic, {})
+        try:
+            return stage.jitted(*dynamic)
+        except OverflowError as error:
+            # A Python int that int32 cannot hold, which plain Python has no need to convert.
+            raise NotNumeric(str(error)) from None
+        except NotNumeric as error:
+            self._refuse(stage, dynamic, str(error))
+        return self.run(leaves)
+
+    def verify(self, leaves: list[Any]) -> None:
+        """Raise `NotNumeric` if `run` would. Runs and compiles nothing."""
+        stage, dynamic = self._stage(leaves)
+        stage.check(dynamic, {})
+        reason = stage.judge(dynamic, {})
+        if reason is not None:
+            self._refuse(stage, dynamic, reason)
+            self.verify(leaves)
+
+    def _refuse(self, stage: Stage, dynamic: tuple[Any, ...], reason: str) -> None:
+        """Look at Python numbers by their value from now on, or else remember that these shapes are not numeric."""
+        if "plain" in self._kinds and not self._has_numpy:
+            self._fix_plain()
+            return
+        stage.refuse(dynamic, {}, reason)
+        if len(stage.refused) >= _REFUSALS:
+            self._reason = reason
+
+    def _fix_plain(self) -> None:
+        if not self._has_numpy:
+            self._kinds = ["fixed" if kind == "plain" else kind for kind in self._kinds]
+        elif self._reason is None:
+            self._reason = "it asks for types, and an argument holds a numpy array"
+        self._stages.clear()
+
+    def _stage(self, leaves: list[Any]) -> tuple[Stage, tuple[Any, ...]]:
+        if self._reason is not None:
+            raise NotNumeric(self._reason)
+        values: tuple[Any, ...] = ()
+        dynamic = tuple(leaves)
+        if "fixed" in self._kinds:
+            dynamic = tuple(leaf for leaf, kind in zip(leaves, self._kinds) if kind != "fixed")
+            values = tuple(_exact(leaf) for leaf, kind in zip(leaves, self._kinds) if kind == "fixed")
+        stage = self._stages.get(values)
+        if stage is None:
+            if len(self._stages) >= _VALUES:
+                raise NotNumeric(
+                    f"its Python numbers, texts or functions had {_VALUES} different values already, each of which is "
+                    "compiled anew; pass what changes as a jax.Array"
+                )
+            stage = self._stages[values] = self._make_stage(leaves)
+        return stage, dynamic
+
+    def _make_stage(self, leaves: list[Any]) -> Stage:
+        from jax.tree_util import tree_unflatten
+
+        treedef, statics = self._treedef, self._statics
+        pattern = [
+            (kind == "fixed", leaf if kind == "fixed" else None) for kind, leaf in zip(self._kinds, leaves)
+        ]
+
+        def rebuild(dynamic: tuple[Any, ...], _: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+            rest = iter(dynamic)
+            args, kwargs = tree_unflatten(treedef, [leaf if fixed else next(rest) for fixed, leaf in pattern])
+            return Static.join(args, kwargs, statics)
+
+        changing = [kind for kind in self._kinds if kind != "fixed"]
+        return Stage(self._function, rebuild, [at for at, kind in enumerate(changing) if kind == "plain"])
+
+
+def is_array(leaf: Any) -> bool:
+    """Say whether `leaf` is a jax array, or stands for one."""
+    import jax
+
+    return isinstance(leaf, jax.Array)
+
+
+def _is_numpy(leaf: Any) -> bool:
+    return isinstance(leaf, sys.modules["numpy"].ndarray)  # jax has imported it
+
+
+def _kind(leaf: Any) -> str:
+    """Say what a leaf is to jax: an array, a plain number that may stand for one, fixed; or else why it is nothing."""
+    numpy = sys.modules["numpy"]
+    if is_array(leaf):
+        return "array"
+    if isinstance(leaf, (*_FIXED, numpy.dtype, numpy.bool_)) or (
+        callable(leaf) and hasattr(leaf, "__wrapped__")
+    ):
+        return "fixed"
+    if type(leaf) in (int, float, complex) or isinstance(leaf, numpy.ndarray | numpy.generic):
+        return "plain"
+    return f"an argument holds a {type(leaf).__qualname__}, which is neither an array nor a pytree of arrays"
+
+
+def _exact(leaf: Any) -> Any:
+    """Return what equals only for what is the same: 0.0 is not -0.0, and 1 is neither 1.0 nor True."""
+    if isinstance(leaf, bool | int | str | bytes) or callable(leaf):
+        return type(leaf), leaf
+    return type(leaf), repr(leaf)
+
+
+def _nodes(treedef: Any) -> list[Any]:
+    """Return the classes of users in a structure of arguments, and the functions kept in them as static fields."""
+    found: list[Any] = []
+    data = treedef.node_data()
+    if data is not None:
+        kind, aux = data
+        if isinstance(kind, type) and kind not in (tuple, list, dict, type(None)):
+            found += [kind, *_functions(aux)]
+    for child in treedef.children():
+        found += _nodes(child)
+    return found
+
+
+def _functions(aux: Any) -> list[Any]:
+    if isinstance(aux, tuple | list | dict):
+        return [
+            each for inner in (aux.values() if isinstance(aux, dict) else aux) for each in _functions(inner)
+        ]
+    return [aux] if isinstance(aux, FunctionType | MethodType | External | partial) else []
