@@ -1,3 +1,7 @@
 """Run plain sequential Python in the time of its critical path."""
 
 from ember.core.externals import external as external
+
+from ._grad import grad as grad, stop_gradient as stop_gradient, value_and_grad as value_and_grad
+from ._vmap import Vmapped as Vmapped, vmap as vmap
+from .errors import GradientThroughCall as GradientThroughCall

@@ -27,7 +27,7 @@ from ember.core.externals import External
 
 from ._numeric_check import Check, NotNumeric, is_generator
 from ._numeric_family import Family, is_array
-from ._numeric_stage import Stage
+from ._numeric_stage import Stage, signature
 from ._numeric_static import Static
 
 
@@ -75,6 +75,7 @@ class Numeric:
         self._check: Check | None = None
         self._families: dict[Any, Family] = {}
         self._arrays: Stage | None = None
+        self._admitted: dict[Any, bool] = {}
         # By the types of positional arguments: the compiled function, the type all leaves must have if arguments are
         # containers, and what `Guards.hold` looks at.
         self._quick: dict[tuple[type, ...], tuple[Any, type | None, Any, Any]] = {}
@@ -109,6 +110,24 @@ class Numeric:
             return self._ask(args, kwargs, run=True)
         except NotNumeric:
             return NOT_NUMERIC
+
+    def admits(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+        """Say whether this call is numeric, as `why` does, but remember it."""
+        if self._never is not None or not jax_in_use(args, kwargs):
+            return False
+        from jax.tree_util import tree_leaves
+
+        kinds = tuple(
+            type(leaf) if hasattr(leaf, "dtype") else (type(leaf), repr(leaf))
+            for leaf in tree_leaves((args, kwargs))
+        )
+        key = kinds, signature(args, kwargs)
+        if self._admitted.get(key, False) and self._check is not None and self._check.guards.hold():
+            return True
+        if len(self._admitted) >= _STRUCTURES:
+            self._admitted.clear()
+        answer = self._admitted[key] = self.why(args, kwargs) is None
+        return answer
 
     def why(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str | None:
         """Return why this call is not numeric, or None if it is. Evaluates abstractly; compiles and runs nothing."""
@@ -227,6 +246,15 @@ def _is_object(function: Any) -> bool:
     """Say whether `function` is an object of a class that defines `__call__`, so that it is an argument of that."""
     if isinstance(function, FunctionType | BuiltinFunctionType | type | partial | External):
         return False
-    return not hasattr(function, "__wrapped__") and isinstance(
-        getattr(type(function), "__call__", None), FunctionType
-    )
+    if not callable(function) or hasattr(function, "__wrapped__"):
+        return False
+    return isinstance(type(function).__call__, FunctionType)
+
+
+def jax_in_use(*values: Any) -> bool:
+    """Say whether jax is imported and one of its arrays is among the leaves of `values`."""
+    if "jax" not in sys.modules:
+        return False
+    from jax.tree_util import tree_leaves
+
+    return any(map(is_array, tree_leaves(values)))

@@ -47,9 +47,13 @@ _ATOMS: Final = (
 _WRAPPED: Final = ("__wrapped__", "method", "fget", "func", "fun")
 _GENERATED: Final = "<string>"  # the file of what dataclasses and namedtuples write
 _NOT_CALLED: Final = frozenset(
-    """__repr__ __str__ __format__ __init_subclass__ __class_getitem__ __reduce__ __reduce_ex__ __getstate__
-    __setstate__ __sizeof__ __dir__ __del__ __getnewargs__ __setattr__ __delattr__ __subclasshook__
-    __replace__ __annotate__ __annotate_func__""".split()
+    str.split(
+        """
+        __repr__ __str__ __format__ __init_subclass__ __class_getitem__ __reduce__ __reduce_ex__
+        __getstate__ __setstate__ __sizeof__ __dir__ __del__ __getnewargs__ __setattr__ __delattr__
+        __subclasshook__ __replace__ __annotate__ __annotate_func__
+        """
+    )
 )
 _MISSING: Final = object()
 
@@ -208,11 +212,11 @@ class Check:
         """A library's object may hold functions of the user's: `jax.value_and_grad(loss)`, `optax.chain(mine)`."""
         for name in _WRAPPED:
             inner = getattr(value, name, None)
-            if isinstance(inner, FunctionType | MethodType | partial) or _has_code(inner):
+            if callable(inner):
                 self._admit(inner, where)
         for cell in getattr(value, "__closure__", None) or ():
             inner = _contents(cell)
-            if isinstance(inner, FunctionType | MethodType | External):
+            if callable(inner):
                 self._admit(inner, where)
 
     def _builtin(self, value: Any, where: str) -> None:
@@ -373,7 +377,7 @@ class Check:
                 refuse("asks for a value's class" if operation == "MATCH_CLASS" else "makes a class")
             elif operation == "IS_OP" and not (before and before.opname == "LOAD_CONST"):
                 refuse("asks which object a value is")
-            elif operation.startswith("BINARY_OP") or operation.startswith("INPLACE_"):
+            elif operation.startswith(("BINARY_OP", "INPLACE_")):
                 self.changes_in_place |= step.argrepr.endswith("=")
                 if step.argrepr.startswith("%"):
                     self._percent = _place(code, line)
@@ -438,10 +442,6 @@ def is_generator(function: object) -> bool:
 def _is_array(value: object) -> bool:
     jax = sys.modules.get("jax")
     return jax is not None and isinstance(value, jax.Array)
-
-
-def _has_code(value: object) -> bool:
-    return hasattr(value, "__wrapped__") and callable(value)
 
 
 def _is_namedtuple(kind: type) -> bool:

@@ -9,7 +9,7 @@ _CONVERSIONS: Final = frozenset(("convert_element_type", "broadcast_in_dim", "re
 
 
 def more_digits_in_python(jaxpr: Any, plain: list[int]) -> str | None:
-    """Say why the inputs numbered `plain`, Python numbers and numpy arrays, may not stand for jax arrays; None if they may.
+    """Say why the inputs numbered `plain`, Python numbers and numpy arrays, may not stand for jax arrays, or None.
 
     `x * rate` may: jax makes float32 of `rate` either way. `x * (rate / 3)` may not: Python divides in float64. What is
     computed of such inputs alone is Python's or numpy's own work, as is what is returned as it came.

@@ -1,9 +1,10 @@
-"""Arguments by whose value a function is staged anew, as `static_argnums` and `static_argnames` of `jax.jit` name them."""
+"""Arguments by whose value a function is staged anew, named as `jax.jit` has them named."""
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 
@@ -23,10 +24,10 @@ class Static:
         positions = {nums} if isinstance(nums, int) else set(nums or ())
         names = {named} if isinstance(named, str) else set(named or ())
         parameters: list[inspect.Parameter] = []
-        try:
+        with suppress(
+            TypeError, ValueError
+        ):  # no signature to be had: what was given is all there is, as in jax
             parameters = list(inspect.signature(function).parameters.values())[shift:]
-        except (TypeError, ValueError):
-            pass  # no signature to be had: what was given is all there is, as in jax
         positional = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
         takes_any = any(p.kind is p.VAR_POSITIONAL for p in parameters)
         count = len(positional)
