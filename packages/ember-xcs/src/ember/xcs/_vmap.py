@@ -10,12 +10,11 @@ from functools import partial
 from types import MethodType
 from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeVar, cast, overload
 
-from ember.core import loop
 from ember.core.secrets import scrub
 
-from ._numeric import Numeric
+from ._numeric import Numeric, jax_in_use
 from ._vmap_axes import Axes, Batch, stacked, together
-from ._vmap_run import Finished, Thunk, arun_all, as_finished, astream, in_order, run_all, run_thread
+from ._vmap_run import Finished, Thunk, as_finished, in_order, run_all
 
 if TYPE_CHECKING:
     import jax
@@ -65,7 +64,7 @@ class Vmapped(Generic[E, B]):
             return cast(B, over_arrays(*args, **kwargs))
         batch = self._batch(args, kwargs)
         if self._is_async:
-            return loop.run(self._await_all(batch), self._name)
+            return cast(B, _on_io_loop(self._await_all(batch), self._name))
         return self._together(run_all(self._thunks(batch), self._limit), batch)
 
     async def aio(self, *args: Any, **kwargs: Any) -> B:
@@ -75,6 +74,8 @@ class Vmapped(Generic[E, B]):
         """
         if self._is_async:
             return await self._await_all(self._batch(args, kwargs))
+        from ._vmap_async import run_thread
+
         return await run_thread(self.__call__, args, kwargs)
 
     def stream(self, *args: Any, **kwargs: Any) -> Iterator[E]:
@@ -98,6 +99,8 @@ class Vmapped(Generic[E, B]):
 
     def astream(self, *args: Any, **kwargs: Any) -> AsyncIterator[E]:
         """Return `stream` as an async iterator."""
+        from ._vmap_async import astream
+
         return astream(self.stream(*args, **kwargs))
 
     @overload
@@ -116,8 +119,6 @@ class Vmapped(Generic[E, B]):
     def _jax_form(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Callable[..., Any] | None:
         """Return `jax.vmap` of the function if it and the arguments are numeric."""
         if self._numeric is None:
-            from ._numeric import jax_in_use
-
             if not jax_in_use(args, kwargs):
                 return None
             import jax
@@ -139,7 +140,7 @@ class Vmapped(Generic[E, B]):
     def _one(self, index: int, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         try:
             result = self.__wrapped__(*args, **kwargs)
-            return loop.run(result, self._name) if self._is_async else result
+            return _on_io_loop(result, self._name) if self._is_async else result
         except Exception as error:
             return self._failed(error, index, args, kwargs)
 
@@ -150,6 +151,8 @@ class Vmapped(Generic[E, B]):
             return self._failed(error, index, args, kwargs)
 
     async def _await_all(self, batch: Batch) -> B:
+        from ._vmap_async import arun_all
+
         calls = (partial(self._aone, index, args, kwargs) for index, (args, kwargs) in enumerate(batch))
         return self._together(await arun_all(calls, self._limit), batch)
 
@@ -168,6 +171,12 @@ class Vmapped(Generic[E, B]):
         if batch.of_arrays and results and (arrays := stacked(results, self._out_axes)) is not None:
             return cast(B, arrays)
         return cast(B, together(results, self._out_axes, self._name))
+
+
+def _on_io_loop(coroutine: Coroutine[Any, Any, R], name: str) -> R:
+    from ember.core import loop  # asyncio: not before the first coroutine
+
+    return loop.run(coroutine, name)
 
 
 @overload
@@ -234,8 +243,9 @@ def vmap(
 ) -> Vmapped[Any, Any]:
     """Return `function` over batches: `[function(x) for x in xs]`, its external calls at the same time.
 
-    A numeric function of jax arrays is `jax.vmap` of it. Any other is called once per element, results in order, at most
-    `max_concurrency` at once. The result is a list; where all batches are jax arrays and results are, they are stacked.
+    A numeric function of jax arrays is `jax.vmap` of it. Any other is called once per element, results in order, at
+    most `max_concurrency` at once. The result is a list; where all batches are jax arrays and so are the results, they
+    are stacked.
 
     `in_axes` and `out_axes` are as in `jax.vmap`: an int, None for what is passed to every call as it is, or tuples,
     lists and dicts of these. Axis 0 of a list or tuple are its items, axis 1 the items of these. Dicts, named tuples,

@@ -57,8 +57,8 @@ class Batch:
             if ended:
                 if len(ended) < len(self._iterators) + (end is not None):
                     raise ValueError(
-                        f"{self._name} needs batches of one length: {ended[0]} ended after {index} elements, and another "
-                        "has more."
+                        f"{self._name} needs batches of one length: {ended[0]} ended after {index} elements, and "
+                        "another has more."
                     )
                 return
             yield (
@@ -114,7 +114,7 @@ class Batch:
             before = (slice(None),) * axis
             return lambda index: value[(*before, index)]
         self.of_arrays = False
-        if isinstance(value, str | bytes | bytearray) or isinstance(value, _UNORDERED):
+        if isinstance(value, (*_UNORDERED, str, bytes, bytearray)):
             why = "has no order" if isinstance(value, _UNORDERED) else "is one value"
             raise TypeError(f"{self._name}: {where} is a {type(value).__name__}, which {why}. {_ADVICE}")
         if axis < 0:
@@ -139,7 +139,8 @@ class Batch:
         sizes = {_length(row, axis - 1, where, self._name) for row in value}
         if len(sizes) != 1:
             raise ValueError(
-                f"{self._name}: {where} is ragged: along axis {axis} it has {' and '.join(map(str, sorted(sizes)))} items."
+                f"{self._name}: {where} is ragged: along axis {axis} it has "
+                f"{' and '.join(map(str, sorted(sizes)))} items."
             )
         self._sizes.append((where, sizes.pop()))
         return lambda index: _take(value, axis, index)
@@ -166,7 +167,7 @@ class _Items:
 
 
 def together(results: list[Any], axes: Axes, name: str) -> Any:
-    """Return the results of all elements as one, by out_axes: a list for axis 0. Errors in place of results stay whole."""
+    """Return the results of all elements as one, by out_axes: a list for axis 0. Errors among them stay whole."""
     if axes is None:
         if not results:
             return None
