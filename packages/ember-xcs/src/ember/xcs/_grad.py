@@ -15,6 +15,7 @@ from typing import Any, Concatenate, Final, Literal, ParamSpec, TypeVar, cast, o
 
 from ember.core.externals import Estimate, External, Handler, handler, handling
 
+from ._jax import the_jax
 from .errors import GradientThroughCall
 
 P = ParamSpec("P")
@@ -117,7 +118,7 @@ def _differentiated(name: str, function: Callable[..., Any], *options: Any) -> C
 
     def differentiated(*args: Any, **kwargs: Any) -> Any:
         if not made:
-            import jax
+            jax = the_jax()
 
             # jax asks for names that a callable object need not have.
             plain = wraps(function)(lambda *args, **kwargs: function(*args, **kwargs))
@@ -218,7 +219,7 @@ def stop_gradient(value: Any) -> Any:
         return _stopped_function(value)
     if "jax" not in sys.modules:
         return value
-    import jax
+    jax = the_jax()
 
     return jax.tree_util.tree_map(
         lambda leaf: jax.lax.stop_gradient(leaf) if isinstance(leaf, jax.Array) else leaf, value
@@ -243,7 +244,7 @@ def _stopped_function(function: Callable[..., Any]) -> Callable[..., Any]:
 def _is_leaf(value: object) -> bool:
     if "jax" not in sys.modules:
         return True
-    from jax.tree_util import all_leaves
+    all_leaves = the_jax().tree_util.all_leaves
 
     return all_leaves([value])
 
@@ -266,7 +267,7 @@ def _refuse_text(call: str, value: object) -> None:
 
 def _values(external: External[..., Any], given: T) -> T:
     """Return the arguments with arrays that have values in the place of those a gradient follows."""
-    import jax
+    jax = the_jax()
 
     concrete = stop_gradient(given)
     for leaf in jax.tree_util.tree_leaves(concrete):

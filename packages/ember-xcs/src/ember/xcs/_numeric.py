@@ -25,8 +25,9 @@ from typing import Any, Final
 
 from ember.core.externals import External
 
+from ._jax import the_jax
 from ._numeric_check import Check, NotNumeric, is_generator
-from ._numeric_family import Family, is_array
+from ._numeric_family import MOST_VALUES, TOO_MANY_VALUES, Family, is_array
 from ._numeric_stage import Stage, signature
 from ._numeric_static import Static
 
@@ -75,6 +76,7 @@ class Numeric:
         self._check: Check | None = None
         self._families: dict[Any, Family] = {}
         self._arrays: Stage | None = None
+        self._functions: dict[Any, int] = {}
         self._admitted: dict[Any, bool] = {}
         # By the types of positional arguments: the compiled function, the type all leaves must have if arguments are
         # containers, and what `Guards.hold` looks at.
@@ -115,7 +117,7 @@ class Numeric:
         """Say whether this call is numeric, as `why` does, but remember it."""
         if self._never is not None or not jax_in_use(args, kwargs):
             return False
-        from jax.tree_util import tree_leaves
+        tree_leaves = the_jax().tree_util.tree_leaves
 
         kinds = tuple(
             type(leaf) if hasattr(leaf, "dtype") else (type(leaf), repr(leaf))
@@ -140,7 +142,7 @@ class Numeric:
         return None
 
     def _ask(self, args: tuple[Any, ...], kwargs: dict[str, Any], *, run: bool) -> Any:
-        from jax.tree_util import tree_flatten
+        tree_flatten = the_jax().tree_util.tree_flatten
 
         if self._never is not None:
             raise NotNumeric(self._never)
@@ -150,7 +152,7 @@ class Numeric:
         if self._static is not None:
             args, kwargs, static = self._static.split(args, kwargs)
         leaves, treedef = tree_flatten((args, kwargs))
-        key = (treedef, tuple(map(type, leaves)), static)
+        key = (treedef, tuple([leaf if callable(leaf) else type(leaf) for leaf in leaves]), static)
         try:
             family = self._families.get(key)
         except TypeError as error:  # what jax shall not follow must be hashable, as in jax.jit
@@ -170,6 +172,7 @@ class Numeric:
                     return self._ask_of_arrays(args, kwargs, array, check, run=run)
                 if len(self._families) >= _STRUCTURES:
                     self._families.clear()
+                self._count_functions(treedef, leaves)
                 family = self._families[key] = Family(self._function, check, leaves, treedef, static)
         if not run:
             return family.verify(leaves)
@@ -214,6 +217,14 @@ class Numeric:
             array = None
         self._quick[types] = stage.jitted, array, check.guards.lookups, check.guards.rest
 
+    def _count_functions(self, treedef: Any, leaves: list[Any]) -> None:
+        """Raise `NotNumeric` if the function was staged for too many functions among its arguments."""
+        if any(map(callable, leaves)):
+            key = treedef, tuple(map(type, leaves))
+            self._functions[key] = count = self._functions.get(key, 0) + 1
+            if count > MOST_VALUES:
+                raise NotNumeric(TOO_MANY_VALUES)
+
     def _checked(self) -> Check:
         """Return what is known of the function itself; what a name meant that means something else now is forgotten."""
         if self._check is not None and not self._check.guards.hold():
@@ -255,6 +266,6 @@ def jax_in_use(*values: Any) -> bool:
     """Say whether jax is imported and one of its arrays is among the leaves of `values`."""
     if "jax" not in sys.modules:
         return False
-    from jax.tree_util import tree_leaves
+    tree_leaves = the_jax().tree_util.tree_leaves
 
     return any(map(is_array, tree_leaves(values)))

@@ -11,12 +11,18 @@ from typing import Any, Final
 
 from ember.core.externals import External
 
+from ._jax import the_jax
 from ._numeric_check import Check, NotNumeric
 from ._numeric_stage import Stage
 from ._numeric_static import Static
 
-_VALUES: Final = 8
+MOST_VALUES: Final = 8
 """Values of Python numbers, texts and functions a structure is staged for, each time anew; then no more."""
+
+TOO_MANY_VALUES: Final = (
+    f"its Python numbers, texts or functions had {MOST_VALUES} different values already, each of which is compiled anew; "
+    "pass what changes as a jax.Array"
+)
 
 _REFUSALS: Final = 64
 """Shapes found not numeric per structure; then the structure is asked no more."""
@@ -108,16 +114,13 @@ class Family:
             values = tuple(_exact(leaf) for leaf, kind in zip(leaves, self._kinds) if kind == "fixed")
         stage = self._stages.get(values)
         if stage is None:
-            if len(self._stages) >= _VALUES:
-                raise NotNumeric(
-                    f"its Python numbers, texts or functions had {_VALUES} different values already, each of which is "
-                    "compiled anew; pass what changes as a jax.Array"
-                )
+            if len(self._stages) >= MOST_VALUES:
+                raise NotNumeric(TOO_MANY_VALUES)
             stage = self._stages[values] = self._make_stage(leaves)
         return stage, dynamic
 
     def _make_stage(self, leaves: list[Any]) -> Stage:
-        from jax.tree_util import tree_unflatten
+        tree_unflatten = the_jax().tree_util.tree_unflatten
 
         treedef, statics = self._treedef, self._statics
         pattern = [
@@ -135,7 +138,7 @@ class Family:
 
 def is_array(leaf: Any) -> bool:
     """Say whether `leaf` is a jax array, or stands for one."""
-    import jax
+    jax = the_jax()
 
     return isinstance(leaf, jax.Array)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from ember.core.externals import handling
 
+from ._jax import the_jax
 from ._numeric_check import NotNumeric
 from ._numeric_jaxpr import more_digits_in_python
 from ._refuse import RefuseCalls
@@ -23,8 +24,8 @@ class Stage:
     """
 
     def __init__(self, function: Callable[..., Any], rebuild: Rebuild | None, plain: list[int]) -> None:
-        import jax
-        from jax.tree_util import tree_flatten
+        jax = the_jax()
+        tree_flatten = the_jax().tree_util.tree_flatten
 
         self._plain = plain
         self.refused: dict[Any, str] = {}
@@ -84,7 +85,7 @@ class Stage:
 
 def signature(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
     """Return what jax tells arguments apart by: their structure and shapes."""
-    from jax.tree_util import tree_flatten
+    tree_flatten = the_jax().tree_util.tree_flatten
 
     leaves, treedef = tree_flatten((args, kwargs))
     return treedef, tuple(

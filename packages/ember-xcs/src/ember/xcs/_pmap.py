@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
+from ._jax import the_jax
 from ._vmap import Vmapped
 from ._vmap_axes import Axes
 
@@ -60,8 +62,8 @@ class _Pmapped(Vmapped[Any, Any]):
         return None if super()._jax_form(args, kwargs) is None else self._spread
 
     def _spread(self, *args: Any, **kwargs: Any) -> Any:
-        import jax
-        from jax.sharding import Mesh, NamedSharding, PartitionSpec
+        jax = the_jax()
+        sharding = jax.sharding
 
         if self._compiled is None:
             self._compiled = jax.jit(jax.vmap(self.__wrapped__, self._in_axes, self._out_axes))
@@ -71,43 +73,53 @@ class _Pmapped(Vmapped[Any, Any]):
             return self._compiled(*args, **kwargs)
         size, devices = sizes.pop(), jax.devices()
         filling = -size % len(devices)
-        mesh = Mesh(devices, ("batch",))
+        mesh = sharding.Mesh(devices, ("batch",))
 
         def put(axis: int | None, value: Any) -> Any:
             """Put a subtree of the arguments where its parts belong."""
             if axis is None:
-                return jax.device_put(value, NamedSharding(mesh, PartitionSpec()))
-            return jax.tree_util.tree_map(lambda leaf: put_batch(axis, leaf), value)
+                return jax.device_put(value, sharding.NamedSharding(mesh, sharding.PartitionSpec()))
+            return jax.tree_util.tree_map(partial(put_batch, axis), value)
 
         def put_batch(axis: int, leaf: Any) -> Any:
             axis %= leaf.ndim
             if filling:
                 last = jax.lax.slice_in_dim(leaf, size - 1, size, axis=axis)
                 leaf = jax.numpy.concatenate([leaf, *[last] * filling], axis)
-            return jax.device_put(leaf, NamedSharding(mesh, PartitionSpec(*[None] * axis, "batch")))
+            return jax.device_put(
+                leaf, sharding.NamedSharding(mesh, sharding.PartitionSpec(*[None] * axis, "batch"))
+            )
 
-        result = self._compiled(*_by_axes(put, axes, args), **_by_axes(put, dict.fromkeys(kwargs, 0), kwargs))
+        result: Any = self._compiled(
+            *_by_axes(put, axes, args), **_by_axes(put, dict.fromkeys(kwargs, 0), kwargs)
+        )
         if not filling:
             return result
 
         def cut(axis: int | None, value: Any) -> Any:
             if axis is None:
                 return value
-            return jax.tree_util.tree_map(
-                lambda leaf: jax.lax.slice_in_dim(leaf, 0, size, axis=axis % leaf.ndim), value
-            )
+
+            def cut_batch(leaf: Any) -> Any:
+                return jax.lax.slice_in_dim(leaf, 0, size, axis=axis % leaf.ndim)
+
+            return jax.tree_util.tree_map(cut_batch, value)
 
         return _by_axes(cut, self._out_axes, result)
 
 
 def _by_axes(function: Callable[[Any, Any], Any], axes: Axes, tree: Any) -> Any:
-    from jax.tree_util import tree_map
+    tree_map = the_jax().tree_util.tree_map
 
-    return tree_map(function, axes, tree, is_leaf=lambda each: each is None)
+    return tree_map(function, axes, tree, is_leaf=_is_none)
+
+
+def _is_none(value: object) -> bool:
+    return value is None
 
 
 def _sizes(axes: Axes, tree: Any) -> set[int]:
-    from jax.tree_util import tree_leaves
+    tree_leaves = the_jax().tree_util.tree_leaves
 
     found: set[int] = set()
 

@@ -7,6 +7,7 @@ from functools import lru_cache
 from inspect import iscoroutinefunction
 from typing import Any, TypeVar, cast
 
+from ._jax import the_jax
 from ._numeric import Numeric, jax_in_use
 from ._vmap_axes import Batch, stacked
 
@@ -36,7 +37,7 @@ def scan(
         raise TypeError("xcs.scan takes a plain function: in an async one, write the loop with await.")
     in_use = jax_in_use(init, xs)
     if in_use and _numeric(function).admits((init, xs, length), {}):
-        import jax
+        jax = the_jax()
 
         return cast("tuple[C, Any]", jax.lax.scan(function, init, xs, length))
     name = f"scan({getattr(function, '__name__', type(function).__name__)})"
@@ -77,7 +78,7 @@ def _numeric(function: Callable[..., Any]) -> Numeric:
 
 def _made(function: Callable[..., Any]) -> Numeric:
     def scanned(init: Any, xs: Any, length: int | None) -> Any:
-        import jax
+        jax = the_jax()
 
         return jax.lax.scan(function, init, xs, length)
 

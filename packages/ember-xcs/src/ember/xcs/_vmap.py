@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeVar, cast, o
 
 from ember.core.secrets import scrub
 
+from ._jax import the_jax
 from ._numeric import Numeric, jax_in_use
 from ._vmap_axes import Axes, Batch, stacked, together
 from ._vmap_run import Finished, Thunk, as_finished, in_order, run_all
@@ -121,7 +122,7 @@ class Vmapped(Generic[E, B]):
         if self._numeric is None:
             if not jax_in_use(args, kwargs):
                 return None
-            import jax
+            jax = the_jax()
 
             over_arrays = jax.vmap(self.__wrapped__, self._in_axes, self._out_axes)
             self._numeric = Numeric(over_arrays)

@@ -13,6 +13,8 @@ from dataclasses import fields, is_dataclass, replace
 from itertools import count
 from typing import Any, Final, cast
 
+from ._jax import the_jax
+
 Axes = Any  # int | None | a tuple, list or dict of Axes: what jax.vmap takes
 _Element = Callable[[int], Any]
 _UNORDERED: Final = (set, frozenset)
@@ -203,8 +205,7 @@ def together(results: list[Any], axes: Axes, name: str) -> Any:
 
 def stacked(results: list[Any], axis: Axes) -> Any:
     """Return results that are pytrees of arrays as one of stacked arrays, as jax does; None if they are not."""
-    import jax
-    import jax.numpy as jnp
+    jax = the_jax()
 
     leaves = jax.tree_util.tree_leaves(results)
     structures = {jax.tree_util.tree_structure(each) for each in results}
@@ -215,7 +216,7 @@ def stacked(results: list[Any], axis: Axes) -> Any:
         return None
     try:
         return jax.tree_util.tree_map(
-            lambda *rows: jnp.stack([jnp.asarray(row) for row in rows], axis), *results
+            lambda *rows: jax.numpy.stack([jax.numpy.asarray(row) for row in rows], axis), *results
         )
     except (TypeError, ValueError):  # ragged: a list can hold them
         return None
@@ -243,7 +244,7 @@ def _parts(value: Any) -> tuple[list[tuple[str, Any]], Callable[[list[Any]], Any
             lambda parts: replace(value, **dict(zip(names, parts))),
         )
     if "jax" in sys.modules:
-        from jax.tree_util import tree_flatten
+        tree_flatten = the_jax().tree_util.tree_flatten
 
         leaves, treedef = tree_flatten(value, is_leaf=lambda each: each is not value)
         if len(leaves) != 1 or leaves[0] is not value:
