@@ -15,7 +15,7 @@ from typing import Any, Concatenate, Final, Literal, ParamSpec, TypeVar, cast, o
 
 from ember.core.externals import Estimate, External, Handler, handler, handling
 
-from ._jax import the_jax
+from ._jax import the_jax, tree_leaves
 from .errors import GradientThroughCall
 
 P = ParamSpec("P")
@@ -270,7 +270,7 @@ def _values(external: External[..., Any], given: T) -> T:
     jax = the_jax()
 
     concrete = stop_gradient(given)
-    for leaf in jax.tree_util.tree_leaves(concrete):
+    for leaf in tree_leaves(concrete):
         if isinstance(leaf, jax.core.Tracer):
             raise GradientThroughCall(
                 external.name,

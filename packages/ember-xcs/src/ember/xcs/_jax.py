@@ -10,3 +10,17 @@ def the_jax() -> Any:
     import jax
 
     return jax
+
+
+def tree_flatten(tree: Any) -> tuple[list[Any], Any]:
+    """Return the leaves of a pytree, and its structure. Iterators are leaves, of which jax must be told."""
+    return the_jax().tree_util.tree_flatten(tree, is_leaf=_is_iterator)  # type: ignore[no-any-return]
+
+
+def tree_leaves(tree: Any) -> list[Any]:
+    """Return the leaves of a pytree."""
+    return tree_flatten(tree)[0]
+
+
+def _is_iterator(value: object) -> bool:
+    return hasattr(value, "__next__")

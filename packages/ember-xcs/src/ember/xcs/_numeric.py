@@ -25,7 +25,7 @@ from typing import Any, Final
 
 from ember.core.externals import External
 
-from ._jax import the_jax
+from ._jax import tree_flatten, tree_leaves
 from ._numeric_check import Check, NotNumeric, is_generator
 from ._numeric_family import MOST_VALUES, TOO_MANY_VALUES, Family, is_array
 from ._numeric_stage import Stage, signature
@@ -117,8 +117,6 @@ class Numeric:
         """Say whether this call is numeric, as `why` does, but remember it."""
         if self._never is not None or not jax_in_use(args, kwargs):
             return False
-        tree_leaves = the_jax().tree_util.tree_leaves
-
         kinds = tuple(
             type(leaf) if hasattr(leaf, "dtype") else (type(leaf), repr(leaf))
             for leaf in tree_leaves((args, kwargs))
@@ -142,8 +140,6 @@ class Numeric:
         return None
 
     def _ask(self, args: tuple[Any, ...], kwargs: dict[str, Any], *, run: bool) -> Any:
-        tree_flatten = the_jax().tree_util.tree_flatten
-
         if self._never is not None:
             raise NotNumeric(self._never)
         positional, static = args, ()
@@ -221,6 +217,8 @@ class Numeric:
         """Raise `NotNumeric` if the function was staged for too many functions among its arguments."""
         if any(map(callable, leaves)):
             key = treedef, tuple(map(type, leaves))
+            if len(self._functions) > _STRUCTURES:
+                self._functions.clear()
             self._functions[key] = count = self._functions.get(key, 0) + 1
             if count > MOST_VALUES:
                 raise NotNumeric(TOO_MANY_VALUES)
@@ -266,6 +264,4 @@ def jax_in_use(*values: Any) -> bool:
     """Say whether jax is imported and one of its arrays is among the leaves of `values`."""
     if "jax" not in sys.modules:
         return False
-    tree_leaves = the_jax().tree_util.tree_leaves
-
     return any(map(is_array, tree_leaves(values)))

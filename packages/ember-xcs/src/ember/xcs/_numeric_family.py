@@ -20,8 +20,8 @@ MOST_VALUES: Final = 8
 """Values of Python numbers, texts and functions a structure is staged for, each time anew; then no more."""
 
 TOO_MANY_VALUES: Final = (
-    f"its Python numbers, texts or functions had {MOST_VALUES} different values already, each of which is compiled anew; "
-    "pass what changes as a jax.Array"
+    f"its Python numbers, texts or functions had {MOST_VALUES} different values already, each of which is compiled "
+    "anew; pass what changes as a jax.Array"
 )
 
 _REFUSALS: Final = 64

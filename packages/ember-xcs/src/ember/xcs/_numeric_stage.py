@@ -8,7 +8,7 @@ from typing import Any
 
 from ember.core.externals import handling
 
-from ._jax import the_jax
+from ._jax import the_jax, tree_flatten
 from ._numeric_check import NotNumeric
 from ._numeric_jaxpr import more_digits_in_python
 from ._refuse import RefuseCalls
@@ -25,8 +25,6 @@ class Stage:
 
     def __init__(self, function: Callable[..., Any], rebuild: Rebuild | None, plain: list[int]) -> None:
         jax = the_jax()
-        tree_flatten = the_jax().tree_util.tree_flatten
-
         self._plain = plain
         self.refused: dict[Any, str] = {}
 
@@ -85,8 +83,6 @@ class Stage:
 
 def signature(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
     """Return what jax tells arguments apart by: their structure and shapes."""
-    tree_flatten = the_jax().tree_util.tree_flatten
-
     leaves, treedef = tree_flatten((args, kwargs))
     return treedef, tuple(
         (leaf.shape, leaf.dtype, getattr(leaf, "weak_type", False)) if hasattr(leaf, "dtype") else type(leaf)

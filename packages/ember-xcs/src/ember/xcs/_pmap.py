@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
-from ._jax import the_jax
+from ._jax import the_jax, tree_leaves
 from ._vmap import Vmapped
 from ._vmap_axes import Axes
 
@@ -119,8 +119,6 @@ def _is_none(value: object) -> bool:
 
 
 def _sizes(axes: Axes, tree: Any) -> set[int]:
-    tree_leaves = the_jax().tree_util.tree_leaves
-
     found: set[int] = set()
 
     def look(axis: int | None, value: Any) -> None:

@@ -13,7 +13,7 @@ from dataclasses import fields, is_dataclass, replace
 from itertools import count
 from typing import Any, Final, cast
 
-from ._jax import the_jax
+from ._jax import the_jax, tree_leaves
 
 Axes = Any  # int | None | a tuple, list or dict of Axes: what jax.vmap takes
 _Element = Callable[[int], Any]
@@ -207,7 +207,7 @@ def stacked(results: list[Any], axis: Axes) -> Any:
     """Return results that are pytrees of arrays as one of stacked arrays, as jax does; None if they are not."""
     jax = the_jax()
 
-    leaves = jax.tree_util.tree_leaves(results)
+    leaves = tree_leaves(results)
     structures = {jax.tree_util.tree_structure(each) for each in results}
     numbers = (bool, int, float, complex)
     if not isinstance(axis, int) or len(structures) != 1 or not leaves:
@@ -243,10 +243,8 @@ def _parts(value: Any) -> tuple[list[tuple[str, Any]], Callable[[list[Any]], Any
             [(f".{name}", getattr(value, name)) for name in names],
             lambda parts: replace(value, **dict(zip(names, parts))),
         )
-    if "jax" in sys.modules:
-        tree_flatten = the_jax().tree_util.tree_flatten
-
-        leaves, treedef = tree_flatten(value, is_leaf=lambda each: each is not value)
+    if "jax" in sys.modules and not hasattr(value, "__next__"):
+        leaves, treedef = the_jax().tree_util.tree_flatten(value, is_leaf=lambda each: each is not value)
         if len(leaves) != 1 or leaves[0] is not value:
             return [(f" (part {at})", leaf) for at, leaf in enumerate(leaves)], treedef.unflatten
     return None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from contextvars import copy_context
 from functools import partial
 from itertools import islice
@@ -178,10 +179,10 @@ def _as_finished(thunks: Iterable[Thunk[T]], limit: int | None) -> Iterator[Fini
             yield work
 
     def run() -> None:
-        try:
+        # What ends it is in the queue already, but for being cancelled: then nobody asks any more.
+        with suppress(BaseException):
             run_all(workers(), window)
-        finally:
-            finished.put(Finished(-1))
+        finished.put(Finished(-1))
 
     runner = threading.Thread(target=partial(context.copy().run, run), name="ember-stream", daemon=True)
     runner.start()
