@@ -1,12 +1,16 @@
 """Gradients are jax's, and an external call on the way is an error, never a zero."""
 
+# pyright: reportUnknownMemberType=false, reportUnknownLambdaType=false, reportUnknownArgumentType=false
+# pyright: reportUnknownVariableType=false
+# Half of jax's annotations are unknown to a strict checker, and what is mapped here are mostly lambdas.
+
 from __future__ import annotations
 
 import asyncio
 import dataclasses
 import pickle
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -158,7 +162,7 @@ def test_under_stop_gradient_an_answer_is_a_constant() -> None:
         assert grad(lambda w: loss(w) * constant(w))(W).tolist() == [6.0, 12.0]  # noqa: B023
         assert constant("outside") == 3.0
     assert asked[1] == "[1. 2.]"
-    assert isinstance(asked[2], jax.Array) and not isinstance(asked[2], jax.core.Tracer)
+    assert isinstance(asked[2], jax.Array) and "Tracer" not in type(asked[2]).__name__
     assert grad(lambda w: grad(lambda v: loss(v) * stop_gradient(weigh)("x"))(w).sum())(W).tolist() == [
         6.0,
         6.0,
@@ -174,14 +178,21 @@ def test_a_function_under_stop_gradient_may_make_calls() -> None:
 
 
 def test_the_text_of_an_array_that_is_followed_is_refused() -> None:
-    for made in (lambda w: f"{w}", str, lambda w: [{"role": "user", "content": f"is {w} good?"}]):
+    def messages(w: Any) -> Any:
+        return [{"role": "user", "content": f"is {w} good?"}]
+
+    texts: list[Callable[[Any], Any]] = [str, messages]
+    for made in texts:
         with pytest.raises(GradientThroughCall, match="text of an array"):
             grad(lambda w: loss(w) * len(stop_gradient(ask)(made(w))))(W)  # noqa: B023
 
 
 def test_a_value_that_does_not_exist_yet_is_refused() -> None:
+    def asks(w: Any) -> Any:
+        return loss(w) * len(stop_gradient(ask)(w))
+
     with pytest.raises(GradientThroughCall, match="no value here"):
-        jax.jit(grad(lambda w: loss(w) * len(stop_gradient(ask)(w))))(W)
+        jax.jit(grad(asks))(W)
 
 
 def test_stop_gradient_of_values_is_that_of_jax() -> None:
@@ -192,4 +203,4 @@ def test_stop_gradient_of_values_is_that_of_jax() -> None:
 
 def test_what_is_no_function_is_refused_at_once() -> None:
     with pytest.raises(TypeError, match=r"xcs\.grad takes a function, not a int"):
-        grad(3)  # type: ignore[arg-type]  # pyright: ignore
+        grad(cast(Any, 3))

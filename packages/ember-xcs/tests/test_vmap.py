@@ -1,5 +1,9 @@
 """vmap: one call per element, results in order, errors that say where, and jax.vmap where all is numbers."""
 
+# pyright: reportUnknownMemberType=false, reportUnknownLambdaType=false, reportUnknownArgumentType=false
+# pyright: reportUnknownVariableType=false
+# Half of jax's annotations are unknown to a strict checker, and what is mapped here are mostly lambdas.
+
 from __future__ import annotations
 
 import asyncio
@@ -10,7 +14,7 @@ import time
 import tracemalloc
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
@@ -146,8 +150,8 @@ def test_a_method_is_mapped_for_its_object() -> None:
         (lambda: vmap(lambda x: ["a"] * x, out_axes=1)([1, 2]), ValueError, "ragged"),
         (lambda: vmap(process, out_axes=-1)(["a"]), ValueError, "out_axes"),
         (lambda: vmap(process, max_concurrency=0), ValueError, "max_concurrency"),
-        (lambda: vmap(process, on_error="ignore"), ValueError, "on_error"),  # type: ignore[call-overload]  # pyright: ignore
-        (lambda: vmap(3), TypeError, "a function, not a int"),  # type: ignore[call-overload]  # pyright: ignore
+        (lambda: vmap(process, on_error=cast(Any, "ignore")), ValueError, "on_error"),
+        (lambda: vmap(cast(Any, 3)), TypeError, "a function, not a int"),
     ],
 )
 def test_what_cannot_be_mapped_says_which_argument_and_why(
@@ -293,14 +297,15 @@ def test_a_stream_takes_a_bounded_number_ahead_of_who_asks() -> None:
 
     def numbers() -> Iterator[int]:
         nonlocal taken
-        for taken in itertools.count(1):  # noqa: B020
+        while True:
+            taken += 1
             yield taken
 
     stream = vmap(lambda x: x, max_concurrency=4).stream(numbers())
     assert [next(stream) for _ in range(3)] == [1, 2, 3]
     time.sleep(0.1)
     assert taken < 30
-    stream.close()  # type: ignore[attr-defined]  # pyright: ignore
+    stream.close()
     now = taken
     time.sleep(0.05)
     assert taken <= now + 1
@@ -336,8 +341,8 @@ def test_closing_a_stream_cancels_what_is_in_flight() -> None:
     quick = vmap(lambda x: ask(x, 0.0 if x == "a" else 30.0)).stream(["a", "b", "c"])
     assert next(quick) == "A"
     begun = time.perf_counter()
-    quick.close()  # type: ignore[attr-defined]  # pyright: ignore
-    stream.close()  # type: ignore[attr-defined]  # pyright: ignore
+    quick.close()
+    stream.close()
     assert time.perf_counter() - begun < 5
     time.sleep(0.1)
     assert threading.active_count() <= before + 1  # the I/O loop's own
@@ -443,7 +448,7 @@ def test_a_numeric_function_of_arrays_is_jax_vmap() -> None:
     assert vmap(lambda x, *, y: x * y)(TABLE, y=TABLE).shape == (3, 2)
 
 
-def test_a_numeric_function_sees_the_batch_as_one_abstract_array() -> None:
+def test_a_function_of_arrays_that_keeps_a_record_is_called_once_per_element() -> None:
     shapes: list[Any] = []
 
     def looks(x: Any) -> Any:
@@ -452,8 +457,6 @@ def test_a_numeric_function_sees_the_batch_as_one_abstract_array() -> None:
 
     assert vmap(looks)(TABLE).tolist() == (TABLE * 2).tolist()
     assert shapes == [(2,)] * 3  # it keeps a record, so it is called once per element
-
-    assert "vmap" in str(jax.make_jaxpr(vmap(lambda x: jax.jit(jnp.sort)(x)))(TABLE)) or True
 
 
 def test_a_print_in_a_function_of_arrays_changes_no_result(capsys: pytest.CaptureFixture[str]) -> None:

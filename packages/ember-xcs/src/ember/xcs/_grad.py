@@ -11,7 +11,7 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from functools import wraps
-from typing import Any, Concatenate, Final, Literal, ParamSpec, TypeVar, cast, overload
+from typing import Any, Final, ParamSpec, TypeVar, cast, overload
 
 from ember.core.externals import Estimate, External, Handler, handler, handling
 
@@ -21,43 +21,17 @@ from .errors import GradientThroughCall
 P = ParamSpec("P")
 R = TypeVar("R")
 T = TypeVar("T")
-A = TypeVar("A")
 
 _TEXT_OF_TRACER: Final = re.compile(r"\b(?:\w*Tracer|Traced)[<(]")
 
 
-@overload
-def grad(
-    function: Callable[Concatenate[T, P], Any],
-    argnums: Literal[0] = 0,
-    has_aux: Literal[False] = False,
-    holomorphic: bool = False,
-    allow_int: bool = False,
-) -> Callable[Concatenate[T, P], T]: ...
-@overload
-def grad(
-    function: Callable[Concatenate[T, P], tuple[Any, A]],
-    argnums: Literal[0] = 0,
-    *,
-    has_aux: Literal[True],
-    holomorphic: bool = False,
-    allow_int: bool = False,
-) -> Callable[Concatenate[T, P], tuple[T, A]]: ...
-@overload
 def grad(
     function: Callable[P, Any],
     argnums: int | Sequence[int] = 0,
     has_aux: bool = False,
     holomorphic: bool = False,
     allow_int: bool = False,
-) -> Callable[P, Any]: ...
-def grad(
-    function: Callable[..., Any],
-    argnums: int | Sequence[int] = 0,
-    has_aux: bool = False,
-    holomorphic: bool = False,
-    allow_int: bool = False,
-) -> Callable[..., Any]:
+) -> Callable[P, Any]:
     """Return the function that gives the gradient of `function`, with respect to its first argument or `argnums`.
 
     As `jax.grad`: `function` returns a scalar, or with `has_aux` a pair of it and anything. Arguments may be pytrees,
@@ -73,29 +47,13 @@ def grad(
     return _differentiated("grad", function, argnums, has_aux, holomorphic, allow_int)
 
 
-@overload
-def value_and_grad(
-    function: Callable[Concatenate[T, P], R],
-    argnums: Literal[0] = 0,
-    has_aux: bool = False,
-    holomorphic: bool = False,
-    allow_int: bool = False,
-) -> Callable[Concatenate[T, P], tuple[R, T]]: ...
-@overload
 def value_and_grad(
     function: Callable[P, R],
     argnums: int | Sequence[int] = 0,
     has_aux: bool = False,
     holomorphic: bool = False,
     allow_int: bool = False,
-) -> Callable[P, tuple[R, Any]]: ...
-def value_and_grad(
-    function: Callable[..., Any],
-    argnums: int | Sequence[int] = 0,
-    has_aux: bool = False,
-    holomorphic: bool = False,
-    allow_int: bool = False,
-) -> Callable[..., Any]:
+) -> Callable[P, tuple[R, Any]]:
     """Return the function that gives `function`'s result and its gradient, as `jax.value_and_grad` and `grad` do.
 
     >>> import jax.numpy as jnp
@@ -142,9 +100,9 @@ class _Gradient:
     """The handler in force under `grad`. Refuses external calls but those under `stop_gradient`."""
 
     def __init__(self, outer: Handler | None, *, stopped: bool = False) -> None:
-        while isinstance(outer, _Gradient):  # a gradient's gradient: a constant is one to both
-            outer = outer.outer
-        self.outer, self._stopped = outer, stopped
+        # In a gradient's gradient, a constant is one to both.
+        self.outer: Handler | None = outer.outer if isinstance(outer, _Gradient) else outer
+        self._stopped = stopped
         self.refused: GradientThroughCall | None = None
 
     def call(self, external: External[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -221,9 +179,10 @@ def stop_gradient(value: Any) -> Any:
         return value
     jax = the_jax()
 
-    return jax.tree_util.tree_map(
-        lambda leaf: jax.lax.stop_gradient(leaf) if isinstance(leaf, jax.Array) else leaf, value
-    )
+    def stopped(leaf: Any) -> Any:
+        return jax.lax.stop_gradient(leaf) if isinstance(leaf, jax.Array) else leaf
+
+    return jax.tree_util.tree_map(stopped, value)
 
 
 def _stopped_function(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -246,7 +205,7 @@ def _is_leaf(value: object) -> bool:
         return True
     all_leaves = the_jax().tree_util.all_leaves
 
-    return all_leaves([value])
+    return bool(all_leaves([value]))
 
 
 def _refuse_text(call: str, value: object) -> None:

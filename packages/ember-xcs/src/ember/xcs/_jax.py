@@ -22,5 +22,10 @@ def tree_leaves(tree: Any) -> list[Any]:
     return tree_flatten(tree)[0]
 
 
+def kind_of(value: object) -> type[Any]:
+    """Return `type(value)`, of which type checkers say `type[Unknown]` if the value is Any."""
+    return type(value)
+
+
 def _is_iterator(value: object) -> bool:
     return hasattr(value, "__next__")

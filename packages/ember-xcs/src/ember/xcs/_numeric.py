@@ -25,7 +25,7 @@ from typing import Any, Final
 
 from ember.core.externals import External
 
-from ._jax import tree_flatten, tree_leaves
+from ._jax import kind_of, tree_flatten, tree_leaves
 from ._numeric_check import Check, NotNumeric, is_generator
 from ._numeric_family import MOST_VALUES, TOO_MANY_VALUES, Family, is_array
 from ._numeric_stage import Stage, signature
@@ -68,7 +68,7 @@ class Numeric:
             self._never = "it is a class"
         elif is_generator(function):
             self._never = "it is a generator"
-        self._function = function
+        self._function: Any = function
         self._static = Static.of(function, static_argnums, static_argnames, len(self._bound))
         self._forget()
 
@@ -104,7 +104,7 @@ class Numeric:
                 if all(map(is_array, args)):
                     raise
             except (KeyError, ValueError, TypeError):
-                if self._check is not None and self._check.guards.hold():
+                if self._holds():
                     raise  # the computation's own
         if "jax" not in sys.modules:
             return NOT_NUMERIC
@@ -118,11 +118,11 @@ class Numeric:
         if self._never is not None or not jax_in_use(args, kwargs):
             return False
         kinds = tuple(
-            type(leaf) if hasattr(leaf, "dtype") else (type(leaf), repr(leaf))
+            kind_of(leaf) if hasattr(leaf, "dtype") else (kind_of(leaf), repr(leaf))
             for leaf in tree_leaves((args, kwargs))
         )
         key = kinds, signature(args, kwargs)
-        if self._admitted.get(key, False) and self._check is not None and self._check.guards.hold():
+        if self._admitted.get(key, False) and self._holds():
             return True
         if len(self._admitted) >= _STRUCTURES:
             self._admitted.clear()
@@ -142,13 +142,14 @@ class Numeric:
     def _ask(self, args: tuple[Any, ...], kwargs: dict[str, Any], *, run: bool) -> Any:
         if self._never is not None:
             raise NotNumeric(self._never)
-        positional, static = args, ()
+        positional = args
+        static: tuple[Any, ...] = ()
         if self._bound:
             args = self._bound + args
         if self._static is not None:
             args, kwargs, static = self._static.split(args, kwargs)
         leaves, treedef = tree_flatten((args, kwargs))
-        key = (treedef, tuple([leaf if callable(leaf) else type(leaf) for leaf in leaves]), static)
+        key = (treedef, tuple([leaf if callable(leaf) else kind_of(leaf) for leaf in leaves]), static)
         try:
             family = self._families.get(key)
         except TypeError as error:  # what jax shall not follow must be hashable, as in jax.jit
@@ -158,10 +159,9 @@ class Numeric:
                 raise NotNumeric("no argument holds a jax.Array")
             with self._lock:
                 check = self._checked()
-                array = type(leaves[0])
+                array = kind_of(leaves[0])
                 if (
-                    not self._bound
-                    and not static
+                    not (self._bound or static)
                     and array.__name__ == "ArrayImpl"
                     and _only_arrays((args, kwargs), array)
                 ):
@@ -223,6 +223,9 @@ class Numeric:
             if count > MOST_VALUES:
                 raise NotNumeric(TOO_MANY_VALUES)
 
+    def _holds(self) -> bool:
+        return self._check is not None and self._check.guards.hold()
+
     def _checked(self) -> Check:
         """Return what is known of the function itself; what a name meant that means something else now is forgotten."""
         if self._check is not None and not self._check.guards.hold():
@@ -236,17 +239,18 @@ class Numeric:
         return self._check
 
 
-def _only_arrays(values: Iterable[Any], array: type) -> bool:
+def _only_arrays(values: Iterable[object], array: type) -> bool:
     """Say whether `values` are of the type `array`, in nothing but tuples, lists and dicts."""
     for value in values:
         kind = type(value)
         if kind is array:
             continue
+        inside: Any = value
         if kind is dict:
-            value = value.values()
+            inside = inside.values()
         elif kind is not list and kind is not tuple:
             return False
-        if not _only_arrays(value, array):
+        if not _only_arrays(inside, array):
             return False
     return True
 

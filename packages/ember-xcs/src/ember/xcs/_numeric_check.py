@@ -25,11 +25,12 @@ from types import (
     MethodWrapperType,
     ModuleType,
 )
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, cast
 
 from ember.core.externals import External
 
 from . import _numeric_names as names
+from ._jax import kind_of
 
 _ATOMS: Final = (
     type(None),
@@ -93,8 +94,8 @@ class Guards:
         for where, bound in self._bound.values():
             plain = {name: value for name, value in bound.items() if type(value) in _EQUAL_TO_THEMSELVES}
             if plain:
-                values = tuple(plain.values())
-                lookups.append((itemgetter(*plain), where, values if len(values) > 1 else values[0]))
+                values: Any = tuple(plain.values())
+                lookups.append((itemgetter(*plain), where, values[0] if len(plain) == 1 else values))
             rest += [partial(_is_bound, where, *item) for item in bound.items() if item[0] not in plain]
         rest += [partial(_is_held, cell, value) for cell, value in self.cells]
         self.lookups, self.rest = tuple(lookups), tuple(rest)
@@ -125,7 +126,7 @@ class Check:
         """Whether `+=` and the like occur, which change a numpy array, and replace an abstract value."""
         self._seen: set[object] = set()
         self._kept: list[object] = []  # so that no id in `_seen` is given away again
-        self._classes: list[type] = []
+        self._classes: list[type[Any]] = []
         self._attributes: set[str] = set()
         self._percent: str | None = None
         self._has_template = False
@@ -143,7 +144,7 @@ class Check:
     # What is named
 
     def _admit(self, value: Any, where: str) -> None:
-        kind = type(value)
+        kind = kind_of(value)
         if isinstance(value, str) and "%" in value:
             self._has_template = True
         if kind in _ATOMS or isinstance(value, enum.Enum) or _is_array(value):
@@ -158,7 +159,7 @@ class Check:
             self._admit(value.__func__, where)
             self._admit(value.__self__, where)
         elif isinstance(value, type):
-            self._class(value, where)
+            self._class(cast("type[Any]", value), where)
         elif isinstance(value, ModuleType):
             if _root(value.__name__) not in names.PURE_LIBRARIES and value.__name__ not in names.PURE_MODULES:
                 raise NotNumeric(f"{where} uses the module {value.__name__} as a value")
@@ -249,7 +250,7 @@ class Check:
 
     # Classes: how they are made, their operators, and the methods that are named anywhere
 
-    def _class(self, cls: type, where: str) -> None:
+    def _class(self, cls: type[Any], where: str) -> None:
         if cls.__module__ == "builtins":
             self._named_builtin(cls.__name__, where)
         elif cls.__module__ in names.PURE_MODULES:
@@ -277,7 +278,7 @@ class Check:
                         self._member(owner, name, member, making=name in ("__init__", "__post_init__"))
 
     def _methods(self) -> None:
-        checked: set[tuple[type, str]] = set()
+        checked: set[tuple[type[Any], str]] = set()
         while True:  # methods name further methods
             todo = {(cls, name) for cls in self._classes for name in self._attributes} - checked
             if not todo:
@@ -296,7 +297,7 @@ class Check:
             inner = next(
                 (found for key in _WRAPPED if (found := getattr(member, key, None)) is not None), None
             )
-            if isinstance(member, staticmethod | classmethod):
+            if type(member) in (staticmethod, classmethod):
                 inner = member.__func__
             if inner is None:
                 break
@@ -409,7 +410,7 @@ class Check:
                 raise NotNumeric(f"{where} uses {path}, which does not exist") from None
             if _root(module.__name__) not in names.PURE_LIBRARIES | {"numpy"} | names.PURE_MODULES:
                 self.guards.bind(vars(module), attribute, value)
-        if isinstance(value, list | dict | set | bytearray):
+        if type(value) in (list, dict, set, bytearray):
             raise NotNumeric(f"{where} uses {path}, a {type(value).__name__}, which may change between calls")
         self._admit(value, where)
 
@@ -444,11 +445,11 @@ def _is_array(value: object) -> bool:
     return jax is not None and isinstance(value, jax.Array)
 
 
-def _is_namedtuple(kind: type) -> bool:
-    return issubclass(kind, tuple) and hasattr(kind, "_fields")
+def _is_namedtuple(kind: Any) -> bool:
+    return hasattr(kind, "_fields") and bool(issubclass(kind, tuple))
 
 
-def _user_classes(cls: type) -> list[type]:
+def _user_classes(cls: type[Any]) -> list[type[Any]]:
     return [
         each
         for each in cls.__mro__
@@ -465,8 +466,10 @@ def _contents(cell: CellType) -> Any:
 
 
 def _loads(step: dis.Instruction, name: str) -> bool:
-    loaded = step.argval[-1] if isinstance(step.argval, tuple) else step.argval
-    return step.opname.startswith("LOAD_FAST") and loaded == name
+    loaded: Any = step.argval
+    if kind_of(loaded) is tuple:
+        loaded = loaded[-1]
+    return step.opname.startswith("LOAD_FAST") and bool(loaded == name)
 
 
 def _raises(steps: list[dis.Instruction]) -> bool:

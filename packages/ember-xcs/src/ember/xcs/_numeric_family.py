@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from ember.core.externals import External
 
-from ._jax import the_jax
+from ._jax import kind_of, the_jax
 from ._numeric_check import Check, NotNumeric
 from ._numeric_stage import Stage
 from ._numeric_static import Static
@@ -182,8 +182,8 @@ def _nodes(treedef: Any) -> list[Any]:
 
 
 def _functions(aux: Any) -> list[Any]:
-    if isinstance(aux, tuple | list | dict):
-        return [
-            each for inner in (aux.values() if isinstance(aux, dict) else aux) for each in _functions(inner)
-        ]
+    kind = kind_of(aux)
+    if kind in (tuple, list, dict):
+        inside: list[Any] = list(aux.values() if kind is dict else aux)
+        return [each for inner in inside for each in _functions(inner)]
     return [aux] if isinstance(aux, FunctionType | MethodType | External | partial) else []

@@ -8,7 +8,7 @@ from typing import Any
 
 from ember.core.externals import handling
 
-from ._jax import the_jax, tree_flatten
+from ._jax import kind_of, the_jax, tree_flatten
 from ._numeric_check import NotNumeric
 from ._numeric_jaxpr import more_digits_in_python
 from ._refuse import RefuseCalls
@@ -84,10 +84,13 @@ class Stage:
 def signature(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
     """Return what jax tells arguments apart by: their structure and shapes."""
     leaves, treedef = tree_flatten((args, kwargs))
-    return treedef, tuple(
-        (leaf.shape, leaf.dtype, getattr(leaf, "weak_type", False)) if hasattr(leaf, "dtype") else type(leaf)
+    shapes: tuple[Any, ...] = tuple(
+        (leaf.shape, leaf.dtype, getattr(leaf, "weak_type", False))
+        if hasattr(leaf, "dtype")
+        else kind_of(leaf)
         for leaf in leaves
     )
+    return treedef, shapes
 
 
 def _out_of_sight(name: str) -> NotNumeric:

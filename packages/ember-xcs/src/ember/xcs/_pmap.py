@@ -56,7 +56,7 @@ def pmap(
 
 
 class _Pmapped(Vmapped[Any, Any]):
-    _compiled: Callable[..., Any] | None = None
+    _compiled: Any = None
 
     def _jax_form(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Callable[..., Any] | None:
         return None if super()._jax_form(args, kwargs) is None else self._spread
@@ -65,12 +65,13 @@ class _Pmapped(Vmapped[Any, Any]):
         jax = the_jax()
         sharding = jax.sharding
 
-        if self._compiled is None:
-            self._compiled = jax.jit(jax.vmap(self.__wrapped__, self._in_axes, self._out_axes))
+        compiled = self._compiled
+        if compiled is None:
+            compiled = self._compiled = jax.jit(jax.vmap(self.__wrapped__, self._in_axes, self._out_axes))
         axes = (self._in_axes,) * len(args) if isinstance(self._in_axes, int) else tuple(self._in_axes)
         sizes = _sizes(axes, args) | _sizes(dict.fromkeys(kwargs, 0), kwargs)
         if not sizes or 0 in sizes:
-            return self._compiled(*args, **kwargs)
+            return compiled(*args, **kwargs)
         size, devices = sizes.pop(), jax.devices()
         filling = -size % len(devices)
         mesh = sharding.Mesh(devices, ("batch",))
@@ -90,9 +91,7 @@ class _Pmapped(Vmapped[Any, Any]):
                 leaf, sharding.NamedSharding(mesh, sharding.PartitionSpec(*[None] * axis, "batch"))
             )
 
-        result: Any = self._compiled(
-            *_by_axes(put, axes, args), **_by_axes(put, dict.fromkeys(kwargs, 0), kwargs)
-        )
+        result = compiled(*_by_axes(put, axes, args), **_by_axes(put, dict.fromkeys(kwargs, 0), kwargs))
         if not filling:
             return result
 

@@ -7,7 +7,7 @@ from functools import lru_cache
 from inspect import iscoroutinefunction
 from typing import Any, TypeVar, cast
 
-from ._jax import the_jax
+from ._jax import kind_of, the_jax
 from ._numeric import Numeric, jax_in_use
 from ._vmap_axes import Batch, stacked
 
@@ -41,15 +41,18 @@ def scan(
 
         return cast("tuple[C, Any]", jax.lax.scan(function, init, xs, length))
     name = f"scan({getattr(function, '__name__', type(function).__name__)})"
-    carry, ys, elements, of_arrays = init, [], _elements(name, xs, length), in_use
+    carry: Any = init
+    ys: list[Any] = []
+    elements: Any = _elements(name, xs, length)
+    of_arrays = in_use
     if isinstance(elements, Batch):
         of_arrays = elements.of_arrays
     for (x,), _ in elements:
         pair: Any = function(carry, x)
-        if not isinstance(pair, tuple | list) or len(cast("list[Any]", pair)) != 2:
+        if not hasattr(pair, "__getitem__") or len(pair) != 2:
             raise TypeError(f"{name}: the function returns (carry, y); got a {type(pair).__name__}.")
-        carry, y = cast("tuple[C, Any]", pair)
-        ys.append(y)
+        carry = pair[0]
+        ys.append(pair[1])
     if of_arrays and all(y is None for y in ys):
         return carry, None
     arrays = stacked(ys, 0) if of_arrays and ys else None
@@ -60,10 +63,13 @@ def _elements(name: str, xs: Any, length: int | None) -> Any:
     if xs is None:
         if length is None:
             raise ValueError(f"{name} needs xs, or how many times to call the function: length.")
-        return [((None,), {})] * length
+        nothing: list[Any] = [((None,), {})]
+        return nothing * length
     # A tuple of arrays is a structure, as in jax; a tuple of anything else is a sequence.
-    parts = isinstance(xs, tuple) and all(hasattr(x, "shape") for x in cast("tuple[Any, ...]", xs))
-    batch = Batch(name, (xs,), {}, ((0,) * len(xs),) if parts and xs else 0)
+    axes: Any = 0
+    if kind_of(xs) is tuple and xs and all(hasattr(x, "shape") for x in xs):
+        axes = ((0,) * len(xs),)
+    batch = Batch(name, (xs,), {}, axes)
     if length is not None and batch.size is not None and batch.size != length:
         raise ValueError(f"{name} has length={length}, and xs are {batch.size}.")
     return batch

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import reprlib
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterator
 from functools import partial
 from types import MethodType
 from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeVar, cast, overload
@@ -65,7 +65,7 @@ class Vmapped(Generic[E, B]):
             return cast(B, over_arrays(*args, **kwargs))
         batch = self._batch(args, kwargs)
         if self._is_async:
-            return cast(B, _on_io_loop(self._await_all(batch), self._name))
+            return _on_io_loop(self._await_all(batch), self._name)
         return self._together(run_all(self._thunks(batch), self._limit), batch)
 
     async def aio(self, *args: Any, **kwargs: Any) -> B:
@@ -79,7 +79,7 @@ class Vmapped(Generic[E, B]):
 
         return await run_thread(self.__call__, args, kwargs)
 
-    def stream(self, *args: Any, **kwargs: Any) -> Iterator[E]:
+    def stream(self, *args: Any, **kwargs: Any) -> Generator[E, None, None]:
         """Return an iterator of the results in order, each as soon as it and those before it are there.
 
         Batches may be iterators of any length: no more than a few times `max_concurrency` (256 if not given) elements
@@ -94,7 +94,7 @@ class Vmapped(Generic[E, B]):
         """
         return in_order(self._finished(args, kwargs))
 
-    def as_completed(self, *args: Any, **kwargs: Any) -> Iterator[tuple[int, E]]:
+    def as_completed(self, *args: Any, **kwargs: Any) -> Generator[tuple[int, E], None, None]:
         """Return an iterator of (index, result) in the order in which they finish. As `stream` otherwise."""
         return ((each.index, each.get()) for each in self._finished(args, kwargs))
 
@@ -225,6 +225,15 @@ def vmap(
     max_concurrency: int | None = None,
     on_error: Literal["return"],
 ) -> Vmapped[R | Exception, list[R | Exception]]: ...
+@overload
+def vmap(
+    function: Callable[..., R],
+    in_axes: Axes = 0,
+    *,
+    out_axes: Axes,
+    max_concurrency: int | None = None,
+    on_error: Literal["raise", "return"] = "raise",
+) -> Vmapped[R, Any]: ...
 @overload
 def vmap(
     function: Callable[..., R],

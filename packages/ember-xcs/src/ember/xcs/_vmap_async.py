@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
 from contextvars import copy_context
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 from ember.core.crew import Crew, crew
 from ember.core.pool import in_pool
@@ -33,11 +33,10 @@ async def arun_all(calls: Iterable[Callable[[], Coroutine[Any, Any, T]]], limit:
     results: list[Any] = []
     source = enumerate(calls)
     running: dict[int, asyncio.Task[T]] = {}
-    failed: tuple[int, BaseException] | None = None
+    errors: dict[int, BaseException] = {}
 
     async def work() -> None:
-        nonlocal failed
-        while failed is None:
+        while not errors:
             index = len(results)
             try:
                 item = next(source, None)
@@ -47,8 +46,7 @@ async def arun_all(calls: Iterable[Callable[[], Coroutine[Any, Any, T]]], limit:
                 task = running[index] = asyncio.create_task(item[1]())
                 results[index] = await task
             except BaseException as error:
-                if failed is None or index < failed[0]:
-                    failed = (index, error)
+                errors[index] = error
                 for at, task in running.items():
                     if at > index:
                         task.cancel()
@@ -73,17 +71,17 @@ async def arun_all(calls: Iterable[Callable[[], Coroutine[Any, Any, T]]], limit:
             worker.cancel()
         await asyncio.gather(*workers, return_exceptions=True)
         raise
-    if failed is not None:
-        raise failed[1]
+    if errors:
+        raise errors[min(errors)]
     return results
 
 
 async def astream(results: Iterator[T]) -> AsyncIterator[T]:
     """Give asynchronously what a blocking iterator gives."""
-    end = object()
+    end: Any = object()
     try:
         while (each := await in_pool(next, (results, end), {})) is not end:
-            yield each  # type: ignore[misc]
+            yield cast(T, each)
     finally:
         close = getattr(results, "close", None)
         if close is not None:

@@ -10,10 +10,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
+from functools import partial
 from itertools import count
-from typing import Any, Final, cast
+from operator import is_not
+from typing import Any, Final
 
-from ._jax import the_jax, tree_leaves
+from ._jax import kind_of, the_jax, tree_leaves
 
 Axes = Any  # int | None | a tuple, list or dict of Axes: what jax.vmap takes
 _Element = Callable[[int], Any]
@@ -30,8 +32,8 @@ class Batch:
         self._iterators: list[_Items] = []
         self.of_arrays = True
         """Whether all that is mapped are jax arrays."""
-        if isinstance(in_axes, tuple | list):
-            axes: list[Axes] = list(cast("Sequence[Axes]", in_axes))
+        if _is(in_axes, tuple, list):
+            axes: list[Axes] = list(in_axes)
             if len(axes) != len(args):
                 raise ValueError(
                     f"{name} has in_axes for {len(axes)} positional arguments and was called with {len(args)}."
@@ -71,11 +73,11 @@ class Batch:
     def _open(self, value: Any, axis: Axes, where: str) -> _Element:
         if axis is None:
             return lambda index: value
-        if isinstance(axis, bool) or not isinstance(axis, int | tuple | list | dict):
+        if _is(axis, bool) or not _is(axis, int, tuple, list, dict):
             raise TypeError(
                 f"in_axes are ints, None, or tuples, lists and dicts of them, not {axis!r} ({where})."
             )
-        if not isinstance(axis, int):
+        if not _is(axis, int):
             return self._open_parts(value, axis, where)
         inside = _parts(value)
         if inside is not None:
@@ -85,20 +87,18 @@ class Batch:
         return self._rows(value, axis, where)
 
     def _open_parts(self, value: Any, axes: Any, where: str) -> _Element:
-        if isinstance(axes, dict):
-            if not isinstance(value, Mapping) or set(value) != set(axes):
-                keys = sorted(map(repr, cast("dict[Any, Any]", axes)))
+        if _is(axes, dict):
+            if not _is(value, Mapping) or set(value) != set(axes):
+                keys = sorted(map(repr, axes))
                 raise ValueError(
                     f"in_axes of {where} has the keys {', '.join(keys)}, and the argument has not the same."
                 )
-            given = cast("Mapping[Any, Any]", value)
-            named = {key: self._open(given[key], axes[key], f"{where}[{key!r}]") for key in given}
+            named = {key: self._open(value[key], axes[key], f"{where}[{key!r}]") for key in value}
             return lambda index: {key: take(index) for key, take in named.items()}
-        if not isinstance(value, tuple | list) or len(cast("list[Any]", value)) != len(axes):
+        if not _is(value, tuple, list) or len(value) != len(axes):
             raise ValueError(f"in_axes of {where} has {len(axes)} parts, and the argument has not as many.")
-        items = cast("list[Any]", value)
-        takes = [self._open(item, axis, f"{where}[{at}]") for at, (item, axis) in enumerate(zip(items, axes))]
-        kind: Any = type(items)
+        takes = [self._open(item, axis, f"{where}[{at}]") for at, (item, axis) in enumerate(zip(value, axes))]
+        kind: Any = kind_of(value)
         if hasattr(kind, "_make"):
             kind = kind._make
         return lambda index: kind([take(index) for take in takes])
@@ -116,22 +116,20 @@ class Batch:
             before = (slice(None),) * axis
             return lambda index: value[(*before, index)]
         self.of_arrays = False
-        if isinstance(value, (*_UNORDERED, str, bytes, bytearray)):
-            why = "has no order" if isinstance(value, _UNORDERED) else "is one value"
+        if _is(value, *_UNORDERED, str, bytes, bytearray):
+            why = "has no order" if _is(value, *_UNORDERED) else "is one value"
             raise TypeError(f"{self._name}: {where} is a {type(value).__name__}, which {why}. {_ADVICE}")
         if axis < 0:
             raise ValueError(
                 f"{self._name}: {where} is no array, and its axes are counted from 0; got {axis}."
             )
-        if isinstance(value, Sequence) or (hasattr(value, "__len__") and hasattr(value, "__getitem__")):
+        if _is(value, Sequence) or (hasattr(value, "__len__") and hasattr(value, "__getitem__")):
             return self._items(value, axis, where)
-        if isinstance(value, Iterable) and axis == 0:
-            items = _Items(iter(cast("Iterable[Any]", value)), where)
+        if _is(value, Iterable) and axis == 0:
+            items = _Items(iter(value), where)
             self._iterators.append(items)
             return items.take
-        what = (
-            "an iterable that has only axis 0" if isinstance(value, Iterable) else f"a {type(value).__name__}"
-        )
+        what = "an iterable that has only axis 0" if _is(value, Iterable) else f"a {type(value).__name__}"
         raise TypeError(f"{self._name}: {where} is {what}. {_ADVICE}")
 
     def _items(self, value: Any, axis: int, where: str) -> _Element:
@@ -178,17 +176,16 @@ def together(results: list[Any], axes: Axes, name: str) -> Any:
                 f"{name} has out_axes=None, which is for a result that is the same for all elements."
             )
         return results[0]
-    if isinstance(axes, dict):
-        named = cast("dict[Any, Axes]", axes)
+    if _is(axes, dict):
         return {
-            key: together([_part(each, key) for each in results], axis, name) for key, axis in named.items()
+            key: together([_part(each, key) for each in results], axis, name) for key, axis in axes.items()
         }
-    if isinstance(axes, tuple | list):
-        kind = type(cast("list[Axes]", axes))
+    if _is(axes, tuple, list):
+        kind: Any = kind_of(axes)
         return kind(
             together([_part(each, at) for each in results], axis, name) for at, axis in enumerate(axes)
         )
-    if isinstance(axes, bool) or not isinstance(axes, int) or axes < 0:
+    if _is(axes, bool) or not _is(axes, int) or axes < 0:
         raise ValueError(f"{name}: out_axes of lists are counted from 0, or None; got {axes!r}.")
     if axes == 0:
         return results
@@ -210,14 +207,16 @@ def stacked(results: list[Any], axis: Axes) -> Any:
     leaves = tree_leaves(results)
     structures = {jax.tree_util.tree_structure(each) for each in results}
     numbers = (bool, int, float, complex)
-    if not isinstance(axis, int) or len(structures) != 1 or not leaves:
+
+    def stack(*rows: Any) -> Any:
+        return jax.numpy.stack([jax.numpy.asarray(row) for row in rows], axis)
+
+    if not _is(axis, int) or len(structures) != 1 or not leaves:
         return None
     if not all(hasattr(leaf, "shape") or isinstance(leaf, numbers) for leaf in leaves):
         return None
     try:
-        return jax.tree_util.tree_map(
-            lambda *rows: jax.numpy.stack([jax.numpy.asarray(row) for row in rows], axis), *results
-        )
+        return jax.tree_util.tree_map(stack, *results)
     except (TypeError, ValueError):  # ragged: a list can hold them
         return None
 
@@ -228,35 +227,39 @@ def _part(result: Any, key: Any) -> Any:
 
 def _parts(value: Any) -> tuple[list[tuple[str, Any]], Callable[[list[Any]], Any]] | None:
     """Return what a structure holds and how to make another; None if it is a batch itself."""
-    if isinstance(value, Mapping):
-        given = cast("Mapping[Any, Any]", value)
-        keys = list(given)
-        return [(f"[{key!r}]", given[key]) for key in keys], lambda parts: dict(zip(keys, parts))
-    if isinstance(value, tuple) and hasattr(value, "_fields"):
-        kind: Any = type(cast("Any", value))
+    if _is(value, Mapping):
+        given = dict(value)
+        return [(f"[{key!r}]", each) for key, each in given.items()], lambda parts: dict(zip(given, parts))
+    kind: Any = kind_of(value)
+    if hasattr(kind, "_fields") and hasattr(kind, "_make"):
         return [(f".{name}", getattr(value, name)) for name in kind._fields], kind._make
-    if hasattr(value, "shape") or isinstance(value, list | tuple | str):
+    if hasattr(value, "shape") or _is(value, list, tuple, str):
         return None
-    if is_dataclass(value) and not isinstance(value, type):
+    if "jax" in sys.modules and not hasattr(value, "__next__"):
+        leaves, treedef = the_jax().tree_util.tree_flatten(value, is_leaf=partial(is_not, value))
+        if len(leaves) != 1 or leaves[0] is not value:
+            return [(f" (part {at})", leaf) for at, leaf in enumerate(leaves)], treedef.unflatten
+    if is_dataclass(kind):
         names = [field.name for field in fields(value) if field.init]
         return (
             [(f".{name}", getattr(value, name)) for name in names],
             lambda parts: replace(value, **dict(zip(names, parts))),
         )
-    if "jax" in sys.modules and not hasattr(value, "__next__"):
-        leaves, treedef = the_jax().tree_util.tree_flatten(value, is_leaf=lambda each: each is not value)
-        if len(leaves) != 1 or leaves[0] is not value:
-            return [(f" (part {at})", leaf) for at, leaf in enumerate(leaves)], treedef.unflatten
     return None
+
+
+def _is(value: Any, *kinds: type[Any]) -> bool:
+    """Be `isinstance`, but tell type checkers nothing: a `list[Unknown]` helps nobody."""
+    return isinstance(value, kinds)
 
 
 def _is_jax_array(value: object) -> bool:
     jax = sys.modules.get("jax")
-    return jax is not None and isinstance(value, jax.Array)
+    return jax is not None and _is(value, jax.Array)
 
 
 def _length(value: Any, axis: int, where: str, name: str) -> int:
-    if isinstance(value, str) or not hasattr(value, "__len__") or not hasattr(value, "__getitem__"):
+    if _is(value, str) or not hasattr(value, "__len__") or not hasattr(value, "__getitem__"):
         raise ValueError(f"{name}: {where} has no axis that deep: it holds a {type(value).__name__}.")
     if axis == 0:
         return len(value)

@@ -7,7 +7,7 @@ where a handler is in force, they are its tasks.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import suppress
 from contextvars import copy_context
 from functools import partial
@@ -119,7 +119,7 @@ def as_finished(thunks: Iterable[Thunk[T]], limit: int | None) -> Iterator[Finis
     return _windows(thunks, limit) if handler() is not None else _as_finished(thunks, limit)
 
 
-def in_order(finished: Iterator[Finished[T]]) -> Iterator[T]:
+def in_order(finished: Iterator[Finished[T]]) -> Generator[T, None, None]:
     """Give the results in the order of their elements, up to the earliest error."""
     waiting: dict[int, Finished[T]] = {}
     due = 0
