@@ -39,6 +39,7 @@ class _NotNumeric(Enum):
 NOT_NUMERIC: Final = _NotNumeric.NOT_NUMERIC
 """What `Numeric.call` gives for a call that is not one of numbers alone: make it as plain Python."""
 
+_ATOMS: Final = frozenset((str, int, float, bool, bytes, type(None)))
 _STRUCTURES: Final = 128
 """Structures of arguments remembered per function."""
 
@@ -78,15 +79,15 @@ class Numeric:
         self._arrays: Stage | None = None
         self._functions: dict[Any, int] = {}
         self._admitted: dict[Any, bool] = {}
-        # By the types of positional arguments: the compiled function, the type all leaves must have if arguments are
-        # containers, and what `Guards.hold` looks at.
-        self._quick: dict[tuple[type, ...], tuple[Any, type | None, Any, Any]] = {}
+        # By the types of positional arguments, or the type of the only one: the compiled function, the type all leaves
+        # must have if arguments are containers, and what `Guards.hold` looks at.
+        self._quick: dict[Any, tuple[Any, type | None, Any, Any]] = {}
 
     def call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Return the result of the function, staged, or `NOT_NUMERIC` if it was not run."""
-        if self._never is not None:
-            return NOT_NUMERIC
-        if not kwargs and (quick := self._quick.get(tuple(map(type, args)))) is not None:
+        # One argument is looked up by its type: a tuple of it would cost 0.1 µs.
+        quick = self._quick.get(type(args[0]) if len(args) == 1 else tuple(map(type, args)))
+        if quick is not None and not kwargs:
             # Guards.hold(), written out: a call of a function is 0.1 µs, and all of this may take 0.5.
             jitted, array, lookups, rest = quick
             try:
@@ -106,7 +107,11 @@ class Numeric:
             except (KeyError, ValueError, TypeError):
                 if self._holds():
                     raise  # the computation's own
-        if "jax" not in sys.modules:
+        if (
+            self._never is not None
+            or "jax" not in sys.modules
+            or (not self._bound and _ATOMS.issuperset(map(type, (*args, *kwargs.values()))))
+        ):
             return NOT_NUMERIC
         try:
             return self._ask(args, kwargs, run=True)
@@ -199,19 +204,26 @@ class Numeric:
                 self._never = str(error)
             raise
         if not kwargs and not stage.refused:
-            self._quicken(args, stage, check, array)
+            self._quicken(args, stage.jitted, check, array)
         return result
 
-    def _quicken(self, args: tuple[Any, ...], stage: Stage | None, check: Check, array: type | None) -> None:
-        """Let calls like this one, which has just been served, go straight to `stage`."""
-        if stage is None or self._bound or self._static is not None or not args:
+    def _quicken(
+        self, args: tuple[Any, ...], jitted: Callable[..., Any] | None, check: Check, array: type | None
+    ) -> None:
+        """Let calls like this one, which has just been served, go straight to `jitted`."""
+        if jitted is None or self._bound or self._static is not None or not args:
             return
         if len(self._quick) >= _STRUCTURES:
             self._quick.clear()
         types = tuple(map(type, args))
         if {tuple, list, dict}.isdisjoint(types):
             array = None
-        self._quick[types] = stage.jitted, array, check.guards.lookups, check.guards.rest
+        self._quick[types[0] if len(types) == 1 else types] = (
+            jitted,
+            array,
+            check.guards.lookups,
+            check.guards.rest,
+        )
 
     def _count_functions(self, treedef: Any, leaves: list[Any]) -> None:
         """Raise `NotNumeric` if the function was staged for too many functions among its arguments."""

@@ -27,6 +27,7 @@ TOO_MANY_VALUES: Final = (
 _REFUSALS: Final = 64
 """Shapes found not numeric per structure; then the structure is asked no more."""
 
+_SELF_EVIDENT: Final = (int, bool, str, bytes)
 _FIXED: Final = (bool, str, bytes, Enum, FunctionType, BuiltinFunctionType, type)
 
 
@@ -42,11 +43,11 @@ class Family:
         statics: tuple[Any, ...],
     ) -> None:
         self.check = check
-        self._kinds = [_kind(leaf) for leaf in leaves]
+        self._has_functions = any(map(callable, leaves))
+        self._set_kinds([_kind(leaf) for leaf in leaves])
         self._reason = next((kind for kind in self._kinds if kind not in ("array", "plain", "fixed")), None)
         self._function, self._treedef, self._statics = function, treedef, statics
         self._has_numpy = any(map(_is_numpy, leaves))
-        self._stages: dict[tuple[Any, ...], Stage] = {}
         # What the arguments bring along is reached too: methods of their classes, functions among them.
         brought = [*_nodes(treedef), *(value for _, _, value in statics)]
         brought += [leaf for leaf in leaves if callable(leaf) and not is_array(leaf)]
@@ -61,10 +62,20 @@ class Family:
             self._fix_plain()
 
     @property
-    def direct(self) -> Stage | None:
-        """The one stage of all these calls, which takes all their leaves; None if there are several, or refusals."""
+    def direct(self) -> Callable[..., Any] | None:
+        """What can be called with the leaves at once, and raises `NotNumeric` where `run` has more to do; or None."""
+        if self._reason is not None or self._has_functions:
+            return None
+        if "fixed" in self._kinds:
+            return self._by_value
         stage = self._stages.get(())
-        return stage if self._reason is None and stage is not None and not stage.refused else None
+        return None if stage is None or stage.refused else stage.jitted
+
+    def _by_value(self, *leaves: Any) -> Any:
+        stage = self._stages.get(tuple([_exact(leaves[at]) for at in self._fixed]))
+        if stage is None or stage.refused:
+            raise NotNumeric("not yet asked")
+        return stage.jitted(*[leaves[at] for at in self._dynamic])
 
     def run(self, leaves: list[Any]) -> Any:
         """Return the function's result, or raise `NotNumeric` if it was not run."""
@@ -76,7 +87,7 @@ class Family:
             # A Python int that int32 cannot hold, which plain Python has no need to convert.
             raise NotNumeric(str(error)) from None
         except NotNumeric as error:
-            self._refuse(stage, dynamic, str(error))
+            self._refuse(stage, leaves, dynamic, str(error))
         return self.run(leaves)
 
     def verify(self, leaves: list[Any]) -> None:
@@ -85,33 +96,40 @@ class Family:
         stage.check(dynamic, {})
         reason = stage.judge(dynamic, {})
         if reason is not None:
-            self._refuse(stage, dynamic, reason)
+            self._refuse(stage, leaves, dynamic, reason)
             self.verify(leaves)
 
-    def _refuse(self, stage: Stage, dynamic: tuple[Any, ...], reason: str) -> None:
-        """Look at Python numbers by their value from now on, or else remember that these shapes are not numeric."""
+    def _refuse(self, stage: Stage, leaves: list[Any], dynamic: tuple[Any, ...], reason: str) -> None:
+        """Look at Python numbers by their value from now on if that helps; else remember these shapes."""
         if "plain" in self._kinds and not self._has_numpy:
+            kinds = self._kinds
             self._fix_plain()
-            return
+            by_value, rest = self._stage(leaves)
+            if by_value.judge(rest, {}) is None:
+                return
+            self._set_kinds(kinds)
+            self._stages = {(): stage}
         stage.refuse(dynamic, {}, reason)
         if len(stage.refused) >= _REFUSALS:
             self._reason = reason
 
+    def _set_kinds(self, kinds: list[str]) -> None:
+        self._kinds = kinds
+        self._fixed = [at for at, kind in enumerate(kinds) if kind == "fixed"]
+        self._dynamic = [at for at, kind in enumerate(kinds) if kind != "fixed"]
+        self._stages: dict[tuple[Any, ...], Stage] = {}
+
     def _fix_plain(self) -> None:
         if not self._has_numpy:
-            self._kinds = ["fixed" if kind == "plain" else kind for kind in self._kinds]
+            self._set_kinds(["fixed" if kind == "plain" else kind for kind in self._kinds])
         elif self._reason is None:
             self._reason = "it asks for types, and an argument holds a numpy array"
-        self._stages.clear()
 
     def _stage(self, leaves: list[Any]) -> tuple[Stage, tuple[Any, ...]]:
         if self._reason is not None:
             raise NotNumeric(self._reason)
-        values: tuple[Any, ...] = ()
-        dynamic = tuple(leaves)
-        if "fixed" in self._kinds:
-            dynamic = tuple(leaf for leaf, kind in zip(leaves, self._kinds) if kind != "fixed")
-            values = tuple(_exact(leaf) for leaf, kind in zip(leaves, self._kinds) if kind == "fixed")
+        values = tuple([_exact(leaves[at]) for at in self._fixed])
+        dynamic = tuple([leaves[at] for at in self._dynamic])
         stage = self._stages.get(values)
         if stage is None:
             if len(self._stages) >= MOST_VALUES:
@@ -123,17 +141,20 @@ class Family:
         tree_unflatten = the_jax().tree_util.tree_unflatten
 
         treedef, statics = self._treedef, self._statics
-        pattern = [
-            (kind == "fixed", leaf if kind == "fixed" else None) for kind, leaf in zip(self._kinds, leaves)
-        ]
+        whole: list[Any] = [None] * len(leaves)
+        for at in self._fixed:
+            whole[at] = leaves[at]
+        places = self._dynamic
 
         def rebuild(dynamic: tuple[Any, ...], _: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
-            rest = iter(dynamic)
-            args, kwargs = tree_unflatten(treedef, [leaf if fixed else next(rest) for fixed, leaf in pattern])
+            parts = whole.copy()
+            for at, leaf in zip(places, dynamic):
+                parts[at] = leaf
+            args, kwargs = tree_unflatten(treedef, parts)
             return Static.join(args, kwargs, statics)
 
-        changing = [kind for kind in self._kinds if kind != "fixed"]
-        return Stage(self._function, rebuild, [at for at, kind in enumerate(changing) if kind == "plain"])
+        plain = [number for number, at in enumerate(places) if self._kinds[at] == "plain"]
+        return Stage(self._function, rebuild, plain)
 
 
 def is_array(leaf: Any) -> bool:
@@ -162,10 +183,8 @@ def _kind(leaf: Any) -> str:
 
 
 def _exact(leaf: Any) -> Any:
-    """Return what equals only for what is the same: 0.0 is not -0.0, and 1 is neither 1.0 nor True."""
-    if isinstance(leaf, bool | int | str | bytes) or callable(leaf):
-        return type(leaf), leaf
-    return type(leaf), repr(leaf)
+    """Return what equals only for what is the same, of leaves of one type: 0.0 is not -0.0."""
+    return leaf if type(leaf) in _SELF_EVIDENT or callable(leaf) else repr(leaf)
 
 
 def _nodes(treedef: Any) -> list[Any]:
