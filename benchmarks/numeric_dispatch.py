@@ -5,6 +5,7 @@
 Batches of both are interleaved, so that what disturbs the machine disturbs them alike; the best batch counts.
 """
 
+# pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
 from __future__ import annotations
 
 import argparse

@@ -3,7 +3,7 @@
 Values are compared by type too: a Python number stays one, a numpy array keeps its 64 bits.
 """
 
-# pyright: reportUnknownMemberType=false
+# pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
 from __future__ import annotations
 
 import math

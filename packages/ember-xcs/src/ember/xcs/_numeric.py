@@ -28,7 +28,7 @@ from ember.core.externals import External
 from ._jax import kind_of, tree_flatten, tree_leaves
 from ._numeric_check import Check, NotNumeric, is_generator
 from ._numeric_family import MOST_VALUES, TOO_MANY_VALUES, Family, is_array
-from ._numeric_stage import Stage, signature
+from ._numeric_stage import Stage, first_line, signature
 from ._numeric_static import Static
 
 
@@ -99,14 +99,10 @@ class Numeric:
                         not rest or all(holds() for holds in rest)
                     ):
                         return jitted(*args)
-            except NotNumeric:
-                pass  # a new shape, and it is refused: the long way remembers that
-            except OverflowError:
-                if all(map(is_array, args)):
-                    raise
-            except (KeyError, ValueError, TypeError):
-                if self._holds():
-                    raise  # the computation's own
+            except (NotNumeric, KeyError, ValueError, TypeError, OverflowError):
+                # A new shape that is refused, a name that is gone, a number that is too large, a dict whose keys cannot
+                # be sorted, or the computation's own: the long way tells them apart.
+                pass
         if (
             self._never is not None
             or "jax" not in sys.modules
@@ -127,8 +123,11 @@ class Numeric:
             for leaf in tree_leaves((args, kwargs))
         )
         key = kinds, signature(args, kwargs)
-        if self._admitted.get(key, False) and self._holds():
-            return True
+        try:
+            if self._admitted.get(key, False) and self._holds():
+                return True
+        except TypeError:  # what jax shall not follow must be hashable
+            return False
         if len(self._admitted) >= _STRUCTURES:
             self._admitted.clear()
         answer = self._admitted[key] = self.why(args, kwargs) is None
@@ -153,7 +152,10 @@ class Numeric:
             args = self._bound + args
         if self._static is not None:
             args, kwargs, static = self._static.split(args, kwargs)
-        leaves, treedef = tree_flatten((args, kwargs))
+        try:
+            leaves, treedef = tree_flatten((args, kwargs))
+        except Exception as error:  # keys that cannot be sorted, or a user's class that cannot be taken apart
+            raise NotNumeric(f"an argument is no pytree: {first_line(error)}") from None
         key = (treedef, tuple([leaf if callable(leaf) else kind_of(leaf) for leaf in leaves]), static)
         try:
             family = self._families.get(key)
@@ -280,4 +282,7 @@ def jax_in_use(*values: Any) -> bool:
     """Say whether jax is imported and one of its arrays is among the leaves of `values`."""
     if "jax" not in sys.modules:
         return False
-    return any(map(is_array, tree_leaves(values)))
+    try:
+        return any(map(is_array, tree_leaves(values)))
+    except Exception:  # keys that cannot be sorted, or a user's class that cannot be taken apart
+        return False

@@ -133,9 +133,16 @@ class Check:
 
     def of(self, values: Iterable[object]) -> Check:
         """Check all that is reached from `values`: functions, classes, or what they use."""
-        for value in values:
-            self._admit(value, _name_of(value))
-        self._methods()
+        try:
+            for value in values:
+                self._admit(value, _name_of(value))
+            self._methods()
+        except NotNumeric:
+            raise
+        except (
+            Exception
+        ) as error:  # an object of a user's that minds being looked at, or a very deep nest of calls
+            raise NotNumeric(f"it cannot be looked at: {type(error).__name__}") from None
         if self._percent and self._has_template:
             raise NotNumeric(f"{self._percent}: `%` may make text of a value")
         self.guards.settle()

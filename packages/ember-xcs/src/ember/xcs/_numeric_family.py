@@ -44,6 +44,7 @@ class Family:
     ) -> None:
         self.check = check
         self._has_functions = any(map(callable, leaves))
+        self._stages: dict[tuple[Any, ...], Stage] = {}
         self._set_kinds([_kind(leaf) for leaf in leaves])
         self._reason = next((kind for kind in self._kinds if kind not in ("array", "plain", "fixed")), None)
         self._function, self._treedef, self._statics = function, treedef, statics
@@ -117,7 +118,7 @@ class Family:
         self._kinds = kinds
         self._fixed = [at for at, kind in enumerate(kinds) if kind == "fixed"]
         self._dynamic = [at for at, kind in enumerate(kinds) if kind != "fixed"]
-        self._stages: dict[tuple[Any, ...], Stage] = {}
+        self._stages = {}
 
     def _fix_plain(self) -> None:
         if not self._has_numpy:

@@ -75,7 +75,7 @@ class Stage:
         except (
             Exception
         ) as error:  # user code's own, or jax's word that this needs a value: plain Python will tell
-            return f"evaluating it abstractly raised {type(error).__name__}: {_first_line(error)}"
+            return f"evaluating it abstractly raised {type(error).__name__}: {first_line(error)}"
         if traced.jaxpr.effects:
             return f"it has effects: {', '.join(sorted(map(str, traced.jaxpr.effects)))}"
         return more_digits_in_python(traced.jaxpr.jaxpr, self._plain)
@@ -97,5 +97,6 @@ def _out_of_sight(name: str) -> NotNumeric:
     return NotNumeric(f"it makes the external call {name}")
 
 
-def _first_line(error: BaseException) -> str:
+def first_line(error: BaseException) -> str:
+    """Return the gist of a message; jax writes whole pages."""
     return str(error).strip().partition("\n")[0]
