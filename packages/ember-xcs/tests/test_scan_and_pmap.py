@@ -42,7 +42,7 @@ def test_a_numeric_scan_is_that_of_jax() -> None:
     assert (carry.item(), ys.tolist()) == (expected.item(), rows.tolist())
     begin: Any = 1.0
     assert scan(step, begin, TABLE)[0].item() == expected.item()
-    assert scan(lambda c, x: (c + x[0].sum() + x[1], None), begin, (TABLE, jnp.arange(3.0)))[0].item() == 18.0
+    assert scan(lambda c, x: (c + x[0].sum() + x[1], None), begin, (TABLE, jnp.arange(3.0)))[0].item() == 19.0
     assert scan(lambda c, _: (c * 2, c), jnp.array(1.0), None, 3)[1].tolist() == [1.0, 2.0, 4.0]
     assert grad(lambda w: scan(lambda c, x: (c * w, None), 1.0, jnp.arange(3.0))[0])(2.0) == 12.0
 

@@ -13,7 +13,7 @@ import threading
 import time
 import tracemalloc
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple, cast
 
 import jax
@@ -22,6 +22,7 @@ import numpy as np
 import pytest
 
 from ember.context import get_context, with_context
+from ember.core import External, handling
 from ember.xcs import external, vmap
 
 TABLE = jnp.arange(6.0).reshape(3, 2)
@@ -278,6 +279,33 @@ def test_a_context_around_reaches_every_element() -> None:
         lazy = vmap(default).stream(range(3))
         first = next(lazy)
     assert [first, *lazy] == ["mine"] * 3
+
+
+def test_a_handler_in_force_gets_the_elements_as_its_tasks() -> None:
+    class Recording:
+        def __init__(self) -> None:
+            self.tasks: list[tuple[int, int | None]] = []
+
+        def call(self, external: External[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+            return f"stand-in for {args[0]}"
+
+        async def acall(self, external: External[..., Any], args: Any, kwargs: Any) -> Any:
+            raise AssertionError
+
+        def gather(self, thunks: Iterable[Callable[[], Any]], limit: int | None) -> list[Any]:
+            results = [thunk() for thunk in thunks]
+            self.tasks.append((len(results), limit))
+            return results
+
+    recording = Recording()
+    with handling(recording):
+        assert vmap(process, max_concurrency=2)(["a", "b", "c"]) == [
+            f"<stand-in for {name}>" for name in "abc"
+        ]
+        assert list(vmap(ask, max_concurrency=2).stream(iter("abc"))) == [
+            f"stand-in for {name}" for name in "abc"
+        ]
+    assert recording.tasks == [(3, 2), (2, 2), (1, 2)]
 
 
 # Streams

@@ -1,7 +1,8 @@
 """Run the elements of a vmapped call together: all at once, or a window of them at a time.
 
 `run_all` is the one place that decides how. Outside of any program of ours these are threads (`ember.core.gather`);
-where a handler is in force, they are its tasks.
+where a handler is in force, they are its tasks. An element is a thunk of its own, however cheap: sixteen of them in one
+would save 2 µs each, and make each wait for the calls of the fifteen others.
 """
 
 from __future__ import annotations
