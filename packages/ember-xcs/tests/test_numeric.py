@@ -17,7 +17,7 @@ import sys
 import textwrap
 import threading
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -392,6 +392,55 @@ def draws_too(x: Any) -> Any:
     return x * random.random()
 
 
+GENERATOR = np.random.default_rng()
+NUMBERS = iter(range(100))
+
+
+def draws_by_generator(x: Any) -> Any:
+    return x * GENERATOR.normal()
+
+
+def counts_on(x: Any) -> Any:
+    return x * next(NUMBERS)
+
+
+class Swallows:
+    def __enter__(self) -> None: ...
+    def __exit__(self, *error: object) -> bool:
+        return True
+
+
+def swallows(x: Any) -> Any:
+    with Swallows():
+        x = x * float(x[0])
+    return x
+
+
+class Loud(enum.Enum):
+    ONE = 1
+
+    def times(self, x: Any) -> Any:
+        print("times")
+        return x * self.value
+
+
+def uses_loud_enum(x: Any, loud: Any = Loud.ONE) -> Any:
+    return loud.times(x)
+
+
+class Settings:
+    scale = 2.0
+    table: ClassVar[dict[str, float]] = {"scale": 2.0}
+
+
+def reads_class_table(x: Any) -> Any:
+    return x * Settings.table["scale"]
+
+
+def reads_class_constant(x: Any) -> Any:
+    return x * Settings.scale
+
+
 def asks(x: Any) -> Any:
     return x * len(ask("hi"))
 
@@ -460,8 +509,13 @@ def yields(x: Any) -> Iterator[Any]:
         (reads_dict, "SETTINGS"),
         (appends, "TIMES"),
         (catches, "handles exceptions"),
-        (draws, "RandomState"),
-        (draws_too, "random"),
+        (draws, "np.random.normal"),
+        (draws_too, "random.random"),
+        (draws_by_generator, "GENERATOR"),
+        (counts_on, "NUMBERS"),
+        (swallows, "Swallows"),
+        (uses_loud_enum, "print()"),
+        (reads_class_table, "Settings.table"),
         (asks, "external call ask"),
         (asks_aside, "external call ask"),
         (debugs, "jax.debug"),
@@ -578,6 +632,7 @@ def test_a_function_among_the_arguments_is_looked_at() -> None:
     same(numeric.call((helper, ROW), {}), helper(ROW))
     same(numeric.call((jnp.sin, ROW), {}), jnp.sin(ROW))
     assert numeric.call((prints, ROW), {}) is NOT_NUMERIC
+    assert Numeric(uses_loud_enum).call((ROW, Loud.ONE), {}) is NOT_NUMERIC
     assert numeric.call((helper, ROW), {}) is not NOT_NUMERIC
     results = [numeric.call((lambda x: x + 1, ROW), {}) for _ in range(12)]  # each a function of its own
     assert results[-1] is NOT_NUMERIC
@@ -647,6 +702,16 @@ def test_a_rebound_variable_of_the_function_around_is_noticed() -> None:
     assert numeric.call((ROW,), {}).tolist() == [1.0, 0.0, 3.0]
     factor = np.ones(3)  # may be written into
     assert numeric.call((ROW,), {}) is NOT_NUMERIC
+
+
+def test_a_changed_constant_of_a_class_is_noticed() -> None:
+    numeric = Numeric(reads_class_constant)
+    assert numeric.call((ROW,), {}).tolist() == [2.0, 4.0, 6.0]
+    try:
+        Settings.scale = 3.0
+        assert numeric.call((ROW,), {}).tolist() == [3.0, 6.0, 9.0]
+    finally:
+        Settings.scale = 2.0
 
 
 def test_a_replaced_method_is_noticed() -> None:

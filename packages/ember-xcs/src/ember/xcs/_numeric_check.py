@@ -47,11 +47,13 @@ _ATOMS: Final = (
 )
 _WRAPPED: Final = ("__wrapped__", "method", "fget", "func", "fun")
 _GENERATED: Final = "<string>"  # the file of what dataclasses and namedtuples write
+_WRITERS: Final = frozenset(("dataclasses", "typing", "enum", "collections"))
+"""Modules of the standard library that write methods into classes of users."""
 _NOT_CALLED: Final = frozenset(
     str.split(
         """
         __repr__ __str__ __format__ __init_subclass__ __class_getitem__ __reduce__ __reduce_ex__
-        __getstate__ __setstate__ __sizeof__ __dir__ __del__ __getnewargs__ __setattr__ __delattr__
+        __getstate__ __setstate__ __sizeof__ __dir__  __getnewargs__ __setattr__ __delattr__
         __subclasshook__ __replace__ __annotate__ __annotate_func__
         """
     )
@@ -129,6 +131,7 @@ class Check:
         self._classes: list[type[Any]] = []
         self._attributes: set[str] = set()
         self._percent: str | None = None
+        self._path = "a value"  # what was named last
         self._has_template = False
 
     def of(self, values: Iterable[object]) -> Check:
@@ -154,7 +157,7 @@ class Check:
         kind = kind_of(value)
         if isinstance(value, str) and "%" in value:
             self._has_template = True
-        if kind in _ATOMS or isinstance(value, enum.Enum) or _is_array(value):
+        if kind in _ATOMS or _is_array(value):
             return
         if self._again(value):
             return
@@ -181,8 +184,10 @@ class Check:
                 self._admit(inner, where)
         elif kind.__module__ == "numpy" and kind.__name__ in ("ufunc", "_ArrayFunctionDispatcher"):
             self._numpy(value, where)
-        elif kind.__module__.startswith("numpy") and not hasattr(value, "__setitem__"):
-            pass  # a dtype or a scalar: they never change
+        elif isinstance(value, enum.Enum):
+            self._class(kind, where)
+        elif _is_numpy_constant(value):
+            pass
         elif is_dataclass(value) and getattr(kind, "__dataclass_params__").frozen:  # noqa: B009
             for field in fields(value):
                 self._admit(getattr(value, field.name, None), where)
@@ -190,9 +195,7 @@ class Check:
         elif _root(kind.__module__) in names.PURE_LIBRARIES or kind.__module__.startswith("ember.xcs"):
             self._inside(value, where)
         else:
-            raise NotNumeric(
-                f"{where} uses {_shown(value)}, a {kind.__name__}, which may change between calls"
-            )
+            raise NotNumeric(f"{where} uses {self._path}, a {kind.__name__}, which may change between calls")
 
     def _function(self, function: FunctionType, where: str) -> None:
         module = str(function.__globals__.get("__name__", ""))
@@ -278,6 +281,8 @@ class Check:
                 "typing",
             }:
                 raise NotNumeric(f"{where} uses {cls.__qualname__}, whose metaclass may do anything")
+            if hasattr(cls, "__exit__"):  # jax tells by exceptions that it needs a value
+                raise NotNumeric(f"{where} uses {cls.__qualname__}, which may handle exceptions")
             self._classes.append(cls)
             for owner in _user_classes(cls):
                 for name, member in tuple(vars(owner).items()):
@@ -300,6 +305,7 @@ class Check:
     def _member(self, owner: type, name: str, member: Any, *, making: bool = False) -> None:
         where = f"{owner.__qualname__}.{name}"
         self.guards.bind(vars(owner), name, member)
+        self._path = where
         while not isinstance(member, FunctionType):
             inner = next(
                 (found for key in _WRAPPED if (found := getattr(member, key, None)) is not None), None
@@ -310,10 +316,7 @@ class Check:
                 break
             member = inner
         if isinstance(member, FunctionType):
-            if _root(str(member.__globals__.get("__name__"))) in names.PURE_LIBRARIES | {
-                "dataclasses",
-                "typing",
-            }:
+            if _root(str(member.__globals__.get("__name__"))) in names.PURE_LIBRARIES | _WRITERS:
                 return
             if member.__code__.co_filename.startswith(_GENERATED) or self._again(member):
                 return
@@ -419,6 +422,7 @@ class Check:
                 self.guards.bind(vars(module), attribute, value)
         if type(value) in (list, dict, set, bytearray):
             raise NotNumeric(f"{where} uses {path}, a {type(value).__name__}, which may change between calls")
+        self._path = path
         self._admit(value, where)
 
     def _again(self, value: object) -> bool:
@@ -450,6 +454,12 @@ def is_generator(function: object) -> bool:
 def _is_array(value: object) -> bool:
     jax = sys.modules.get("jax")
     return jax is not None and isinstance(value, jax.Array)
+
+
+def _is_numpy_constant(value: object) -> bool:
+    """Say whether `value` is a scalar or a dtype of numpy's: they never change, as its random generators do."""
+    numpy = sys.modules.get("numpy")
+    return numpy is not None and isinstance(value, numpy.generic | numpy.dtype)
 
 
 def _is_namedtuple(kind: Any) -> bool:
@@ -499,7 +509,3 @@ def _place(code: CodeType, line: int) -> str:
 
 def _name_of(value: object) -> str:
     return str(getattr(value, "__qualname__", type(value).__qualname__))
-
-
-def _shown(value: object) -> str:
-    return str(getattr(value, "__qualname__", None) or f"an object of {type(value).__module__}")

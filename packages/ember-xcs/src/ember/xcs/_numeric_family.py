@@ -51,7 +51,9 @@ class Family:
         self._has_numpy = any(map(_is_numpy, leaves))
         # What the arguments bring along is reached too: methods of their classes, functions among them.
         brought = [*_nodes(treedef), *(value for _, _, value in statics)]
-        brought += [leaf for leaf in leaves if callable(leaf) and not is_array(leaf)]
+        brought += [
+            leaf for leaf, kind in zip(leaves, self._kinds) if kind == "fixed" and type(leaf) is not bool
+        ]
         if self._reason is None and brought:
             try:
                 self.check = Check().of((function, *brought))
