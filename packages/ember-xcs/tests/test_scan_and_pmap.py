@@ -121,6 +121,19 @@ PROGRAM = """
     assert len(spread.sharding.device_set) == DEVICES, spread.sharding
     assert {shard.data.shape for shard in spread.addressable_shards} == {(8 // DEVICES, 2)}
     assert np.allclose(pmap(lambda row: row * 2)(spread), x * 4)
+    from ember.xcs._numeric import NOT_NUMERIC, Numeric
+    double = lambda x: x * 2
+    numeric = Numeric(double)
+    for given in (x, spread, spread, x):  # arrays are staged where they are, as jax does
+        got = numeric.call((given,), {})
+        assert got.sharding == jax.jit(double)(given).sharding and np.allclose(got, given * 2)
+    jax.config.update("jax_enable_x64", True)
+    assert numeric.call((jnp.ones(2),), {}).dtype == np.float64
+    assert numeric.call((x,), {}).dtype == np.float32
+    jax.config.update("jax_enable_x64", False)
+    with jax.disable_jit():
+        assert np.allclose(numeric.call((x,), {}), x * 2)
+        assert np.allclose(Numeric(lambda x: x + 1).call((x,), {}), x + 1)
     assert np.allclose(jax.jit(pmap(jnp.sum))(x), x.sum(1))
     assert np.allclose(grad(lambda x: pmap(jnp.sum)(x).sum())(x), 1)
 """
