@@ -11,11 +11,10 @@ import builtins
 import dis
 import enum
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import fields, is_dataclass
 from functools import partial
 from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR, CO_ITERABLE_COROUTINE
-from operator import itemgetter
 from types import (
     BuiltinFunctionType,
     CellType,
@@ -31,6 +30,7 @@ from ember.core.externals import External
 
 from . import _numeric_names as names
 from ._jax import kind_of
+from ._numeric_guards import MISSING, Guards, contents
 
 _ATOMS: Final = (
     type(None),
@@ -58,63 +58,10 @@ _NOT_CALLED: Final = frozenset(
         """
     )
 )
-_MISSING: Final = object()
-
-
-_EQUAL_TO_THEMSELVES: Final = (ModuleType, FunctionType, BuiltinFunctionType, type)
-_Rest = Callable[[], bool]
 
 
 class NotNumeric(Exception):
     """Why a function, or a call of it, is none of numbers only."""
-
-
-class Guards:
-    """What a check relied on: names and variables that still mean what they meant, or the check is void."""
-
-    def __init__(self) -> None:
-        self._bound: dict[int, tuple[Mapping[str, Any], dict[str, Any]]] = {}
-        self._absent: dict[int, tuple[Mapping[str, Any], set[str]]] = {}
-        self.cells: list[tuple[CellType, Any]] = []
-        self.lookups: tuple[tuple[Callable[[Any], Any], Mapping[str, Any], Any], ...] = ()
-        """Modules, functions and classes: equal only to themselves, so that one comparison does for all of a scope."""
-        self.rest: tuple[_Rest, ...] = ()
-        """Whatever else must hold."""
-
-    def bind(self, where: Mapping[str, Any], name: str, value: object) -> None:
-        """Rely on `name` to be `value`."""
-        self._bound.setdefault(id(where), (where, {}))[1][name] = value
-
-    def absent(self, where: Mapping[str, Any], name: str) -> None:
-        """Rely on `name` not to be there, so that the builtin of this name is meant."""
-        self._absent.setdefault(id(where), (where, set()))[1].add(name)
-
-    def settle(self) -> None:
-        """Make what was collected quick to look at."""
-        lookups: list[Any] = []
-        rest: list[_Rest] = [partial(_are_absent, where, names) for where, names in self._absent.values()]
-        for where, bound in self._bound.values():
-            plain = {name: value for name, value in bound.items() if type(value) in _EQUAL_TO_THEMSELVES}
-            if plain:
-                values: Any = tuple(plain.values())
-                lookups.append((itemgetter(*plain), where, values[0] if len(plain) == 1 else values))
-            rest += [partial(_is_bound, where, *item) for item in bound.items() if item[0] not in plain]
-        rest += [partial(_is_held, cell, value) for cell, value in self.cells]
-        self.lookups, self.rest = tuple(lookups), tuple(rest)
-
-    def hold(self) -> bool:
-        """Say whether everything still means what it meant. About 0.2 µs."""
-        try:
-            for get, where, values in self.lookups:
-                if get(where) != values:
-                    return False
-        except (
-            KeyError,
-            ValueError,
-            TypeError,
-        ):  # gone, or an array now: asked whether it equals, it gives no answer
-            return False
-        return all(holds() for holds in self.rest)
 
 
 class Check:
@@ -226,7 +173,7 @@ class Check:
             if callable(inner):
                 self._admit(inner, where)
         for cell in getattr(value, "__closure__", None) or ():
-            inner = _contents(cell)
+            inner = contents(cell)
             if callable(inner):
                 self._admit(inner, where)
 
@@ -349,8 +296,8 @@ class Check:
                 self._named(step.argval, scope, steps[at + 1 :], _place(code, line))
             elif operation == "LOAD_DEREF" and step.argval in cells:
                 cell = cells[step.argval]
-                value = _contents(cell)
-                if value is _MISSING:
+                value = contents(cell)
+                if value is MISSING:
                     refuse(f"uses {step.argval}, which has no value yet")
                 self.guards.cells.append((cell, value))
                 self._follow(value, step.argval, steps[at + 1 :], _place(code, line))
@@ -394,8 +341,8 @@ class Check:
                     self._percent = _place(code, line)
 
     def _named(self, name: str, scope: dict[str, Any], following: list[dis.Instruction], where: str) -> None:
-        value = scope.get(name, _MISSING)
-        if value is not _MISSING:
+        value = scope.get(name, MISSING)
+        if value is not MISSING:
             self.guards.bind(scope, name, value)
             self._follow(value, name, following, where)
         elif hasattr(builtins, name):
@@ -433,18 +380,6 @@ class Check:
         return False
 
 
-def _is_bound(where: Mapping[str, Any], name: str, value: object) -> bool:
-    return where.get(name, _MISSING) is value
-
-
-def _are_absent(where: Mapping[str, Any], absent: set[str]) -> bool:
-    return absent.isdisjoint(where)
-
-
-def _is_held(cell: CellType, value: object) -> bool:
-    return _contents(cell) is value
-
-
 def is_generator(function: object) -> bool:
     """Say whether calling `function` gives a generator."""
     code = getattr(function, "__code__", None)
@@ -473,13 +408,6 @@ def _user_classes(cls: type[Any]) -> list[type[Any]]:
         if each.__module__ not in sys.stdlib_module_names
         and _root(each.__module__) not in names.PURE_LIBRARIES
     ]
-
-
-def _contents(cell: CellType) -> Any:
-    try:
-        return cell.cell_contents
-    except ValueError:
-        return _MISSING
 
 
 def _loads(step: dis.Instruction, name: str) -> bool:
