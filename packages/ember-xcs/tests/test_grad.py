@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import pytest
 
 from ember.core import gather
-from ember.xcs import GradientThroughCall, external, grad, stop_gradient, value_and_grad, vmap
+from ember.xcs import GradientThroughCall, external, grad, jit, stop_gradient, value_and_grad, vmap
 from ember.xcs._numeric import Numeric
 
 W = jnp.array([1.0, 2.0])
@@ -75,6 +75,8 @@ def test_gradients_go_through_helpers_methods_and_callable_objects() -> None:
 def test_jit_and_grad_nest_either_way() -> None:
     inner = Numeric(loss)
     assert grad(lambda w: inner.call((w,), {}))(W).tolist() == [2.0, 4.0]
+    assert grad(jit(loss))(W).tolist() == [2.0, 4.0]
+    assert jit(grad(loss))(W).tolist() == [2.0, 4.0]
     outer = Numeric(grad(loss))
     assert outer.call((W,), {}).tolist() == [2.0, 4.0]
     assert outer.why((W,), {}) is None
@@ -117,12 +119,17 @@ def mapped(w: Any) -> Any:
     return loss(w)
 
 
+def jitted(w: Any) -> Any:
+    return jit(in_text)(w)
+
+
 def inside_second(w: Any) -> Any:
     return grad(in_text)(w).sum()
 
 
 @pytest.mark.parametrize(
-    "function", [in_text, with_constant, as_argument, caught, awaited, gathered, mapped, inside_second]
+    "function",
+    [in_text, with_constant, as_argument, caught, awaited, gathered, mapped, jitted, inside_second],
 )
 @pytest.mark.parametrize("transform", [grad, value_and_grad])
 def test_an_external_call_is_an_error_whatever_its_arguments(

@@ -19,7 +19,7 @@ import threading
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Hashable
 from contextvars import Context, copy_context
-from typing import Any, TypeVar, cast
+from typing import Any, Protocol, TypeVar, cast
 from weakref import WeakKeyDictionary, ref
 
 from .crew import crew
@@ -67,6 +67,18 @@ class Mailbox:
                 items.popleft()()
             except Exception:
                 _log.exception("A message to the I/O loop failed")
+
+
+class Started(Protocol):
+    """A coroutine on its way, for whoever does not wait for it."""
+
+    def result(self) -> Any:
+        """Return or raise what came of it, once it has ended."""
+        ...
+
+    def cancel(self) -> None:
+        """End it soon; callable from any thread, any number of times."""
+        ...
 
 
 class _Job:
@@ -180,6 +192,12 @@ class IOLoop:
             if group is not None:
                 group.leave(job)
             del job  # see _Job.result
+
+    def start(self, coroutine: Coroutine[Any, Any, Any], on_end: Callable[[], object]) -> Started:
+        """Run `coroutine` on the loop and go on; `on_end` is called on the loop's thread when it has ended."""
+        job = _Job(self, coroutine, on_end)
+        self._post(job)
+        return job
 
     async def arun(self, coroutine: Coroutine[Any, Any, _T]) -> _T:
         """Run `coroutine` on the loop and await its end from another loop. Cancelling this cancels it."""

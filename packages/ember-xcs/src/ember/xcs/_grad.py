@@ -15,8 +15,8 @@ from typing import Any, Final, ParamSpec, TypeVar, cast, overload
 
 from ember.core.externals import Estimate, External, Handler, handler, handling
 
+from ._errors import GradientThroughCall
 from ._jax import the_jax, tree_leaves
-from .errors import GradientThroughCall
 
 P = ParamSpec("P")
 R = TypeVar("R")

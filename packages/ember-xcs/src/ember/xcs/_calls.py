@@ -1,0 +1,544 @@
+"""Calls in lowered code: an external one is sent, the user's own functions are tasks, everything else keeps its order."""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Iterator
+from types import FunctionType, MethodType
+from typing import Any, Final
+
+from ember.core.externals import External
+
+from . import _effects as effects
+from ._memory import (
+    PENDING,
+    SCALARS,
+    await_all,
+    await_turn,
+    fill,
+    has_pending,
+    in_turn,
+    is_data,
+    lazy,
+    local,
+    must_wait,
+    quiet,
+    settle,
+    snapshot,
+)
+from ._ops import apart, attr, change, new, read, unknown
+from ._program import program_of
+from ._run import Abandoned, Run
+
+_BUILTIN: Final = type(len)
+_STATIC: Final = frozenset({list, dict, set, str, tuple, *effects.CHANGING})
+
+
+def call(function: Any, /, *args: Any, **kwargs: Any) -> Any:
+    """`function(*args, **kwargs)`."""
+    run: Run = local.run
+    if run.current.dead:
+        raise Abandoned
+    kind = type(function)
+    if kind is FunctionType:
+        if function in effects.READ:
+            return _library(run, function, args, kwargs)
+        return _own(run, function, args, kwargs)
+    if isinstance(function, External):
+        return _external(run, function, args, kwargs)
+    if kind in PENDING:
+        return apart(
+            run,
+            _call_later,
+            (function, args, kwargs),
+            (function, *args, *kwargs.values()),
+            writes=True,
+            changes=True,
+        )
+    if kind is MethodType:
+        return _own(run, function.__func__, (function.__self__, *args), kwargs)
+    if function is print:
+        return _print(run, args, kwargs)
+    if kind is _BUILTIN and type(function.__self__) in _STATIC:
+        return method(function.__self__, function.__name__, *args, **kwargs)
+    try:
+        reads = function in effects.READ
+    except TypeError:
+        reads = False
+    if reads:
+        return _library(run, function, args, kwargs)
+    if kind is type or isinstance(function, type):
+        return _construct(run, function, args, kwargs)
+    inner = getattr(function, "__ember_jit__", None)
+    if inner is not None:
+        return call(inner, *args, **kwargs)
+    if kind is functools.partial:
+        return call(function.func, *function.args, *args, **{**function.keywords, **kwargs})
+    own = getattr(kind, "__call__", None)
+    if type(own) is FunctionType:
+        return _own(run, own, (function, *args), kwargs)
+    return unknown(run, function, args, kwargs)
+
+
+def _call_later(run: Run, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    return call(run.force(function), *args, **kwargs)
+
+
+# The user's own functions -----------------------------------------------------------------------------
+
+
+def _own(run: Run, function: FunctionType, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    program = program_of(function)
+    if program.lowered:
+        twin = program.twin(function)
+        if not program.waits:
+            return twin(*args, **kwargs)
+        inputs = (*args, *kwargs.values(), function) if kwargs or function.__closure__ else args
+        return run.spawn(
+            twin, args, kwargs, inputs=inputs, changed=program.changed if not kwargs else -1, flags=program.flags,
+            what=function.__qualname__,
+        )  # fmt: skip
+    if program.computes:
+        if not any(map(has_pending, args)) and not (kwargs and any(map(has_pending, kwargs.values()))):
+            if in_turn(run, args) and (not kwargs or in_turn(run, tuple(kwargs.values()))):
+                return function(*args, **kwargs)
+        return apart(run, _plain, (function, args, kwargs), (*args, *kwargs.values()))
+    return unknown(run, function, args, kwargs)
+
+
+def _plain(run: Run, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    args = tuple(fill(run, arg) for arg in args)
+    kwargs = {name: fill(run, arg) for name, arg in kwargs.items()}
+    await_all(run, (*args, *kwargs.values()))
+    args = tuple(fill(run, arg) for arg in args)
+    return function(*args, **{name: fill(run, arg) for name, arg in kwargs.items()})
+
+
+# External calls -----------------------------------------------------------------------------
+
+
+def _external(run: Run, external: External[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    kind = result_kind(external)
+    if all(type(arg) in SCALARS for arg in args) and (
+        not kwargs or all(type(a) in SCALARS for a in kwargs.values())
+    ):
+        return run.issue(external, args, kwargs, kind)
+    things = (*args, *kwargs.values())
+    if not any(map(has_pending, things)) and in_turn(run, things):
+        args = tuple(snapshot(arg) for arg in args)
+        return run.issue(external, args, {name: snapshot(arg) for name, arg in kwargs.items()}, kind)
+    if all(type(thing) in PENDING or type(thing) in SCALARS for thing in things):
+        return run.issue_later(external, args, kwargs, kind)
+    made = apart(run, _external_later, (external, args, kwargs, kind), things)
+    if type(made) in PENDING:
+        made.kind = kind
+    return made
+
+
+def _external_later(
+    run: Run, external: External[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], kind: type | None
+) -> Any:
+    args = tuple(fill(run, arg) for arg in args)
+    kwargs = {name: fill(run, arg) for name, arg in kwargs.items()}
+    await_all(run, (*args, *kwargs.values()))
+    args = tuple(snapshot(fill(run, arg)) for arg in args)
+    return run.issue(external, args, {name: snapshot(fill(run, arg)) for name, arg in kwargs.items()}, kind)
+
+
+def result_kind(external: External[..., Any]) -> type | None:
+    """Return the type an external call's result is known to have."""
+    if external.kind == "model" and not external.name.startswith("models."):
+        return str
+    function = getattr(external, "__wrapped__", None)
+    returns = getattr(function, "__annotations__", {}).get("return")
+    if returns in SCALARS:
+        return returns
+    return _NAMED.get(returns) if isinstance(returns, str) else None
+
+
+_NAMED: Final = {"str": str, "int": int, "float": float, "bool": bool, "bytes": bytes}
+
+
+# Python's own functions -----------------------------------------------------------------------------
+
+
+def _library(run: Run, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    if function in effects.CALLS_BACK:
+        return _calling_back(run, function, args, kwargs)
+    if kwargs:
+        things = (*args, *kwargs.values())
+        if any(map(has_pending, things)) or not in_turn(run, things):
+            return apart(run, _library_later, (function, args, kwargs), things)
+        return function(*args, **kwargs)
+    if function in effects.SHALLOW and args and all(type(arg) not in PENDING for arg in args):
+        return _shallow(run, function, args)
+    return read(run, function, args, effects.known_result(function))
+
+
+def _library_later(run: Run, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    args = tuple(fill(run, arg) for arg in args)
+    kwargs = {name: fill(run, arg) for name, arg in kwargs.items()}
+    await_all(run, (*args, *kwargs.values()))
+    return function(
+        *(fill(run, arg) for arg in args), **{name: fill(run, arg) for name, arg in kwargs.items()}
+    )
+
+
+def _shallow(run: Run, function: Any, args: tuple[Any, ...]) -> Any:
+    """Functions that hand elements on as they are: pending ones may stay so, in what they return too."""
+    if function in (list, tuple, dict, len, enumerate, zip, iter, bool, type, isinstance, reversed):
+        if (
+            function is type
+            or function is isinstance
+            or all(
+                (is_data(arg) or type(arg) in (enumerate, zip)) and must_wait(run, arg, False) is None
+                for arg in args
+            )
+        ):
+            if function is enumerate:
+                return enumerate(turns(run, args[0]), *args[1:])
+            if function is zip:
+                return zip(*(turns(run, arg) for arg in args))
+            made = function(*args)
+            return new(made) if type(made) in (list, dict) else made
+        if not any(type(arg) in PENDING for arg in args) and not all(map(is_data, args)):
+            return unknown(run, function, args, {})
+        return apart(run, _library_later, (function, args, {}), args)
+    if function is set and args and any(map(has_pending, args)):
+        return apart(run, _library_later, (function, args, {}), args)
+    return read(run, function, args, None)
+
+
+ITERATORS: Final = frozenset(
+    {enumerate, zip, type({}.items()), type({}.keys()), type({}.values()), type(iter([])), reversed}
+)
+
+
+def turns(run: Run, thing: Any) -> Iterator[Any]:
+    """Iterate over a container that the program may change meanwhile: each step comes in its turn."""
+    if type(thing) in SCALARS or type(thing) is tuple or type(thing) is frozenset:
+        return iter(thing)
+    if type(thing) in effects.CHANGING:
+        return _turns(run, thing)
+    return iter(thing)
+
+
+def _turns(run: Run, thing: Any) -> Iterator[Any]:
+    steps = iter(thing)
+    while True:
+        if run.suspended:
+            await_turn(run, thing)
+        try:
+            one = next(steps)
+        except StopIteration:
+            return
+        yield one
+
+
+def _calling_back(run: Run, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    if function in (max, min, sorted) and len(args) == 1:
+        if kwargs.get("key") is None:
+            return _library_pick(run, function, args, kwargs)
+        return apart(run, _by_key, (function, args[0], kwargs), (args[0], *kwargs.values()))
+    if function is functools.reduce and len(args) in (2, 3):
+        return apart(run, _reduce, args, args)
+    if function in (max, min):
+        return _library_pick(run, function, args, kwargs)
+    if function in (getattr, hasattr) and all(type(arg) in SCALARS for arg in args[1:]):
+        if function is getattr and len(args) == 2:
+            return attr(args[0], args[1])
+    return unknown(run, function, args, kwargs)
+
+
+def _library_pick(run: Run, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    things = (*args, *kwargs.values())
+    if not any(map(has_pending, things)) and in_turn(run, things) and all(map(_plain_deep, things)):
+        return function(*args, **kwargs)
+    return apart(run, _picked, (function, args, kwargs), things)
+
+
+def _plain_deep(thing: Any) -> bool:
+    kind = type(thing)
+    if kind in SCALARS:
+        return True
+    if kind in (list, tuple, set, frozenset):
+        return all(map(_plain_deep, thing))
+    return is_data(thing) or thing is None
+
+
+def _picked(run: Run, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    args = tuple(fill(run, arg) for arg in args)
+    await_all(run, args)
+    args = tuple(fill(run, arg) for arg in args)
+    if not all(map(_plain_deep, args)):
+        run.barrier()
+    return function(*args, **{name: run.force(value) for name, value in kwargs.items()})
+
+
+def _by_key(run: Run, function: Any, things: Any, kwargs: dict[str, Any]) -> Any:
+    kwargs = {name: run.force(value) for name, value in kwargs.items()}
+    by = kwargs.pop("key")
+    things = run.force(things)
+    if type(things) in effects.CONTAINERS or type(things) in SCALARS or type(things) in ITERATORS:
+        items = list(turns(run, things))
+    else:
+        run.barrier()
+        items = list(things)
+    keys = [fill(run, one) for one in [call(by, one) for one in items]]
+    await_all(run, keys)
+    if function is sorted:
+        order = sorted(range(len(items)), key=keys.__getitem__, **kwargs)
+        return [fill(run, items[place]) for place in order]
+    if not items:
+        return function(items, key=by, **kwargs)
+    return items[function(range(len(items)), key=keys.__getitem__)]
+
+
+def _reduce(run: Run, by: Any, things: Any, *start: Any) -> Any:
+    things = run.force(things)
+    by = run.force(by)
+    steps = turns(run, things)
+    if start:
+        value = start[0]
+    else:
+        try:
+            value = next(steps)
+        except StopIteration:
+            raise TypeError("reduce() of empty iterable with no initial value") from None
+    for one in steps:
+        value = call(by, value, one)
+    return value
+
+
+# Methods -----------------------------------------------------------------------------
+
+
+def method(thing: Any, name: str, /, *args: Any, **kwargs: Any) -> Any:
+    """`thing.name(*args, **kwargs)`."""
+    run: Run = local.run
+    kind = type(thing)
+    if kind in PENDING:
+        if thing.done and thing.error is None:
+            return method(thing.value, name, *args, **kwargs)
+        if thing.kind is str and name in effects.STR_METHODS and not kwargs:
+            return _of_str(run, thing, name, args)
+        data = thing.kind in SCALARS
+        return apart(
+            run,
+            _method_later,
+            (thing, name, args, kwargs),
+            (thing, *args, *kwargs.values()),
+            changes=not data,
+        )
+    if kind is str or (isinstance(thing, str) and name in effects.STR_METHODS):
+        if name == "join" or kwargs or not all(type(arg) in SCALARS for arg in args):
+            return _of_str(run, thing, name, args, kwargs)
+        if run.current.dead:
+            raise Abandoned
+        return getattr(thing, name)(*args)
+    changing = effects.CHANGING.get(kind)
+    if changing is not None:
+        if name in changing:
+            return change(run, thing, name, args, kwargs)
+        if name in ("items", "keys", "values", "copy") and not args:
+            if must_wait(run, thing, False) is None and (name in ("keys", "copy") or not has_pending(thing)):
+                made = getattr(thing, name)()
+                return new(made) if name == "copy" and kind is not effects.collections.deque else made
+            return apart(run, _container_method, (thing, name, args, kwargs), (thing,))
+        if (
+            name == "get"
+            and kind is dict
+            and args
+            and type(args[0]) in SCALARS
+            and must_wait(run, thing, False) is None
+        ):
+            return thing.get(*args)
+        return apart(run, _container_method, (thing, name, args, kwargs), (thing, *args))
+    if kind in SCALARS or kind is tuple:
+        return (
+            _library(run, getattr(thing, name), args, kwargs)
+            if kind is tuple
+            else read(run, functools.partial(_named, name), (thing, *args))
+            if not kwargs
+            else unknown(run, getattr(thing, name), args, kwargs)
+        )
+    if isinstance(thing, logging.Logger) and name in _LOGGING:
+        return _log(run, thing, name, args, kwargs)
+    if kind in _TEXTUAL:
+        return (
+            read(run, functools.partial(_named, name), (thing, *args))
+            if not kwargs
+            else unknown(run, getattr(thing, name), args, kwargs)
+        )
+    if must_wait(run, thing, False) is not None:
+        return apart(
+            run,
+            _method_later,
+            (thing, name, args, kwargs),
+            (thing, *args, *kwargs.values()),
+            writes=True,
+            changes=True,
+        )
+    found = attr(thing, name)
+    return call(found, *args, **kwargs)
+
+
+def head(thing: Any, name: str) -> Any:
+    """Return `thing`, whose method `name` is called next, with arguments that make calls: it must have one first."""
+    kind = type(thing)
+    if (
+        kind not in PENDING
+        and not hasattr(kind, name)
+        and (is_data(thing) or (kind is not super and not hasattr(thing, name)))
+    ):
+        getattr(thing, name)
+    return thing
+
+
+def live_view(thing: Any, name: str) -> Any:
+    """`thing.items()` and its like, to be iterated by lowered code: what is in it may be pending."""
+    if type(thing) is dict and must_wait(local.run, thing, False) is None:
+        return getattr(thing, name)()
+    return method(thing, name)
+
+
+_TEXTUAL: Final = frozenset({type(effects.re.compile("")), type(effects.re.match("", ""))})
+_LOGGING: Final = frozenset(["debug", "info", "warning", "error", "critical", "exception", "log"])
+
+
+def _named(name: str, thing: Any, *args: Any) -> Any:
+    return getattr(thing, name)(*args)
+
+
+def _method_later(run: Run, thing: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    thing = run.force(thing)
+    await_turn(run, thing)
+    return method(thing, name, *args, **kwargs)
+
+
+def _container_method(run: Run, thing: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    args = tuple(fill(run, arg) if place == 0 or name != "get" else arg for place, arg in enumerate(args))
+    await_turn(run, thing)
+    if name in ("index", "count", "items", "values"):
+        fill(run, thing)
+    return getattr(thing, name)(*args, **kwargs)
+
+
+def _of_str(
+    run: Run, thing: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any] | None = None
+) -> Any:
+    known = str if name in effects.STR_TO_STR else None
+    if kwargs:
+        things = (*args, *kwargs.values())
+        if type(thing) in PENDING or any(map(has_pending, things)) or not in_turn(run, things):
+            made = apart(run, _method_settled, (thing, name, args, kwargs), (thing, *things))
+            if type(made) in PENDING:
+                made.kind = known
+            return made
+        return getattr(thing, name)(*args, **kwargs)
+    if name == "join" and len(args) == 1 and type(args[0]) is list and must_wait(run, args[0], False) is None:
+        items = args[0]
+        if all(type(one) in PENDING or type(one) in SCALARS or isinstance(one, str) for one in items):
+            if not any(type(one) in PENDING for one in items) and type(thing) not in PENDING:
+                return thing.join(items)
+            return lazy(run, _join, (thing, *items), str)
+    made = read(run, functools.partial(_named, name), (thing, *args), known)
+    if known is not None and type(made) in PENDING:
+        made.kind = known
+    return made
+
+
+def _join(separator: str, *parts: str) -> str:
+    return separator.join(parts)
+
+
+def _method_settled(run: Run, thing: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    return _library_later(run, getattr(run.force(thing), name), args, kwargs)
+
+
+# Output and classes -----------------------------------------------------------------------------
+
+
+def _print(run: Run, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    if quiet(run):
+        print(*(settle(run, arg) for arg in args), **kwargs)
+    elif all(type(arg) in PENDING or type(arg) in SCALARS for arg in args) and not kwargs:
+        apart(run, _print_later, (args, kwargs), ())
+    else:
+        things = (*args, *kwargs.values())
+        plain = all(map(_shown, args)) and all(name in ("sep", "end", "flush") for name in kwargs)
+        apart(run, _print_later, (args, kwargs), things, writes=not plain, changes=not plain)
+
+
+def _shown(thing: Any) -> bool:
+    """Whether showing `thing` runs no code of the user's."""
+    kind = type(thing)
+    if kind in (list, tuple, set, frozenset):
+        return all(map(_shown, thing))
+    if kind is dict:
+        return all(map(_shown, thing)) and all(map(_shown, thing.values()))
+    return kind in PENDING or kind in SCALARS or is_data(thing)
+
+
+def _print_later(run: Run, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    run.barrier()
+    args = tuple(fill(run, arg) for arg in args)
+    await_all(run, args)
+    print(*args, **{name: run.force(value) for name, value in kwargs.items()})
+
+
+def _log(run: Run, logger: logging.Logger, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    unknown(run, getattr(logger, name), args, kwargs)
+
+
+def _construct(run: Run, cls: type, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Make an instance: of an exception or a plain dataclass this only computes; else it may do anything."""
+    if only_stores(cls):
+        things = (*args, *kwargs.values())
+        if not any(map(has_pending, things)):
+            for thing in things:
+                settle(run, thing)
+            return cls(*args, **kwargs)
+        return apart(run, _constructed, (cls, args, kwargs), things)
+    return unknown(run, cls, args, kwargs)
+
+
+def _constructed(run: Run, cls: type, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    args = tuple(settle(run, arg) for arg in args)
+    return cls(*args, **{name: settle(run, arg) for name, arg in kwargs.items()})
+
+
+_ONLY_STORES: dict[type, bool] = {}
+
+
+def only_stores(cls: type) -> bool:
+    """Whether making an instance runs no code of the user's: a builtin exception, a dataclass, a named tuple."""
+    known = _ONLY_STORES.get(cls)
+    if known is None:
+        if type(cls) is not type:
+            known = False
+        elif issubclass(cls, BaseException):
+            known = not any(
+                type(vars(parent).get(name)) is FunctionType
+                for parent in cls.__mro__
+                for name in ("__init__", "__new__")
+            )
+        elif issubclass(cls, tuple) and hasattr(cls, "_fields"):
+            known = True
+        else:
+            made = "__dataclass_params__" in vars(cls) and not hasattr(cls, "__post_init__")
+            init = vars(cls).get("__init__")
+            known = (
+                made
+                and "__new__" not in vars(cls)
+                and getattr(init, "__code__", None) is not None
+                and (
+                    (init.__code__.co_filename == "<string>" and cls.__setattr__ is object.__setattr__)
+                    or cls.__dataclass_params__.frozen
+                )
+            )
+        if len(_ONLY_STORES) > 10_000:
+            _ONLY_STORES.clear()
+        _ONLY_STORES[cls] = known
+    return known

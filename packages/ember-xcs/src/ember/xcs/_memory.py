@@ -1,0 +1,465 @@
+"""Values between tasks: computing on pending ones, settling them, and the order of what reads and changes containers."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from types import FunctionType, MethodType
+from typing import Any, Final
+
+from ember.core.externals import External
+
+from . import _effects as effects
+from ._pending import Pending
+from ._run import OBJECTS, Abandoned, Flight, Run, Scope, Task, parent_of
+
+SCALARS = effects.SCALARS
+local = threading.local()
+
+
+def running() -> Run | None:
+    """Return the run of this thread, if there is one."""
+    return getattr(local, "run", None)
+
+
+class Lazy(Pending):
+    """A computation on values that are not there yet: done when they are."""
+
+    __slots__ = ("args", "function", "left")
+
+
+PENDING: Final = frozenset({Pending, Flight, Lazy})
+
+
+class Fresh:
+    """A container that the run made and that nothing outside of it can reach: it may hold pending values."""
+
+    __slots__ = ("nested", "object", "scope")
+
+    def __init__(self, made: Any, scope: Scope) -> None:
+        self.object, self.scope = made, scope
+        self.nested: list[Any] | None = None
+
+
+# Pending values -----------------------------------------------------------------------------
+
+
+def lazy(
+    run: Run, function: Callable[..., Any], args: tuple[Any, ...], kind: type | None, log: bool = True
+) -> Any:
+    """Return `function(*args)`, which only computes, as soon as all of `args` are there."""
+    waiting = [arg for arg in args if type(arg) in PENDING and not arg.done]
+    if not waiting:
+        return function(*[run.force(arg) if type(arg) in PENDING else arg for arg in args])
+    result = Lazy(run, kind)
+    result.function, result.args, result.left = function, args, len(waiting)
+    if log:
+        run.note(result)
+
+    def one() -> None:
+        result.left -= 1
+        if not result.left:
+            _compute(run, result)
+
+    for arg in waiting:
+        run.then(arg, one)
+    return result
+
+
+def _compute(run: Run, result: Lazy) -> None:
+    if result.done:
+        return
+    values: list[Any] = []
+    for arg in result.args:
+        if type(arg) in PENDING:
+            if arg.error is not None:
+                run.set(result, None, arg.error)
+                return
+            arg = arg.value
+        values.append(arg)
+    function = result.function
+    result.args, result.function = (), None
+    if result.owner is None or all(type(value) in SCALARS or isinstance(value, str) for value in values):
+        try:
+            value = function(*values)
+        except BaseException as error:
+            run.set(result, None, error)
+        else:
+            run.set(result, value)
+    else:
+        run.begin_late(result, reading, (run, function, tuple(values)))
+
+
+def reading(run: Run, function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+    """Call `function`, which only reads its arguments, in its turn."""
+    values = [fill(run, arg) for arg in args]
+    await_all(run, values)
+    values = [fill(run, value) for value in values]
+    if not all(map(is_data, values)):
+        run.barrier()
+        values = [settle(run, value) for value in values]
+    return function(*values)
+
+
+def is_data(value: Any) -> bool:
+    """Whether operators and methods of `value` are Python's own, and so only compute."""
+    kind = type(value)
+    return (
+        kind in SCALARS
+        or kind in effects.CONTAINERS
+        or isinstance(value, str)
+        or kind in _DATA
+        or kind.__module__ in _DATA_MODULES
+    )
+
+
+_DATA: Final = frozenset(
+    {
+        type(iter(x))
+        for x in ([], (), "", b"", {}, set(), range(0), bytearray(), {}.items(), {}.values(), reversed([]))
+    }
+    | {bytearray, memoryview, type({}.items()), type({}.keys()), type({}.values()), type(len), object}
+)
+_DATA_MODULES: Final = frozenset(
+    {"numpy", "jaxlib._jax", "jaxlib.xla_extension", "decimal", "fractions", "datetime", "re", "operator"}
+)
+
+
+def has_pending(value: Any) -> bool:
+    """Whether `value` is pending, or a container of the run in which something is."""
+    kind = type(value)
+    if kind in PENDING:
+        return True
+    if kind is list or kind is tuple or kind is set or kind is frozenset:
+        return any(map(has_pending, value))
+    if kind is dict:
+        return any(map(has_pending, value.values()))
+    if kind in _VIEWS:
+        return any(map(has_pending, list(value)))
+    return False
+
+
+_VIEWS: Final = frozenset({type({}.values()), type({}.items())})
+
+
+def settle(run: Run, value: Any) -> Any:
+    """Return `value` with everything pending in it replaced by what it stands for, waiting as needed.
+
+    The run's own containers are filled in place, so that they stay the same objects; from then on others may know them.
+    """
+    kind = type(value)
+    if kind in SCALARS:
+        return value
+    if kind in PENDING:
+        return settle(run, run.force(value))
+    if kind is list:
+        if run.fresh.pop(id(value), None) is not None:
+            for index, item in enumerate(value):
+                if type(item) not in SCALARS:
+                    value[index] = settle(run, item)
+    elif kind is dict:
+        if run.fresh.pop(id(value), None) is not None:
+            for key, item in list(value.items()):
+                if type(item) not in SCALARS:
+                    value[key] = settle(run, item)
+    elif kind is set:
+        run.fresh.pop(id(value), None)
+    elif kind is tuple:
+        if not all(type(item) in SCALARS for item in value):
+            items = tuple(settle(run, item) for item in value)
+            if any(a is not b for a, b in zip(items, value)):
+                return items
+    elif kind is FunctionType:
+        for cell in value.__closure__ or ():
+            try:
+                inside = cell.cell_contents
+            except ValueError:
+                continue
+            if type(inside) not in SCALARS and inside is not value:
+                settled = settle(run, inside) if type(inside) is not FunctionType else inside
+                if settled is not inside:
+                    cell.cell_contents = settled
+    elif kind is MethodType:
+        settle(run, value.__self__)
+    return value
+
+
+def snapshot(value: Any) -> Any:
+    """Return a copy of plain containers in `value`, to be read elsewhere while the program goes on."""
+    kind = type(value)
+    if kind is list:
+        return [snapshot(item) for item in value]
+    if kind is dict:
+        return {key: snapshot(item) for key, item in value.items()}
+    if kind is tuple and not all(type(item) in SCALARS for item in value):
+        return tuple(snapshot(item) for item in value)
+    if kind is set:
+        return set(value)
+    return value
+
+
+def fill(run: Run, value: Any) -> Any:
+    """As `settle`, but the run's own containers stay its own: for reading them here and now."""
+    kind = type(value)
+    if kind in SCALARS:
+        return value
+    if kind in PENDING:
+        return fill(run, run.force(value))
+    if kind is list:
+        if id(value) in run.fresh:
+            for index, item in enumerate(value):
+                if type(item) not in SCALARS:
+                    value[index] = fill(run, item)
+    elif kind is dict:
+        if id(value) in run.fresh:
+            for key, item in list(value.items()):
+                if type(item) not in SCALARS:
+                    value[key] = fill(run, item)
+    elif kind is tuple and not all(type(item) in SCALARS for item in value):
+        items = tuple(fill(run, item) for item in value)
+        if any(a is not b for a, b in zip(items, value)):
+            return items
+    return value
+
+
+def captured(function: FunctionType) -> list[Any]:
+    """Return what a function brings along: captured variables and defaults, those of functions among them too."""
+    seen = {id(function)}
+    found: list[Any] = []
+    left = [function]
+    while left:
+        one = left.pop()
+        inside: list[Any] = [*(one.__defaults__ or ()), *(one.__kwdefaults__ or {}).values()]
+        for cell in one.__closure__ or ():
+            with suppress(ValueError):
+                inside.append(cell.cell_contents)
+        for value in inside:
+            if type(value) is not FunctionType:
+                found.append(value)
+            elif id(value) not in seen:
+                seen.add(id(value))
+                left.append(value)
+    return found
+
+
+# The order of reads and changes -----------------------------------------------------------------------------
+
+
+def reach(values: Any, found: set[int], later: list[Pending], run: Run) -> None:
+    """Collect the run's own containers that can be reached from `values`, and pending values that may become one."""
+    for value in values:
+        kind = type(value)
+        if kind in SCALARS:
+            continue
+        if kind in PENDING:
+            if value.kind not in SCALARS:
+                if value.done:
+                    if value.error is None:
+                        reach((value.value,), found, later, run)
+                else:
+                    later.append(value)
+        elif kind is tuple:
+            reach(value, found, later, run)
+        elif kind is FunctionType:
+            reach(captured(value), found, later, run)
+        else:
+            fresh = run.fresh.get(id(value))
+            if fresh is not None and fresh.object is value and id(value) not in found:
+                found.add(id(value))
+                if fresh.nested:
+                    reach(fresh.nested, found, later, run)
+
+
+def footprint(run: Run, task: Task) -> None:
+    """Note what a task that is about to wait may still read and change."""
+    found: set[int] = set()
+    later: list[Pending] = []
+    inputs, task.inputs = task.inputs, ()
+    changes: set[int] = set()
+    objects = task.flags & OBJECTS
+    for place, value in enumerate(inputs):
+        kind = type(value)
+        if kind in SCALARS:
+            continue
+        mine = changes if (task.changed >> place) & 1 else found
+        if kind is FunctionType:
+            mine.update(id(one) for one in captured(value) if type(one) in effects.CHANGING)
+        elif kind in effects.CHANGING:
+            mine.add(id(value))
+        elif kind not in PENDING and kind is not tuple and kind is not FunctionType:
+            mine.add(id(value))
+            if objects and not is_data(value) and not isinstance(value, External):
+                task.writes = True
+        reach((value,), mine, later, run)
+    task.inputs = tuple(later)
+    lines: list[Any] = []
+    for table, keys in ((run.changing, changes), (run.reading, found)):
+        for key in keys:
+            line = table.get(key)
+            if line is None:
+                line = table[key] = Line()
+            lines.append(line)
+    if task.writes:
+        lines.append(run.writers)
+    if later:
+        lines.append(run.guessing)
+    for line in lines:
+        line.join(task)
+    task.lines, task.keys = tuple(lines), (*changes, *found)
+
+
+Run.footprint = staticmethod(footprint)  # type: ignore[assignment]
+
+
+class Line:
+    """Waiting tasks in the order of the program."""
+
+    __slots__ = ("tasks",)
+
+    def __init__(self) -> None:
+        self.tasks: list[Task] = []
+
+    def join(self, task: Task) -> None:
+        """Take `task` in, where it stands in the program: mostly at the end."""
+        tasks = self.tasks
+        if not tasks or is_earlier(tasks[-1], task):
+            tasks.append(task)
+        else:
+            tasks.insert(self._count_before(task), task)
+
+    def last_before(self, task: Task) -> Task | None:
+        """Return the last one that stands before where `task` is now."""
+        tasks = self.tasks
+        if not tasks or not is_earlier(tasks[0], task):
+            return None
+        count = self._count_before(task)
+        return tasks[count - 1] if count else None
+
+    def _count_before(self, task: Task) -> int:
+        low, high = 0, len(self.tasks)
+        while low < high:
+            middle = (low + high) // 2
+            if is_earlier(self.tasks[middle], task):
+                low = middle + 1
+            else:
+                high = middle
+        return low
+
+
+def leave(run: Run, task: Task) -> None:
+    """`task` has ended: nobody has to wait for it any more."""
+    for line in task.lines:
+        line.tasks.remove(task)
+    task.lines = ()
+    for key in task.keys:
+        for table in (run.changing, run.reading):
+            found = table.get(key)
+            if found is not None and not found.tasks:
+                del table[key]
+
+
+Run.line = Line  # type: ignore[assignment]
+Run.leave = staticmethod(leave)  # type: ignore[assignment]
+
+
+def is_earlier(one: Task, other: Task) -> bool:
+    """Whether what `one` has still to do stands before where `other` is now."""
+    chain: dict[Task, Task | None] = {}
+    below: Task | None = None
+    task: Task | None = other
+    while task is not None:
+        chain[task] = below
+        below, task = task, parent_of(task)
+    below, task = None, one
+    while task is not None and task not in chain:
+        below, task = task, parent_of(task)
+    if task is None or below is None:  # another run's, or an ancestor: what it has to do comes later
+        return False
+    mine = chain[task]
+    return mine is None or below.seq < mine.seq
+
+
+def must_wait(run: Run, thing: Any, changing: bool) -> Task | None:
+    """Return a task that must end before the running one may read (or change) `thing`; None if there is none."""
+    if not run.suspended:
+        return None
+    here, key = run.current, id(thing)
+    line = run.changing.get(key)
+    if line is not None and (task := line.last_before(here)) is not None:
+        return task
+    if changing:
+        line = run.reading.get(key)
+        if line is not None and (task := line.last_before(here)) is not None:
+            return task
+    held = run.fresh.get(key)
+    if held is None or held.object is not thing:
+        return run.writers.last_before(here) if run.writers.tasks else None
+    for task in run.guessing.tasks:
+        for pending in task.inputs:
+            if pending.done and pending.error is None:
+                found: set[int] = set()
+                reach((pending.value,), found, [], run)
+                if key in found and is_earlier(task, here):
+                    return task
+    return None
+
+
+def await_turn(run: Run, thing: Any, changing: bool = False) -> None:
+    """Wait until nothing before this point can still change `thing` (or read it, if it is to be changed)."""
+    while (task := must_wait(run, thing, changing)) is not None:
+        result = task.result
+        assert result is not None
+        if not result.done:
+            run.wait(result)
+        if run.current.dead:
+            raise Abandoned
+
+
+def await_all(run: Run, things: Any) -> None:
+    """As `await_turn`, for reading everything in `things`, containers in them too."""
+    if run.suspended:
+        for thing in things:
+            kind = type(thing)
+            if kind in SCALARS or kind in PENDING:
+                continue
+            await_turn(run, thing)
+            if kind is list or kind is tuple or kind is set:
+                if any(type(item) not in SCALARS for item in thing):
+                    await_all(run, list(thing))
+            elif kind is dict:
+                await_all(run, list(thing.values()))
+
+
+def quiet(run: Run) -> bool:
+    """Whether nothing stands before this point: an effect may happen now."""
+    task: Task | None = run.current
+    assert task is not None
+    if task.first is not None:
+        return False
+    while task is not None:
+        if task.prev is not None:
+            return False
+        task = task.parent
+    return True
+
+
+def in_turn(run: Run, things: Any) -> bool:
+    """Whether `things` may be read now."""
+    if not run.suspended:
+        return True
+    return all(
+        type(thing) in SCALARS
+        or type(thing) in PENDING
+        or (must_wait(run, thing, False) is None and flat_data(thing))
+        for thing in things
+    )
+
+
+def flat_data(thing: Any) -> bool:
+    kind = type(thing)
+    if kind is list or kind is tuple or kind is set:
+        return all(type(item) in SCALARS or type(item) in PENDING for item in thing)
+    if kind is dict:
+        return all(type(item) in SCALARS or type(item) in PENDING for item in thing.values())
+    return True

@@ -1,0 +1,591 @@
+"""What lowered code calls in place of Python's own operations: each as before, and aware of pending values.
+
+None of these waits, but for those about control (`test`, `iterate`, `drain` and their like): where a value is needed that
+is not there yet, or something else must come first, the operation becomes a task, and its result is pending.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from types import FunctionType, ModuleType
+from typing import Any, Final
+
+from ember.core.externals import External
+
+from . import _effects as effects
+from ._memory import (
+    PENDING,
+    SCALARS,
+    Fresh,
+    await_all,
+    await_turn,
+    fill,
+    has_pending,
+    in_turn,
+    is_data,
+    lazy,
+    local,
+    must_wait,
+    quiet,
+    reading,
+    settle,
+)
+from ._run import CHANGES, WRITES, Abandoned, Run
+
+NONE: Final[frozenset[int]] = frozenset()
+_MISSING: Final = object()
+
+
+class Unbound:
+    """What a local variable holds that has no value yet."""
+
+    def __repr__(self) -> str:
+        return "<unbound>"
+
+
+UNBOUND: Final = Unbound()
+
+
+def bound(value: Any, name: str) -> Any:
+    """Return the value of a local variable that may have none."""
+    if value is UNBOUND:
+        raise UnboundLocalError(
+            f"cannot access local variable {name!r} where it is not associated with a value"
+        )
+    return value
+
+
+# As a task -----------------------------------------------------------------------------
+
+
+def apart(
+    run: Run,
+    function: Callable[..., Any],
+    args: tuple[Any, ...],
+    inputs: Any,
+    *,
+    writes: bool = False,
+    changes: bool = False,
+    flags: int = 0,
+) -> Any:
+    """Run `function(run, *args)` as a task that reads (and, if it `changes`, changes) what `inputs` reach."""
+    return run.spawn(
+        function, (run, *args), None, inputs=tuple(inputs), flags=WRITES if writes else flags, changed=-1 if changes or flags & CHANGES else 0,
+        what=function.__name__,
+    )  # fmt: skip
+
+
+def read(run: Run, function: Callable[..., Any], args: tuple[Any, ...], kind: type | None = None) -> Any:
+    """Return `function(*args)`, which only reads its arguments, as soon as they are there and in order."""
+    if any(type(arg) in PENDING for arg in args):
+        if _may_be_lazy(args):
+            return lazy(run, function, args, kind)
+    elif in_turn(run, args) and not any(map(has_pending, args)):
+        if all(map(is_data, args)):
+            return function(*args)
+        return unknown(run, function, args, {})
+    return apart(run, reading, (function, args), args)
+
+
+def _may_be_lazy(args: tuple[Any, ...]) -> bool:
+    """Whether a computation may wait without being a task: nobody can change its arguments until it is done."""
+    unknown = 0
+    for arg in args:
+        if type(arg) in PENDING:
+            if arg.kind not in SCALARS or arg.kind is None:
+                unknown += 1
+        elif type(arg) not in SCALARS:
+            return False
+    return not unknown or (unknown == 1 and sum(type(arg) in PENDING and not arg.done for arg in args) == 1)
+
+
+def _ordered(run: Run, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    run.barrier()
+    args = tuple(settle(run, arg) for arg in args)
+    kwargs = {name: settle(run, arg) for name, arg in kwargs.items()}
+    return function(*args, **kwargs)
+
+
+def unknown(run: Run, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Call a function that may do anything, once everything before has succeeded."""
+    if quiet(run):
+        if run.current.dead:
+            raise Abandoned
+        return _ordered(run, function, args, kwargs)
+    inputs = (function, *args, *kwargs.values())
+    return apart(run, _ordered, (function, args, kwargs), inputs, writes=True, changes=True)
+
+
+# Operators -----------------------------------------------------------------------------
+
+
+def binary(operation: Callable[[Any, Any], Any], a: Any, b: Any) -> Any:
+    """`a + b` and its like, and comparisons."""
+    ta, tb = type(a), type(b)
+    if ta in SCALARS and tb in SCALARS:
+        return operation(a, b)
+    if operation is operator.is_ or operation is operator.is_not:
+        if ta in PENDING or tb in PENDING:
+            return lazy(local.run, operation, (a, b), bool)
+        return operation(a, b)
+    kind = None
+    if operation in _COMPARISONS:
+        kind = bool
+    elif ta in PENDING and tb in PENDING:
+        kind = a.kind if operation is operator.add and a.kind is b.kind else None
+    elif operation is operator.add and (ta is str or tb is str):
+        kind = str
+    return read(local.run, operation, (a, b), kind)
+
+
+_COMPARISONS: Final = frozenset(
+    {
+        operator.eq,
+        operator.ne,
+        operator.lt,
+        operator.le,
+        operator.gt,
+        operator.ge,
+        operator.is_,
+        operator.is_not,
+    }
+)
+
+
+def unary(operation: Callable[[Any], Any], a: Any) -> Any:
+    """`-a` and its like."""
+    if type(a) in SCALARS:
+        return operation(a)
+    return read(local.run, operation, (a,), bool if operation is operator.not_ else None)
+
+
+def is_in(a: Any, b: Any) -> Any:
+    """`a in b`."""
+    if type(a) in SCALARS and type(b) in SCALARS:
+        return a in b
+    return read(local.run, _in, (a, b), bool)
+
+
+def _in(a: Any, b: Any) -> bool:
+    return a in b
+
+
+def not_in(a: Any, b: Any) -> Any:
+    """`a not in b`."""
+    if type(a) in SCALARS and type(b) in SCALARS:
+        return a not in b
+    return read(local.run, _not_in, (a, b), bool)
+
+
+def _not_in(a: Any, b: Any) -> bool:
+    return a not in b
+
+
+def augmented(operation: Callable[[Any, Any], Any], a: Any, b: Any) -> Any:
+    """`a += b` and its like: in place where `a` is a container."""
+    if type(a) in SCALARS or (type(a) in PENDING and a.kind in SCALARS):
+        return binary(_PLAIN[operation], a, b)
+    run = local.run
+    if type(a) is list and operation is operator.iadd:
+        change(run, a, "extend", (b,), {})
+        return a
+    if type(a) is tuple:
+        return binary(_PLAIN[operation], a, b)
+    if type(a) in PENDING:
+        return apart(run, _augmented, (operation, a, b), (a, b), writes=True, changes=True)
+    return unknown(run, operation, (a, b), {})
+
+
+def _augmented(run: Run, operation: Callable[[Any, Any], Any], a: Any, b: Any) -> Any:
+    a = run.force(a)
+    if type(a) in SCALARS or isinstance(a, str):
+        return run.force(binary(_PLAIN[operation], a, run.force(b)))
+    return run.force(augmented(operation, a, b))
+
+
+_PLAIN: Final[dict[Any, Callable[[Any, Any], Any]]] = {
+    getattr(operator, f"i{name}"): getattr(operator, name if name not in ("and", "or") else name + "_")
+    for name in [
+        "add",
+        "sub",
+        "mul",
+        "truediv",
+        "floordiv",
+        "mod",
+        "pow",
+        "matmul",
+        "lshift",
+        "rshift",
+        "and",
+        "or",
+        "xor",
+    ]
+}
+
+
+# Text -----------------------------------------------------------------------------
+
+
+def text(*parts: Any) -> Any:
+    """An f-string: strings, and (value, conversion, format) for what stands in braces."""
+    run: Run = local.run
+    values: list[Any] = []
+    waits = simple = True
+    waits = False
+    for part in parts:
+        if type(part) is tuple:
+            value, _, spec = part
+            if type(value) in PENDING:
+                waits = True
+            elif type(value) not in SCALARS and not isinstance(value, str):
+                simple = False
+            values.append(value)
+            if type(spec) in PENDING:
+                waits = True
+                values.append(spec)
+    if simple:
+        if not waits:
+            return _format(parts, values)
+        fallible = any(
+            type(part) is tuple and (part[2] != "" or getattr(part[0], "kind", str) is None) for part in parts
+        )
+        return lazy(run, lambda *known: _format(parts, known), tuple(values), str, fallible)
+    return read(run, lambda *known: _format(parts, known), tuple(values), str)
+
+
+def _format(parts: tuple[Any, ...], values: Any) -> str:
+    known = iter(values)
+    done: list[str] = []
+    for part in parts:
+        if type(part) is not tuple:
+            done.append(part)
+            continue
+        _, conversion, spec = part
+        value = next(known)
+        if type(spec) in PENDING:
+            spec = next(known)
+        if conversion == 115:
+            value = str(value)
+        elif conversion == 114:
+            value = repr(value)
+        elif conversion == 97:
+            value = ascii(value)
+        done.append(format(value, spec))
+    return "".join(done)
+
+
+# Containers -----------------------------------------------------------------------------
+
+
+def new(made: Any) -> Any:
+    """Take a list, dict or set that lowered code made: nothing outside knows it, so it may hold pending values."""
+    run: Run = local.run
+    held = Fresh(made, run.current.scope)
+    items = made.values() if type(made) is dict else made
+    for item in items:
+        if type(item) not in SCALARS and type(item) not in PENDING:
+            held.nested = [item] if held.nested is None else [*held.nested, item]
+    run.hold(held)
+    return made
+
+
+def key(value: Any) -> Any:
+    """The key of a dict display or the element of a set display: its hash is needed."""
+    return value if type(value) in SCALARS else settle(local.run, value)
+
+
+def item(container: Any, index: Any) -> Any:
+    """`container[index]`."""
+    run: Run = local.run
+    kind = type(container)
+    if kind in SCALARS and type(index) in SCALARS:
+        return container[index]
+    if kind in PENDING or type(index) in PENDING:
+        if kind in PENDING and _may_be_lazy((container, index)):
+            known = str if container.kind is str else None
+            return lazy(run, operator.getitem, (container, index), known)
+        return apart(run, _item, (container, index), (container,))
+    if kind in effects.CONTAINERS or isinstance(container, str):
+        if must_wait(run, container, False) is None:
+            return container[index] if type(index) is not slice or kind is not list else new(container[index])
+        return apart(run, _item, (container, index), (container,))
+    if is_data(container):
+        return read(run, operator.getitem, (container, index))
+    return unknown(run, operator.getitem, (container, index), {})
+
+
+def _item(run: Run, container: Any, index: Any) -> Any:
+    container = run.force(container)
+    if not is_data(container):
+        run.barrier()
+        return container[settle(run, index)]
+    index = fill(run, index)
+    await_turn(run, container)
+    return (
+        container[index] if type(index) is not slice or type(container) is not list else new(container[index])
+    )
+
+
+def change(run: Run, thing: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Call a method that changes a list, dict, set or deque."""
+    held = run.fresh.get(id(thing))
+    task = run.current
+    if task.dead:
+        raise Abandoned
+    if held is not None and held.object is thing:
+        scope = task.scope
+        if (
+            (scope is run.outermost or scope.encloses(held.scope))
+            and must_wait(run, thing, True) is None
+            and not _needs(thing, name, args)
+        ):
+            return _change_now(run, held, name, args, kwargs)
+    elif quiet(run):
+        return _change_shared(run, thing, name, args, kwargs)
+    function = _change_fresh if held is not None and held.object is thing else _change_shared
+    return run.spawn(
+        function,
+        (run, thing, name, args, kwargs),
+        None,
+        inputs=(thing, *args, *kwargs.values()),
+        changed=1,
+        what=name,
+    )
+
+
+def _needs(thing: Any, name: str, args: tuple[Any, ...]) -> bool:
+    """Whether a change needs a value that is not there: a key, an element to be hashed, an iterable, an index."""
+    if type(thing) is list and name == "append":
+        return False
+    if type(thing) is list and name == "insert":
+        return type(args[0]) in PENDING if args else False
+    if type(thing) is dict and name == "setdefault":
+        return bool(args) and type(args[0]) not in SCALARS
+    if type(thing) is list and name in ("sort", "remove"):
+        return any(map(has_pending, thing)) or any(map(has_pending, args))
+    return any(type(arg) not in SCALARS for arg in args)
+
+
+def _change_now(run: Run, held: Fresh, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    thing = held.object
+    for arg in args:
+        if type(arg) not in SCALARS and type(arg) not in PENDING:
+            held.nested = [arg] if held.nested is None else held.nested
+            if held.nested[-1] is not arg:
+                held.nested.append(arg)
+    return getattr(thing, name)(*args, **kwargs)
+
+
+def _change_fresh(run: Run, thing: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    scope = run.current.scope
+    held = run.fresh.get(id(thing))
+    if held is None:
+        return _change_shared(run, thing, name, args, kwargs)
+    if _needs(thing, name, args) or name == "sort":
+        if type(thing) is list and name in ("extend",):
+            args = tuple(run.force(arg) for arg in args)
+            await_all(run, args)
+            args = tuple(
+                list(arg) if type(arg) in effects.CONTAINERS or type(arg) in SCALARS else arg for arg in args
+            )
+        else:
+            args = tuple(fill(run, arg) for arg in args)
+            await_all(run, args)
+        if type(thing) is list and name in ("sort", "remove"):
+            await_turn(run, thing, True)
+            fill(run, thing)
+    if scope is not run.outermost and not scope.encloses(held.scope):
+        run.drain_scope(scope)
+    await_turn(run, thing, True)
+    if any(not is_data(arg) and type(arg) not in PENDING for arg in args) and name in ("extend", "update"):
+        run.barrier()
+    if run.fresh.get(id(thing)) is not held:  # meanwhile it was handed to somebody
+        return _change_shared(run, thing, name, args, kwargs)
+    return _change_now(run, held, name, args, kwargs)
+
+
+def _change_shared(run: Run, thing: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    run.barrier()
+    args = tuple(settle(run, arg) for arg in args)
+    kwargs = {word: settle(run, arg) for word, arg in kwargs.items()}
+    return getattr(thing, name)(*args, **kwargs)
+
+
+def set_item(container: Any, index: Any, value: Any) -> None:
+    """`container[index] = value`."""
+    run: Run = local.run
+    kind = type(container)
+    if kind is list or kind is dict:
+        if type(index) in SCALARS and type(index) is not slice:
+            change(run, container, "__setitem__", _Slot(index, value), {})
+        else:
+            change(run, container, "__setitem__", (index, value), {})
+    elif kind in PENDING:
+        apart(run, _set_item, (container, index, value), (container, index, value), writes=True, changes=True)
+    else:
+        unknown(run, operator.setitem, (container, index, value), {})
+
+
+class _Slot(tuple):  # type: ignore[type-arg]
+    """The arguments of a store whose key is there: nothing of the value is needed."""
+
+    def __new__(cls, *args: Any) -> _Slot:
+        return super().__new__(cls, args)
+
+
+def _set_item(run: Run, container: Any, index: Any, value: Any) -> None:
+    set_item(run.force(container), index, value)
+
+
+def del_item(container: Any, index: Any) -> None:
+    """`del container[index]`."""
+    run: Run = local.run
+    container = run.force(container)
+    if type(container) is list or type(container) is dict:
+        change(run, container, "__delitem__", (index,), {})
+    else:
+        unknown(run, operator.delitem, (container, index), {})
+
+
+def unpack(value: Any, before: int, after: int = -1) -> Any:
+    """The right side of `a, b = value`, or with `after` ≥ 0 of `a, *b, c = value`: as many values as names."""
+    run: Run = local.run
+    kind = type(value)
+    if kind is tuple and after < 0 and len(value) == before:
+        return value
+    if kind in PENDING or must_wait(run, value, False) is not None:
+        count = before if after < 0 else before + 1 + after
+        made = apart(run, _unpack, (value, before, after), (value,))
+        if type(made) in PENDING:
+            return [lazy(run, operator.getitem, (made, index), None, False) for index in range(count)]
+        return made
+    return _unpack(run, value, before, after)
+
+
+def _unpack(run: Run, value: Any, before: int, after: int) -> Any:
+    value = run.force(value)
+    if type(value) in effects.CONTAINERS or isinstance(value, (str, bytes, range)):
+        await_turn(run, value)
+        items = list(value)
+    else:
+        run.barrier()
+        items = list(value) if after >= 0 else _exactly(value, before)
+    if after < 0:
+        if len(items) > before:
+            raise ValueError(f"too many values to unpack (expected {before})")
+        if len(items) < before:
+            raise ValueError(f"not enough values to unpack (expected {before}, got {len(items)})")
+        return items
+    if len(items) < before + after:
+        raise ValueError(
+            f"not enough values to unpack (expected at least {before + after}, got {len(items)})"
+        )
+    end = len(items) - after
+    return [*items[:before], new(items[before:end]), *items[end:]]
+
+
+def _exactly(iterable: Any, count: int) -> list[Any]:
+    found: list[Any] = []
+    for one in iterable:
+        found.append(one)
+        if len(found) > count:
+            break
+    return found
+
+
+# Attributes -----------------------------------------------------------------------------
+
+
+def attr(thing: Any, name: str) -> Any:
+    """`thing.name`, where it is not called."""
+    kind = type(thing)
+    if kind is ModuleType or kind in SCALARS:
+        return getattr(thing, name)
+    run: Run = local.run
+    if kind in PENDING:
+        if thing.done and thing.error is None:
+            return attr(thing.value, name)
+        known = str if name in ("text",) else None
+        return lazy(run, _getattr_of(name), (thing,), known)
+    if must_wait(run, thing, False) is None:
+        if _plain_attribute(kind, name):
+            return getattr(thing, name)
+        return unknown(run, getattr, (thing, name), {})
+    return apart(run, _attr, (thing, name), (thing,))
+
+
+def _attr(run: Run, thing: Any, name: str) -> Any:
+    await_turn(run, thing)
+    if not _plain_attribute(type(thing), name):
+        run.barrier()
+    return getattr(thing, name)
+
+
+_GETTERS: dict[str, Callable[[Any], Any]] = {}
+
+
+def _getattr_of(name: str) -> Callable[[Any], Any]:
+    found = _GETTERS.get(name)
+    if found is None:
+        found = _GETTERS[name] = operator.attrgetter(name)
+    return found
+
+
+_PLAIN_ATTRIBUTES: dict[tuple[type, str], bool] = {}
+
+
+def _plain_attribute(kind: type, name: str) -> bool:
+    """Whether reading this attribute runs no code: no property of the user's, no `__getattr__`."""
+    known = _PLAIN_ATTRIBUTES.get((kind, name))
+    if known is None:
+        known = True
+        if not issubclass(kind, type):
+            if kind.__getattribute__ is not object.__getattribute__ and kind.__module__ not in ("builtins",):
+                known = issubclass(kind, (ModuleType, BaseException, str, External))
+            for parent in kind.__mro__:
+                if "__getattr__" in parent.__dict__:
+                    known = False
+                if name in parent.__dict__:
+                    found = parent.__dict__[name]
+                    known = known and not (
+                        isinstance(found, property) or type(found).__name__ == "cached_property"
+                    )
+                    break
+        if len(_PLAIN_ATTRIBUTES) > 10_000:
+            _PLAIN_ATTRIBUTES.clear()
+        _PLAIN_ATTRIBUTES[kind, name] = known
+    return known
+
+
+def set_attr(thing: Any, name: str, value: Any) -> None:
+    """`thing.name = value`."""
+    run: Run = local.run
+    if type(thing) in PENDING:
+        apart(run, _set_attr, (thing, name, value), (thing, value), writes=True, changes=True)
+    elif quiet(run):
+        _set_attr(run, thing, name, value)
+    else:
+        simple = type(thing).__setattr__ is object.__setattr__
+        run.spawn(
+            _set_attr, (run, thing, name, value), None, inputs=(thing, value), changed=1,
+            flags=0 if simple else WRITES, what=f"store {name}",
+        )  # fmt: skip
+
+
+def _set_attr(run: Run, thing: Any, name: str, value: Any) -> None:
+    run.barrier()
+    setattr(run.force(thing), name, settle(run, value))
+
+
+def del_attr(thing: Any, name: str) -> None:
+    """`del thing.name`."""
+    unknown(local.run, delattr, (thing, name), {})
+
+
+def global_value(value: Any) -> Any:
+    """A global variable that may change: read when nothing before can still change it."""
+    run: Run = local.run
+    if run.suspended and type(value) not in (FunctionType, type, ModuleType):
+        return None
+    return value

@@ -1,0 +1,384 @@
+"""From a user's function to its lowered twin: once for each code object, kept as long as the process."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import operator
+import re
+import sysconfig
+from pathlib import PurePath
+from types import CodeType, FunctionType, ModuleType
+from typing import Any, Final
+from weakref import WeakKeyDictionary
+
+from ember.core.externals import External
+
+from . import _effects as effects, _names as names
+from ._lower import Lowering, Unsupported, load
+from ._run import OBJECTS, WRITES
+from ._source import NoSource, tree_of
+from ._summary import Summary
+
+_INSTALLED: Final = tuple(
+    sysconfig.get_paths()[key] for key in ("stdlib", "platstdlib", "purelib", "platlib")
+)
+
+
+class Program:
+    """What is known of one function: whether it is lowered, whether it may wait, what it may change.
+
+    `reason` says why a function is run as it is. `computes` says that it makes no external call and changes nothing.
+    """
+
+    __slots__ = (
+        "_cells",
+        "_code",
+        "_twins",
+        "changed",
+        "computes",
+        "flags",
+        "lowered",
+        "objects",
+        "reason",
+        "tree",
+        "waits",
+        "writes",
+    )
+
+    def __init__(self) -> None:
+        self.lowered = self.computes = self.waits = False
+        self.writes = self.objects = True
+        self.changed = -1
+        self.flags = WRITES
+        self.reason = ""
+        self.tree: ast.AST | None = None
+        self._code: CodeType | None = None
+        self._cells: tuple[Any, ...] = ()
+        self._twins: WeakKeyDictionary[FunctionType, FunctionType] = WeakKeyDictionary()
+
+    def twin(self, function: FunctionType) -> FunctionType:
+        """Return the lowered form of `function`, with its globals, defaults and captured variables."""
+        found = self._twins.get(function)
+        if found is not None:
+            return found
+        code = self._code
+        assert code is not None
+        own = dict(zip(function.__code__.co_freevars, function.__closure__ or ()))
+        cells = tuple(own[name] if name in own else _cell(name, function) for name in code.co_freevars)
+        made = FunctionType(code, function.__globals__, function.__name__, function.__defaults__, cells)
+        made.__kwdefaults__ = function.__kwdefaults__
+        made.__qualname__, made.__module__ = function.__qualname__, function.__module__
+        self._twins[function] = made
+        return made
+
+
+_programs: dict[CodeType, Program] = {}
+_modules: dict[str, bool] = {}
+
+
+def program_of(function: FunctionType) -> Program:
+    """Return what is known of `function`."""
+    found = _programs.get(function.__code__)
+    if found is None:
+        found = _programs[function.__code__] = Program()  # for whoever asks meanwhile: itself, by recursion
+        found.lowered = True
+        found.waits, found.writes, found.objects, found.flags = True, False, False, 0
+        fresh = _lowered(function)
+        for slot in (
+            "_code",
+            "changed",
+            "computes",
+            "flags",
+            "lowered",
+            "objects",
+            "reason",
+            "tree",
+            "waits",
+            "writes",
+        ):
+            setattr(found, slot, getattr(fresh, slot))
+    return found
+
+
+def forget() -> None:
+    """Forget all lowered functions: for tests."""
+    _programs.clear()
+
+
+def _lowered(function: FunctionType) -> Program:
+    program = Program()
+    code = function.__code__
+    if hasattr(function, "__wrapped__") and "__wrapped__" in function.__dict__:
+        pass  # a wrapper is a function like another
+    if _is_installed(function):
+        program.reason = "it is installed code"
+        return program
+    if code.co_flags & 0x2A0:  # generators and coroutines
+        program.reason = "it is a generator or asynchronous"
+        return program
+    resolve = _resolver(function)
+    try:
+        tree = tree_of(code)
+        tree = _mangled(tree, function)
+        program.tree = tree
+        local = set(code.co_varnames) | set(code.co_cellvars)
+        body: list[ast.AST] = [tree.body] if isinstance(tree, ast.Lambda) else list(tree.body)
+        parameters = set(code.co_varnames[: code.co_argcount + code.co_kwonlyargcount])
+        whole = Summary(body, local, resolve, _may_write, parameters)
+        program.writes, program.objects = whole.writes, whole.objects
+        if isinstance(tree, ast.Lambda):
+            plain_body: list[ast.AST] = [tree.body]
+        else:
+            plain_body = list(tree.body)
+        if not _reaches(plain_body, local, resolve):
+            program.reason = "it makes no external call"
+            program.computes = (
+                not whole.writes and not whole.objects and not names.has(plain_body, ast.Attribute)
+            )
+            return program
+
+        def summary(statements: Any) -> Summary:
+            return Summary(statements, local, resolve, _may_write, local - names.stored(statements))
+
+        positions = code.co_varnames[: code.co_argcount]
+        program.changed = sum(1 << place for place, name in enumerate(positions) if name in whole.changed)
+        if code.co_flags & 0x0C or code.co_freevars:
+            program.changed = -1  # *args, **kwargs, captured variables
+        program.flags = (WRITES if whole.writes else 0) | (OBJECTS if whole.objects else 0)
+
+        def reaches(statements: Any, data: set[str]) -> bool:
+            return _reaches(statements, local, resolve, data)
+
+        lowering = Lowering(tree, frozenset(code.co_freevars), resolve, summary, reaches)
+        program._code = _compiled(lowering, function)
+        program.waits, program.lowered = lowering.waits, True
+    except (Unsupported, NoSource) as error:
+        program.reason = str(error)
+        program.lowered = False
+    except RecursionError:
+        program.reason = "its expressions are nested too deeply"
+        program.lowered = False
+    return program
+
+
+def _may_write(value: Any) -> bool:
+    """Whether calling `value`, which statements name, may change what others can reach."""
+    value = getattr(value, "__ember_jit__", value)
+    if type(value) is FunctionType:
+        program = program_of(value)
+        return program.writes or program.objects
+    if isinstance(value, type):
+        from ._calls import only_stores
+
+        return not only_stores(value)
+    return True
+
+
+def _reaches(body: list[ast.AST], local: set[str], resolve: Any, data: set[str] = frozenset()) -> bool:  # type: ignore[assignment]
+    """Whether these statements may make an external call, as far as can be told."""
+    for top in body:
+        for node in ast.walk(top):
+            if isinstance(node, ast.Call):
+                target = node.func
+                if isinstance(target, ast.Name) and target.id not in local:
+                    value = resolve(target.id)
+                    try:
+                        if (
+                            value is not None
+                            and value in effects.READ - effects.CALLS_BACK
+                            and not isinstance(value, External)
+                        ):
+                            continue
+                    except TypeError:
+                        pass
+                    if type(value) is FunctionType and program_of(value).computes:
+                        continue
+                elif (
+                    isinstance(target, ast.Attribute)
+                    and isinstance(target.value, ast.Name)
+                    and target.value.id not in local
+                ):
+                    owner = resolve(target.value.id)
+                    if isinstance(owner, ModuleType):
+                        try:
+                            if getattr(owner, target.attr, None) in effects.READ - effects.CALLS_BACK:
+                                continue
+                        except TypeError:
+                            pass
+                elif isinstance(target, ast.Attribute) and (
+                    isinstance(target.value, (ast.JoinedStr, ast.Constant))
+                    or (isinstance(target.value, ast.Name) and target.value.id in data)
+                ):
+                    continue
+                return True
+            if (
+                isinstance(node, ast.Attribute)
+                and isinstance(node.ctx, ast.Load)
+                and not _harmless(node, local, resolve, data)
+            ):
+                return True  # a property may do anything
+            if isinstance(
+                node, (ast.With, ast.Import, ast.ImportFrom, ast.ClassDef, ast.Lambda, ast.FunctionDef)
+            ):
+                return True
+    return False
+
+
+def _harmless(node: ast.Attribute, local: set[str], resolve: Any, data: set[str]) -> bool:
+    """Whether this attribute is one of a module's, of a string's, or of a container that was made here."""
+    base = node.value
+    if isinstance(base, (ast.JoinedStr, ast.Constant)):
+        return True
+    if not isinstance(base, ast.Name):
+        return False
+    return base.id in data or (base.id not in local and isinstance(resolve(base.id), ModuleType))
+
+
+def _is_installed(function: FunctionType) -> bool:
+    if function.__globals__.get("__ember_lower__") is True:
+        return False
+    name = function.__code__.co_filename
+    known = _modules.get(name)
+    if known is None:
+        known = _modules[name] = name.startswith(_INSTALLED) or "site-packages" in PurePath(name).parts
+    return known
+
+
+def _resolver(function: FunctionType) -> Any:
+    free = dict(zip(function.__code__.co_freevars, function.__closure__ or ()))
+
+    def resolve(name: str) -> Any:
+        """What a name that is not local stands for now; None if that is not known."""
+        if name in free:
+            try:
+                return free[name].cell_contents
+            except ValueError:
+                return None
+        found = function.__globals__.get(name)
+        return getattr(builtins, name, None) if found is None else found
+
+    return resolve
+
+
+def _compiled(lowering: Lowering, function: FunctionType) -> CodeType:
+    node = lowering.node
+    code = function.__code__
+    body = lowering.block(lowering.body)
+    unbound = sorted(lowering.sentinels - set(lowering.parameters) - lowering.captured)
+    if unbound:
+        first: list[ast.stmt] = [
+            ast.Assign([ast.Name(name, ast.Store()) for name in unbound], lowering.hook("UNBOUND"))
+        ]
+        body = first + body
+    args = node.args
+    args.defaults = []
+    args.kw_defaults = [None] * len(args.kwonlyargs)
+    for one in [*args.posonlyargs, *args.args, *args.kwonlyargs, args.vararg, args.kwarg]:
+        if one is not None:
+            one.annotation = None
+    # Defaults are set on the twin; here they only have to leave room.
+    name = "<lambda>" if isinstance(node, ast.Lambda) else node.name
+    inner = ast.FunctionDef(
+        name="_x_program",
+        args=args,
+        body=body or [ast.Pass()],
+        decorator_list=[],
+        returns=None,
+        type_params=[],
+    )
+    free = [*sorted(f"_x_{hook}" for hook in lowering.hooks), *code.co_freevars]
+    free = list(dict.fromkeys(free))
+    outer = ast.FunctionDef(
+        name="_x_make",
+        args=ast.arguments([], [ast.arg(one) for one in free], None, [], [], None, []),
+        body=[inner, ast.Return(load("_x_program"))],
+        decorator_list=[],
+        returns=None,
+        type_params=[],
+    )
+    module = ast.Module([outer], [])
+    ast.copy_location(inner, node)
+    ast.copy_location(outer, node)
+    ast.fix_missing_locations(module)
+    try:
+        whole = compile(module, code.co_filename, "exec", dont_inherit=True, flags=code.co_flags & 0x1000000)
+    except (SyntaxError, ValueError) as error:
+        raise Unsupported(f"its lowered form does not compile ({error})") from None
+    made = _find(whole, "_x_program")
+    return _named(made, made.co_qualname, code.co_qualname).replace(co_name=name)
+
+
+def _named(code: CodeType, prefix: str, own: str) -> CodeType:
+    """Give `code` and the functions in it the qualified names that they have in the user's source."""
+    constants = tuple(_named(c, prefix, own) if isinstance(c, CodeType) else c for c in code.co_consts)
+    name = _REGION.sub("", code.co_qualname.replace(prefix, own, 1))
+    return code.replace(co_consts=constants, co_qualname=name)
+
+
+_REGION: Final = re.compile(r"_x_r\d+\.<locals>\.")
+
+
+def _find(code: CodeType, name: str) -> CodeType:
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            if constant.co_name == name:
+                return constant
+            try:
+                return _find(constant, name)
+            except LookupError:
+                continue
+    raise LookupError(name)
+
+
+def _cell(name: str, function: FunctionType) -> Any:
+    if name.startswith("_x_"):
+        hook = name[3:]
+        if hook == "globals":
+            return _made_cell(function.__globals__)
+        return _made_cell(_hook(hook))
+    raise LookupError(name)
+
+
+def _made_cell(value: Any) -> Any:
+    return (lambda: value).__closure__[0]  # type: ignore[index]
+
+
+def _hook(name: str) -> Any:
+    from . import _calls, _control, _displays, _ops
+    from ._run import Abandoned
+
+    if name.startswith("op_"):
+        return getattr(operator, name[3:])
+    if name in ("Abandoned", "BaseException", "AssertionError"):
+        return {"Abandoned": Abandoned, "BaseException": BaseException, "AssertionError": AssertionError}[
+            name
+        ]
+    for module in (_ops, _calls, _control, _displays):
+        if name in vars(module):
+            return vars(module)[name]
+    raise LookupError(name)
+
+
+class _Mangle(ast.NodeTransformer):
+    def __init__(self, cls: str) -> None:
+        self._prefix = f"_{cls.lstrip('_')}"
+
+    def _name(self, name: str) -> str:
+        return self._prefix + name if name.startswith("__") and not name.endswith("__") else name
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
+        node.attr = self._name(node.attr)
+        return self.generic_visit(node)
+
+    def visit_Name(self, node: ast.Name) -> ast.AST:
+        node.id = self._name(node.id)
+        return node
+
+
+def _mangled(tree: Any, function: FunctionType) -> Any:
+    """Give private names (`self.__x`) the form that they have in a class."""
+    parts = function.__qualname__.split(".")
+    if len(parts) < 2 or parts[-2] == "<locals>":
+        return tree
+    return _Mangle(parts[-2]).visit(tree)

@@ -1,0 +1,767 @@
+"""One run of a jitted function: tasks in program order, switched between on the caller's own thread.
+
+The program's code runs in *tasks*. A task runs until it must wait; then whoever started it goes on, with a pending
+value in the place of its result. Each task keeps a *log*: what was begun in it and has not succeeded yet, in the order
+of the program. The logs of all tasks together say for any point what stands before it:
+
+- an effect that others can see waits until nothing stands before it (`barrier`);
+- where several things fail, the one before all others is the failure of the program (`drain`);
+- what stands after a failure never happened: its tasks are ended, its calls cancelled.
+
+Tasks are greenlets, so that code may wait in the middle of a library's callback. There is one thread of user code: the
+caller's. External calls run on Ember's I/O loop.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable
+from queue import SimpleQueue
+from typing import Any, Final, cast
+
+from greenlet import getcurrent, greenlet
+
+from ember.core.externals import External
+from ember.core.loop import IOLoop, io_loop
+
+from ._errors import Stuck
+from ._pending import Entry, Pending
+
+_MOST_DEPTH: Final = 2_000
+WRITES: Final = 1
+"""A flag of tasks: it may change anything that others can reach."""
+SCOPED: Final = 2
+"""A flag of tasks: it is a `try` or a `with`."""
+OBJECTS: Final = 4
+"""A flag of tasks: it calls methods of its inputs; those that are objects of a user's class may change anything."""
+
+
+CHANGES: Final = 8
+"""A flag of tasks: it may change its inputs."""
+
+
+class Abandoned(BaseException):
+    """Thrown into a task that stands after a failure: it never ran. Handlers of lowered code let it pass."""
+
+
+class Scope:
+    """The innermost `try` or `with` that code runs in: what is changed in there shows outside when it fails."""
+
+    __slots__ = ("parent",)
+
+    def __init__(self, parent: Scope | None) -> None:
+        self.parent = parent
+
+    def encloses(self, other: Scope | None) -> bool:
+        """Whether `other` is this scope or lies in it."""
+        while other is not None:
+            if other is self:
+                return True
+            other = other.parent
+        return False
+
+
+class Task(Entry):
+    """A piece of the program, in program order, that can wait while others go on. It stands in its parent's log."""
+
+    __slots__ = (
+        "back",
+        "changed",
+        "dead",
+        "depth",
+        "fiber",
+        "finished",
+        "first",
+        "flags",
+        "inputs",
+        "keys",
+        "last",
+        "lines",
+        "merged",
+        "outer",
+        "parent",
+        "result",
+        "scope",
+        "start",
+        "thrown",
+        "waiting",
+        "what",
+        "writes",
+    )  # fmt: skip
+
+    def __init__(self, parent: Task | None, scope: Scope, what: str = "") -> None:
+        super().__init__()
+        self.parent, self.scope, self.what = parent, scope, what
+        self.outer = None if parent is None else parent.scope
+        self.start: tuple[Callable[..., Any], tuple[Any, ...]] | None = None
+        self.depth = 0 if parent is None else parent.depth + 1
+        self.first: Entry | None = None
+        self.last: Entry | None = None
+        self.merged: Task | None = None
+        self.back: greenlet | None = None
+        self.fiber: greenlet | None = None
+        self.waiting: Entry | None = None
+        self.thrown: BaseException | None = None
+        self.result: Pending | None = None
+        self.dead = self.finished = False
+        self.writes = False
+        self.lines: tuple[Any, ...] = ()
+        self.keys: tuple[int, ...] = ()
+        self.inputs: tuple[Any, ...] = ()
+        self.flags = self.changed = 0
+
+
+class Flight(Pending):
+    """The pending result of an external call."""
+
+    __slots__ = ("args", "external", "job", "kwargs")
+
+
+class Run:
+    """The state of one run: its tasks, what is in flight, and the switching between them."""
+
+    def __init__(self, max_concurrency: int | None = None) -> None:
+        self.thread = threading.get_ident()
+        self.outermost = Scope(None)
+        self.root = self.current = Task(None, self.outermost, "the program")
+        self.limit = max_concurrency
+        self.suspended: dict[Task, None] = {}
+        self.writers, self.guessing = self.line(), self.line()
+        self.changing: dict[int, Any] = {}
+        self.reading: dict[int, Any] = {}
+        self.in_flight = 0
+        self.calls = 0
+        self._seq = 0
+        self._ready: deque[Task] = deque()
+        self._queued: deque[Flight] = deque()
+        self._arrived: SimpleQueue[Flight] = SimpleQueue()
+        self._firing = False
+        self._fire: deque[Entry] = deque()
+        self._idle: list[greenlet] = []
+        self._hub: greenlet | None = None
+        self._main = getcurrent()
+        self._io: IOLoop | None = None
+        self.root.fiber = self._main
+        self.fresh: dict[int, Any] = {}
+        self._sweep_at = 10_000
+        self.over = False
+
+    # The log -----------------------------------------------------------------------------
+
+    def note(self, entry: Entry, task: Task | None = None) -> None:
+        """Put `entry` at the end of the log of the running task."""
+        task = self.current if task is None else task
+        self._seq += 1
+        entry.seq, entry.owner = self._seq, task
+        last = task.last
+        if last is None:
+            task.first = entry
+        else:
+            last.next = entry
+            entry.prev = last
+        task.last = entry
+
+    def _strike(self, entry: Entry) -> None:
+        """Take `entry`, which succeeded or was ended, out of its log."""
+        owner = owner_of(entry)
+        if owner is None:
+            return
+        before, after = entry.prev, entry.next
+        if before is None:
+            owner.first = after
+        else:
+            before.next = after
+        if after is None:
+            owner.last = before
+        else:
+            after.prev = before
+        entry.owner = entry.prev = entry.next = None
+        if before is None:
+            if after is not None:
+                if after.error is not None:
+                    self._earliest(after)
+            elif owner.finished and owner.error is None and owner.owner is not None:
+                self._strike(owner)  # nothing of it is left that could fail
+                self._wake(owner)
+
+    def _take_over(self, parent: Task, child: Task) -> None:
+        """Put what is left of `child`'s log in its place, at the end of `parent`'s."""
+        before = child.prev
+        child.owner = child.prev = None
+        parent.last = before
+        if before is None:
+            parent.first = None
+        else:
+            before.next = None
+        first, child.first = child.first, None
+        if first is None:
+            return
+        child.merged = parent
+        if before is None:
+            parent.first = first
+        else:
+            before.next = first
+            first.prev = before
+        parent.last, child.last = child.last, None
+
+    # Values -----------------------------------------------------------------------------
+
+    def set(self, entry: Entry, value: Any, error: BaseException | None = None) -> None:
+        """Give `entry` its value or its error, and everything that waits for it what follows from that."""
+        if entry.done:
+            return
+        if isinstance(value, Pending):
+            if value.done:
+                value, error = value.value, value.error
+            else:
+                self.then(value, lambda: self.set(entry, value.value, value.error))
+                return
+        entry.value, entry.error, entry.done = value, error, True
+        if error is None:
+            if entry.owner is not None:
+                self._strike(entry)
+        elif entry.prev is None and entry.owner is not None:
+            self._earliest(entry)
+        self._wake(entry)
+
+    def _wake(self, entry: Entry) -> None:
+        if entry.waiters is not None:
+            self._fire.append(entry)
+            if not self._firing:  # otherwise whoever fires comes to it: long chains must not recurse
+                self._firing = True
+                try:
+                    while self._fire:
+                        waiters, one = None, self._fire.popleft()
+                        waiters, one.waiters = one.waiters, None
+                        for waiter in waiters or ():
+                            if type(waiter) is Task:
+                                if waiter.waiting is one:
+                                    waiter.waiting = None
+                                    self._ready.append(waiter)
+                            else:
+                                waiter()
+                finally:
+                    self._firing = False
+
+    def then(self, entry: Entry, do: Callable[[], object]) -> None:
+        """Call `do` once `entry` is done."""
+        if entry.done and (type(entry) is not Task or entry.first is None):
+            do()
+        elif entry.waiters is None:
+            entry.waiters = [do]
+        else:
+            entry.waiters.append(do)
+
+    def force(self, value: Any) -> Any:
+        """Return the value itself, waiting for it if it is pending."""
+        while isinstance(value, Pending):
+            if not value.done:
+                self.wait(value)
+            if value.error is not None:
+                self._raise(value)
+            value = value.value
+        return value
+
+    def _raise(self, value: Pending) -> None:
+        """Raise what a failed value stands for here: the earliest failure, or nothing at all if it was before us."""
+        self.drain()
+        error = value.error
+        assert error is not None
+        if isinstance(error, Abandoned) or self._doomed(self.current):
+            raise Abandoned from None
+        raise error
+
+    def _doomed(self, task: Task | None) -> bool:
+        """Whether something before `task` has failed."""
+        while task is not None:
+            if task.dead:
+                return True
+            before = task.prev
+            while before is not None:
+                if before.error is not None:
+                    return True
+                before = before.prev
+            task = task.parent
+        return False
+
+    footprint: Callable[[Run, Task], None]
+    """Notes what a task that is about to wait may still read and change, and `leave` that it has ended: see `_memory`."""
+    leave: Callable[[Run, Task], None]
+    line: Callable[[], Any]
+
+    def hold(self, held: Any) -> None:
+        """Remember a container that the run made."""
+        fresh = self.fresh
+        fresh[id(held.object)] = held
+        if len(fresh) > self._sweep_at:
+            # Those that only this table still refers to can go (one reference each from: entry, argument of the call).
+            for key in [key for key, one in fresh.items() if sys.getrefcount(one.object) <= 2]:
+                del fresh[key]
+            self._sweep_at = max(10_000, 2 * len(fresh))
+
+    # Waiting -----------------------------------------------------------------------------
+
+    def wait(self, entry: Entry) -> None:
+        """Let others go on until `entry` is done."""
+        task = self.current
+        if task.dead:
+            raise Abandoned
+        self.blocked(task, entry)
+        if entry.waiters is None:
+            entry.waiters = [task]
+        else:
+            entry.waiters.append(task)
+        task.waiting = entry
+        self._suspend(task)
+
+    def blocked(self, task: Task, entry: Entry) -> None:
+        """For whoever explains a run: `task` is about to wait for `entry`."""
+
+    def _suspend(self, task: Task) -> None:
+        back = task.back
+        if back is None:
+            if self._hub is None:
+                self._hub = greenlet(self._serve, self._main)
+            back = self._hub
+        else:
+            task.back = None
+            task.result = Pending(self)
+            task.fiber = getcurrent()
+            self.footprint(self, task)
+            self.suspended[task] = None
+        back.switch()
+        self.current = task
+        thrown, task.thrown = task.thrown, None
+        if thrown is not None:
+            raise thrown
+
+    def throw(self, task: Task, error: BaseException) -> None:
+        """Have `error` raised where `task` waits."""
+        if task.waiting is None and task in self._ready:
+            task.thrown = task.thrown or error
+        else:
+            task.waiting, task.thrown = None, error
+            self._ready.append(task)
+
+    def drain(self) -> None:
+        """Wait until everything in the running task's log has succeeded. Raises the earliest failure of it."""
+        task = self.current
+        while (first := task.first) is not None:
+            if task.dead:
+                raise Abandoned
+            if first.error is not None:
+                error = first.error
+                self._end_all(task)
+                raise error
+            last = task.last
+            assert last is not None
+            # The last one: when it is done, mostly everything is. A failure is thrown here as soon as it is certain.
+            if last.error is not None:
+                self.wait(first)
+            else:
+                self.wait(last)
+        if task.dead:
+            raise Abandoned
+
+    def barrier(self) -> None:
+        """Wait until everything before this point has succeeded."""
+        while True:
+            self.drain()
+            task: Task | None = self.current
+            while task is not None and task.prev is None:
+                task = parent_of(task)
+            if task is None:
+                return
+            self._wait_before(task)
+
+    def drain_scope(self, scope: Scope) -> None:
+        """Wait until everything before this point, back to where `scope` was entered, has succeeded."""
+        while True:
+            self.drain()
+            task: Task | None = self.current
+            while task is not None and task.outer is scope and task.prev is None:
+                task = parent_of(task)
+            if task is None or task.outer is not scope:
+                return
+            self._wait_before(task)
+
+    def _wait_before(self, task: Task) -> None:
+        before = task.prev
+        if before is None or before.error is not None or self.current.dead:
+            raise Abandoned
+        self.wait(before)
+        if self.current.dead:
+            raise Abandoned
+
+    # Failures -----------------------------------------------------------------------------
+
+    def _earliest(self, entry: Entry) -> None:
+        """`entry` failed, and nothing stands before it in its log: this is how its task fails."""
+        task = owner_of(entry)
+        error = entry.error
+        assert task is not None and error is not None
+        if task.finished:
+            if task.error is None:
+                task.error = error
+                self._end_all(task)
+                if task.result is not None and not task.result.done:
+                    self.set(task.result, None, error)
+                if task.owner is not None and task.prev is None:
+                    self._earliest(task)
+                self._wake(task)
+        elif task.waiting is not None:
+            self._end_all(task)
+            self.throw(task, error)
+
+    def _end_all(self, task: Task) -> None:
+        """End everything in the log of `task`: it stands after a failure, and so never happened."""
+        entry, task.first, task.last = task.first, None, None
+        while entry is not None:
+            following = entry.next
+            entry.owner = entry.prev = entry.next = None
+            self._end(entry)
+            entry = following
+
+    def _end(self, entry: Entry) -> None:
+        if isinstance(entry, Task):
+            if not entry.dead:
+                entry.dead = True
+                self._end_all(entry)
+                if not entry.finished and entry.waiting is not None:
+                    self.throw(entry, Abandoned())
+        elif not entry.done:
+            if type(entry) is Flight:
+                self._cancel(entry)
+            entry.done, entry.error = True, Abandoned()
+            self._wake(entry)
+
+    # Tasks -----------------------------------------------------------------------------
+
+    def spawn(
+        self,
+        function: Callable[..., Any],
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+        *,
+        inputs: tuple[Any, ...] = (),
+        flags: int = 0,
+        changed: int = 0,
+        scope: Scope | None = None,
+        what: str = "",
+    ) -> Any:
+        """Run `function` in a task of its own; if it has to wait, go on with its pending result.
+
+        `inputs` are what it may read of the program's containers, those with a bit in `changed` what it may change.
+        """
+        parent = self.current
+        if parent.dead:
+            raise Abandoned
+        child = Task(parent, parent.scope if scope is None else scope, what)
+        if child.depth > _MOST_DEPTH:
+            raise RecursionError("maximum recursion depth exceeded")
+        child.writes, child.flags, child.changed, child.inputs = bool(flags & WRITES), flags, changed, inputs
+        self.note(child, parent)
+        here = getcurrent()
+        child.back = here
+        fiber = self._idle.pop() if self._idle else greenlet(self._fiber, self._main)
+        fiber.gr_context = here.gr_context
+        self.current = child
+        fiber.switch(child, function, args, kwargs)
+        self.current = parent
+        if not child.finished:
+            return child.result
+        if child.error is not None:
+            error, child.error = child.error, None
+            self._strike(child)
+            if isinstance(error, Abandoned) and not parent.dead:
+                self.drain()  # what failed before it may be this task's own affair, to be handled here
+            raise error
+        value, child.value = child.value, None
+        self._take_over(parent, child)
+        return value
+
+    def begin_late(self, entry: Entry, function: Callable[..., Any], args: tuple[Any, ...]) -> None:
+        """Run `function` as a task where `entry` stands in the program: what it gave `entry` to do may have effects."""
+        owner = owner_of(entry)
+        assert owner is not None
+        child = Task(owner, owner.scope, "an operation on an object")
+        child.writes = True
+        self._seq += 1
+        child.seq, child.owner, child.prev, child.next = entry.seq, owner, entry.prev, entry
+        if entry.prev is None:
+            owner.first = child
+        else:
+            entry.prev.next = child
+        entry.prev = child
+        result = child.result = Pending(self)
+
+        child.start = (function, args)
+        child.fiber = self._idle.pop() if self._idle else greenlet(self._fiber, self._main)
+        child.fiber.gr_context = self._main.gr_context
+        self.suspended[child] = None
+        child.lines = (self.writers,)
+        self.writers.join(child)
+        self.then(result, lambda: self.set(entry, result.value, result.error))
+        self._ready.append(child)
+
+    def _fiber(
+        self,
+        task: Task,
+        function: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any] | None,
+    ) -> None:
+        me = getcurrent()
+        while True:
+            value, error = None, None
+            try:
+                try:
+                    value = function(*args, **kwargs) if kwargs else function(*args)
+                except Abandoned:
+                    raise
+                except BaseException:
+                    self.drain()
+                    raise
+            except BaseException as failure:
+                error = failure
+            back = task.back
+            self._finish(task, value, error)
+            if self.over:
+                return
+            if back is None:
+                back = self._hub
+            self._idle.append(me)
+            del task, function, args, kwargs, value, error
+            task, function, args, kwargs = cast(greenlet, back).switch()
+
+    def _finish(self, task: Task, value: Any, error: BaseException | None) -> None:
+        task.finished = True
+        task.fiber = None
+        result = task.result
+        if error is not None and task.dead:
+            error = Abandoned()
+        if result is None:  # it never had to wait: whoever started it sees to the log
+            task.value, task.error, task.done = value, error, True
+            return
+        self.suspended.pop(task, None)
+        if task.lines:
+            self.leave(self, task)
+        task.error = error
+        task.done = True
+        if error is not None:
+            self._end_all(task)
+            self.set(result, None, error)
+            if task.owner is not None and task.prev is None:
+                self._earliest(task)
+            self._wake(task)
+            return
+        self.set(result, value)
+        if task.first is None and task.owner is not None:
+            self._strike(task)
+            self._wake(task)
+        elif task.first is not None and task.first.error is not None:
+            self._earliest(task.first)
+        # else: it is struck out, and those who wait for it woken, when its log is empty
+
+    def _serve(self) -> None:
+        """Resume what can go on; when nothing can, wait for calls to end. Runs in a greenlet of its own."""
+        while True:
+            while self._ready:
+                task = self._ready.popleft()
+                fiber = task.fiber
+                if fiber is None:
+                    continue
+                if task.start is None:
+                    fiber.switch()
+                else:
+                    start, task.start = task.start, None
+                    self.current = task
+                    fiber.switch(task, *start, None)
+            try:
+                if self.in_flight or self._queued:
+                    self._land(self._arrived.get())
+                    while not self._arrived.empty():
+                        self._land(self._arrived.get())
+                else:
+                    self._stuck()
+            except BaseException as error:  # Ctrl-C, or a fault of ours: the program's, where it waits
+                self._interrupt(error)
+
+    def _stuck(self) -> None:
+        raise Stuck(self.picture())
+
+    def _interrupt(self, error: BaseException) -> None:
+        root = self.root
+        self.over = isinstance(error, Stuck)
+        self._end_all(root)
+        self.throw(root, error)
+
+    def picture(self) -> str:
+        """Return the tasks that wait and what for, a line each: for whoever looks for a fault."""
+
+        def named(entry: Entry | None) -> str:
+            if entry is None:
+                return "nothing"
+            if isinstance(entry, Task):
+                state = "finished" if entry.finished else "waiting"
+                inner, items = entry.first, []
+                while inner is not None:
+                    items.append(f"{type(inner).__name__}#{inner.seq}{'!' if inner.error else ''}")
+                    inner = inner.next
+                return f"task {entry.what} #{entry.seq} ({state}; log: {' '.join(items)})"
+            for task in self.suspended:
+                if task.result is entry:
+                    return f"the result of {task.what} #{task.seq}"
+            of = owner_of(entry)
+            if hasattr(entry, "args"):
+                return f"{getattr(entry, 'function', None) or getattr(entry, 'external', None)}({', '.join(named(a) if isinstance(a, Entry) else repr(a)[:20] for a in entry.args)}) #{entry.seq}"
+            return f"{entry!r} #{entry.seq}{' in ' + of.what if of else ''}"
+
+        lines = []
+        for task in [self.root, *self.suspended]:
+            lines.append(
+                f"{'  ' * task.depth}{task.what or 'task'} #{task.seq} waits for {named(task.waiting)}"
+            )
+        return "\n".join(lines)
+
+    # External calls -----------------------------------------------------------------------------
+
+    def issue(
+        self, external: External[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], kind: type | None
+    ) -> Flight:
+        """Send an external call, whose arguments are there, and return its pending result."""
+        flight = Flight(self, kind)
+        flight.external, flight.args, flight.kwargs, flight.job = external, args, kwargs, None
+        self.note(flight)
+        self.send(flight)
+        return flight
+
+    def issue_later(
+        self, external: External[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], kind: type | None
+    ) -> Flight:
+        """As `issue`, with arguments some of which are pending: it is sent when they are there."""
+        flight = Flight(self, kind)
+        flight.external, flight.args, flight.kwargs, flight.job = external, args, kwargs, None
+        self.note(flight)
+        waiting = [arg for arg in (*args, *kwargs.values()) if isinstance(arg, Pending)]
+        left = len(waiting)
+
+        def one() -> None:
+            nonlocal left
+            left -= 1
+            if left or flight.done:
+                return
+            for pending in waiting:
+                if pending.error is not None:
+                    self.set(flight, None, pending.error)
+                    return
+            flight.args = tuple(arg.value if isinstance(arg, Pending) else arg for arg in flight.args)
+            flight.kwargs = {
+                name: arg.value if isinstance(arg, Pending) else arg for name, arg in flight.kwargs.items()
+            }
+            self.send(flight)
+
+        for pending in waiting:
+            self.then(pending, one)
+        return flight
+
+    def send(self, flight: Flight) -> None:
+        """Send a call that is ready, or queue it if as many as may are under way."""
+        if self.limit is not None and self.in_flight >= self.limit:
+            self._queued.append(flight)
+            return
+        self.in_flight += 1
+        self.calls += 1
+        io = self._io
+        if io is None or io.stopped:
+            io = self._io = io_loop()
+        arrived = self._arrived
+        flight.job = io.start(
+            flight.external.arun(*flight.args, **flight.kwargs), lambda: arrived.put(flight)
+        )
+        flight.args, flight.kwargs = (), {}
+
+    def _land(self, flight: Flight) -> None:
+        self.in_flight -= 1
+        while self._queued and (self.limit is None or self.in_flight < self.limit):
+            self.send(self._queued.popleft())
+        job, flight.job = flight.job, None
+        value, error = None, None
+        try:
+            value = job.result()
+        except BaseException as failure:
+            error = failure
+        self.set(flight, value, error)
+
+    def _cancel(self, flight: Flight) -> None:
+        if flight.job is not None:
+            flight.job.cancel()
+        else:
+            try:
+                self._queued.remove(flight)
+            except ValueError:
+                pass
+
+    # The handler of external calls that code which is not lowered makes -----------------------------------------------------------------------------
+
+    def call(self, external: External[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Answer a blocking external call of code that is not lowered: others go on meanwhile."""
+        if threading.get_ident() != self.thread or self.over:
+            return external.run(*args, **kwargs)
+        return self.force(self.issue(external, args, kwargs, None))
+
+    async def acall(self, external: External[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Answer an awaited external call."""
+        return await external.arun(*args, **kwargs)
+
+    def gather(self, thunks: Iterable[Callable[[], Any]], limit: int | None) -> list[Any]:
+        """Run what was given to `ember.core.gather`, each as a task."""
+        if threading.get_ident() != self.thread or self.over:
+            from ember.core import gather
+            from ember.core.externals import handling
+
+            with handling(None):
+                return gather(thunks, limit)
+        results = [self.spawn(thunk, what="a thunk of gather", flags=WRITES) for thunk in thunks]
+        return [self.force(result) for result in results]
+
+    # The end -----------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """End whatever still waits, and the greenlets. Explicitly: the collector would end them wherever it likes."""
+        self.over = True
+        self._end_all(self.root)
+        hub, self._hub = self._hub, None
+        for task in list(self.suspended):
+            task.dead = True
+            fiber, task.fiber = task.fiber, None
+            if fiber is not None and not fiber.dead:
+                fiber.parent = getcurrent()
+                task.thrown = None
+                fiber.throw(Abandoned)
+        self.suspended.clear()
+        for fiber in self._idle:
+            fiber.parent = getcurrent()
+            fiber.throw()
+        self._idle.clear()
+        if hub is not None:
+            hub.parent = getcurrent()
+            hub.throw()
+
+
+def owner_of(entry: Entry) -> Task | None:
+    """Return the task in whose log `entry` stands now."""
+    task = entry.owner
+    while task is not None and task.merged is not None:
+        task = entry.owner = task.merged
+    return task
+
+
+def parent_of(task: Task) -> Task | None:
+    """Return the task in which `task` was begun, or the one that has taken that one's place."""
+    parent = task.parent
+    while parent is not None and parent.merged is not None:
+        parent = task.parent = parent.merged
+    return parent

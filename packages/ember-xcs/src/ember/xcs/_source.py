@@ -1,0 +1,104 @@
+"""From a code object to the syntax tree it was compiled from, or the reason why there is none."""
+
+from __future__ import annotations
+
+import ast
+import linecache
+from types import CodeType
+from typing import TypeAlias
+
+Function: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
+
+
+class NoSource(Exception):
+    """There is no source to be had, or it is not what the function was compiled from."""
+
+
+def tree_of(code: CodeType) -> Function:
+    """Return the syntax tree of the function that `code` belongs to, with the lines of its file. Raises `NoSource`."""
+    linecache.checkcache(code.co_filename)
+    lines = linecache.getlines(code.co_filename)
+    if not lines:
+        raise NoSource(f"there is no source file ({code.co_filename})")
+    first = code.co_firstlineno
+    last = _last_line(code)
+    if last > len(lines):
+        raise NoSource("the source file has changed since it was imported")
+    for end in (last, last + 1, last + 2, last + 5, last + 20):
+        # In an `if`, a body may be indented as it is; the text of its strings stays what it is.
+        text = "".join(lines[first - 1 : end])
+        found = _parsed(text, first)
+        if found is not None:
+            for node in _candidates(found, code):
+                return node
+    try:
+        whole = ast.parse("".join(lines))
+    except SyntaxError:
+        raise NoSource("the source file has changed since it was imported") from None
+    for node in _candidates(whole, code):
+        return node
+    raise NoSource("the source file has changed since it was imported")
+
+
+def _parsed(text: str, first: int) -> ast.Module | None:
+    for prefix, shift in (("", 1), ("if 1:\n", 2)):
+        try:
+            tree = ast.parse(prefix + text)
+        except SyntaxError:
+            continue
+        ast.increment_lineno(tree, first - shift)
+        return tree
+    return None
+
+
+def _last_line(code: CodeType) -> int:
+    last = code.co_firstlineno
+    for _, line, _, _ in code.co_positions():
+        if line is not None and line > last:
+            last = line
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            last = max(last, _last_line(constant))
+    return last
+
+
+def _candidates(tree: ast.AST, code: CodeType) -> list[Function]:
+    """Return the functions in `tree` that compile to `code`: mostly one, for lambdas on one line perhaps several."""
+    found: list[Function] = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Lambda):
+            if (
+                code.co_name == "<lambda>"
+                and node.lineno <= _last_line(code)
+                and _end(node) >= code.co_firstlineno
+            ):
+                found.append(node)
+        elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.name == code.co_name:
+            begin = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
+            if begin == code.co_firstlineno:
+                found.append(node)
+    return [node for node in found if _same(node, code)]
+
+
+def _end(node: ast.AST) -> int:
+    return getattr(node, "end_lineno", None) or getattr(node, "lineno", 0)
+
+
+def _same(node: Function, code: CodeType) -> bool:
+    """Whether `node` takes the same parameters and uses the same names: the file may have changed, lines may be shared."""
+    arguments = node.args
+    names = [arg.arg for arg in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)]
+    if tuple(names) != code.co_varnames[: len(names)]:
+        return False
+    if isinstance(node, ast.Lambda):
+        columns = {
+            (line, column)
+            for line, _, column, _ in code.co_positions()
+            if line is not None and column is not None and column >= 0
+        }
+        body = node.body
+        return any(
+            (body.lineno, body.col_offset) <= (line, column) <= (_end(body), body.end_col_offset or 0)
+            for line, column in columns
+        )
+    return True
