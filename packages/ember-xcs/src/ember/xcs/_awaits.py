@@ -43,8 +43,22 @@ def acall(function: Any, /, *args: Any, **kwargs: Any) -> Any:
         if program.asynchronous and program.lowered:
             return begin(run, function, program, args, kwargs)
     if type(function) in PENDING:
-        return apart(run, _acall_later, (function, args, kwargs), (function, *args, *kwargs.values()), writes=True, changes=True)
-    return apart(run, _foreign, (function, args, kwargs), (function, *args, *kwargs.values()), writes=True, changes=True)
+        return apart(
+            run,
+            _acall_later,
+            (function, args, kwargs),
+            (function, *args, *kwargs.values()),
+            writes=True,
+            changes=True,
+        )
+    return apart(
+        run,
+        _foreign,
+        (function, args, kwargs),
+        (function, *args, *kwargs.values()),
+        writes=True,
+        changes=True,
+    )
 
 
 def _acall_later(run: Run, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -107,7 +121,11 @@ def _begun(run: Run, coroutine: Any) -> Any:
 def _gather(run: Run, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """`await asyncio.gather(...)`: tasks of this run, if nothing of it is for the event loop, whose tasks they are else."""
     tell = kwargs.get("return_exceptions", False)
-    if not all(map(functools.partial(_is_ours, run), args)) or type(tell) is not bool or kwargs.keys() - {"return_exceptions"}:
+    if (
+        not all(map(functools.partial(_is_ours, run), args))
+        or type(tell) is not bool
+        or kwargs.keys() - {"return_exceptions"}
+    ):
         return apart(run, _foreign, (asyncio.gather, args, kwargs), args, writes=True, changes=True)
     if not tell:
         return new([_begun(run, one) for one in args])
@@ -123,7 +141,9 @@ def _is_ours(run: Run, value: Any) -> bool:
 
 def _told(run: Run, coroutine: Any) -> Any:
     scope = Scope(run.current.scope)
-    return run.spawn(_tell, (run, coroutine), None, inputs=(), flags=SCOPED, scope=scope, what="a coroutine of gather")
+    return run.spawn(
+        _tell, (run, coroutine), None, inputs=(), flags=SCOPED, scope=scope, what="a coroutine of gather"
+    )
 
 
 def _tell(run: Run, coroutine: Any) -> Any:
@@ -152,7 +172,9 @@ class Entered:
     def __init__(self, run: Run, manager: Any) -> None:
         kind = type(manager)
         if not hasattr(kind, "__aenter__") or not hasattr(kind, "__aexit__"):
-            raise TypeError(f"{kind.__name__!r} object does not support the asynchronous context manager protocol")
+            raise TypeError(
+                f"{kind.__name__!r} object does not support the asynchronous context manager protocol"
+            )
         self._run, self._manager = run, manager
 
     def __enter__(self) -> Any:
@@ -202,14 +224,20 @@ class Synchronous(ast.NodeTransformer):
 
     def visit_Await(self, node: ast.Await) -> ast.AST:
         value = node.value
-        if isinstance(value, ast.Call) and not (isinstance(value.func, ast.Name) and value.func.id == "super"):
+        if isinstance(value, ast.Call) and not (
+            isinstance(value.func, ast.Name) and value.func.id == "super"
+        ):
             value = cast(ast.Call, self.generic_visit(value))
-            return ast.copy_location(ast.Call(self._hook("acall", node), [value.func, *value.args], value.keywords), node)
+            return ast.copy_location(
+                ast.Call(self._hook("acall", node), [value.func, *value.args], value.keywords), node
+            )
         return self._call("awaited", self.visit(value))
 
     def visit_AsyncFor(self, node: ast.AsyncFor) -> ast.AST:
         self.generic_visit(node)
-        return ast.copy_location(ast.For(node.target, self._call("asteps", node.iter), node.body, node.orelse, None), node)
+        return ast.copy_location(
+            ast.For(node.target, self._call("asteps", node.iter), node.body, node.orelse, None), node
+        )
 
     def visit_AsyncWith(self, node: ast.AsyncWith) -> ast.AST:
         self.generic_visit(node)

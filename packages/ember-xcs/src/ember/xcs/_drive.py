@@ -109,7 +109,6 @@ class Drive:
 
     def turn(self, run: Run, future: Any) -> None:
         """Wait for what an awaitable has yielded to the event loop. Raises what the caller's task is told meanwhile."""
-        entry = Turn(run)
         told = False
 
         def ended(_: object = None) -> None:
@@ -122,8 +121,8 @@ class Drive:
             if future is None or not future.cancel():
                 run.set(entry, None, error)
 
-        entry.cancel = cancel
-        run.in_flight += 1
+        entry = Turn(run, cancel)
+        run.turns += 1
         if future is None:  # a bare `yield`: one round of the loop
             assert self._loop is not None
             self._loop.call_soon(ended)

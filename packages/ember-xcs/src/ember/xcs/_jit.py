@@ -11,6 +11,7 @@ from typing import Any, Concatenate, Final, Generic, ParamSpec, Protocol, Self, 
 from ember.core.externals import External
 
 from ._calls import call
+from ._grad import differentiating
 from ._memory import perform, settle
 from ._program import Program, program_of
 from ._run import Run, local
@@ -37,6 +38,10 @@ class Jitted(Generic[P, R]):
         function: Any = self.__ember_jit__
         if local.run is not None:
             return cast(R, _within(local.run, function, args, kwargs))
+        if differentiating():
+            return self.__ember_jit__(
+                *args, **kwargs
+            )  # a handler of our own would hide the calls from the gradient's
         if type(function) is not FunctionType:
             function, bound, words = _plain(function)
             if type(function) is not FunctionType:
@@ -46,7 +51,9 @@ class Jitted(Generic[P, R]):
         if not program.lowered:
             return cast(R, function(*args, **kwargs))
         if program.asynchronous:
-            function(*args, **kwargs).close()  # raises TypeError now, as it should, if these are not its arguments
+            function(
+                *args, **kwargs
+            ).close()  # raises TypeError now, as it should, if these are not its arguments
             coroutine = self._awaited(program, function, args, kwargs)
             coroutine.__name__, coroutine.__qualname__ = function.__name__, function.__qualname__
             return cast(R, coroutine)
@@ -101,7 +108,11 @@ class Jitted(Generic[P, R]):
         return _again, (function, self._options)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Jitted) and self.__ember_jit__ == other.__ember_jit__ and self._options == other._options
+        return (
+            isinstance(other, Jitted)
+            and self.__ember_jit__ == other.__ember_jit__
+            and self._options == other._options
+        )
 
     def __hash__(self) -> int:
         return hash(self.__ember_jit__)
@@ -114,7 +125,11 @@ def _wrap(jitted: Any, function: Any) -> None:
     """Make `jitted` look like the function, to `inspect`, `help` and whoever else asks."""
     functools.update_wrapper(jitted, function, updated=())
     for name, value in getattr(function, "__dict__", {}).items():
-        if not isinstance(function, (External, functools.partial)) and callable(function) and hasattr(function, "__qualname__"):
+        if (
+            not isinstance(function, (External, functools.partial))
+            and callable(function)
+            and hasattr(function, "__qualname__")
+        ):
             vars(jitted).setdefault(name, value)
 
 
@@ -207,11 +222,15 @@ def jit(
         if value is not None
     }
     if max_concurrency is not None and (type(max_concurrency) is not int or max_concurrency < 1):
-        raise ValueError(f"max_concurrency is how many calls are under way at once, at least 1; got {max_concurrency!r}.")
+        raise ValueError(
+            f"max_concurrency is how many calls are under way at once, at least 1; got {max_concurrency!r}."
+        )
 
     def make(function: Any) -> Any:
         if not callable(function) and not isinstance(function, classmethod):
-            raise TypeError(f"@jit is for something that can be called, not a {type(function).__name__}: {function!r:.80}")
+            raise TypeError(
+                f"@jit is for something that can be called, not a {type(function).__name__}: {function!r:.80}"
+            )
         return Jitted(function, **options)
 
     return make if function is None else make(function)

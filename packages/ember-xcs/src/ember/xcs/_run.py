@@ -19,7 +19,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable
-from contextvars import copy_context
+from contextvars import Context, copy_context
 from opcode import opmap
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from greenlet import GreenletExit, getcurrent, greenlet
 
 from ember.core.externals import External
-from ember.core.loop import IOLoop, io_loop
+from ember.core.loop import IOLoop, Started, io_loop
 
 from ._errors import Stuck, XCSError
 from ._pending import Entry, Pending
@@ -102,7 +102,7 @@ class Task(Entry):
         self.parent, self.scope, self.what = parent, scope, what
         self.outer = None if parent is None else parent.scope
         self.start: tuple[Callable[..., Any], tuple[Any, ...]] | None = None
-        self.depth = 0 if parent is None else parent.depth + 1
+        self.depth: int = 0 if parent is None else parent.depth + 1
         self.first: Entry | None = None
         self.last: Entry | None = None
         self.merged: Task | None = None
@@ -113,10 +113,45 @@ class Task(Entry):
         self.result: Pending | None = None
         self.dead = self.finished = False
         self.writes = False
-        self.lines: tuple[Any, ...] = ()
+        self.lines: tuple[Line, ...] = ()
         self.keys: tuple[int, ...] = ()
         self.inputs: tuple[Any, ...] = ()
         self.flags = self.changed = 0
+
+
+class Line:
+    """Waiting tasks in the order of the program."""
+
+    __slots__ = ("tasks",)
+
+    def __init__(self) -> None:
+        self.tasks: list[Task] = []
+
+    def join(self, task: Task) -> None:
+        """Take `task` in, where it stands in the program: mostly at the end."""
+        tasks = self.tasks
+        if not tasks or is_earlier(tasks[-1], task):
+            tasks.append(task)
+        else:
+            tasks.insert(self._count_before(task), task)
+
+    def last_before(self, task: Task) -> Task | None:
+        """Return the last one that stands before where `task` is now."""
+        tasks = self.tasks
+        if not tasks or not is_earlier(tasks[0], task):
+            return None
+        count = self._count_before(task)
+        return tasks[count - 1] if count else None
+
+    def _count_before(self, task: Task) -> int:
+        low, high = 0, len(self.tasks)
+        while low < high:
+            middle = (low + high) // 2
+            if is_earlier(self.tasks[middle], task):
+                low = middle + 1
+            else:
+                high = middle
+        return low
 
 
 class Flight(Pending):
@@ -124,11 +159,28 @@ class Flight(Pending):
 
     __slots__ = ("args", "context", "external", "job", "kwargs")
 
+    def __init__(
+        self,
+        run: Run,
+        external: External[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        kind: type | None,
+    ) -> None:
+        super().__init__(run, kind)
+        self.external, self.args, self.kwargs = external, args, kwargs
+        self.job: Started | None = None
+        self.context: Context | None = None
+
 
 class Turn(Pending):
     """What the caller's event loop has to do before the program can go on. `cancel` passes on that it is not wanted."""
 
     __slots__ = ("cancel",)
+
+    def __init__(self, run: Run, cancel: Callable[[BaseException], object]) -> None:
+        super().__init__(run)
+        self.cancel = cancel
 
 
 class Run:
@@ -141,10 +193,10 @@ class Run:
         self.root = self.current = Task(None, self.outermost, "the program")
         self.limit = max_concurrency
         self.suspended: dict[Task, None] = {}
-        self.writers, self.guessing = self.line(), self.line()
-        self.changing: dict[int, Any] = {}
-        self.reading: dict[int, Any] = {}
-        self.in_flight = 0
+        self.writers, self.guessing = Line(), Line()
+        self.changing: dict[int, Line] = {}
+        self.reading: dict[int, Line] = {}
+        self.in_flight = self.turns = 0
         self.calls = 0
         self._seq = 0
         self._ready: deque[Task] = deque()
@@ -305,7 +357,6 @@ class Run:
     footprint: Callable[[Run, Task], None]
     """Notes what a task that is about to wait may still read and change, and `leave` that it has ended: see `_memory`."""
     leave: Callable[[Run, Task], None]
-    line: Callable[[], Any]
 
     def hold(self, held: Any) -> None:
         """Remember a container that the run made."""
@@ -588,7 +639,7 @@ class Run:
         while True:
             try:
                 self._resume()
-                if self.in_flight or self._queued:
+                if self.in_flight or self._queued or self.turns:
                     self._await_arrival()
                 else:
                     raise Stuck(self.picture())
@@ -699,9 +750,7 @@ class Run:
         self, external: External[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], kind: type | None
     ) -> Flight:
         """Send an external call, whose arguments are there, and return its pending result."""
-        flight = Flight(self, kind)
-        flight.external, flight.args, flight.kwargs = external, args, kwargs
-        flight.context = flight.job = None
+        flight = Flight(self, external, args, kwargs, kind)
         self.note(flight)
         self.send(flight)
         return flight
@@ -710,9 +759,8 @@ class Run:
         self, external: External[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], kind: type | None
     ) -> Flight:
         """As `issue`, with arguments some of which are pending: it is sent when they are there."""
-        flight = Flight(self, kind)
-        flight.external, flight.args, flight.kwargs = external, args, kwargs
-        flight.context, flight.job = copy_context(), None
+        flight = Flight(self, external, args, kwargs, kind)
+        flight.context = copy_context()
         self.note(flight)
         waiting = [arg for arg in (*args, *kwargs.values()) if isinstance(arg, Pending)]
         left = len(waiting)
@@ -756,18 +804,22 @@ class Run:
         io = self._io
         if io is None or io.stopped:
             io = self._io = io_loop()
-        flight.job = io.start(flight.external.arun(*flight.args, **flight.kwargs), lambda: self.arrive(flight))
+        flight.job = io.start(
+            flight.external.arun(*flight.args, **flight.kwargs), lambda: self.arrive(flight)
+        )
 
     def _land(self, entry: Pending) -> None:
-        self.in_flight -= 1
         if type(entry) is not Flight:
+            self.turns -= 1
             self.set(entry, None)
             return
+        self.in_flight -= 1
         while self._queued and (self.limit is None or self.in_flight < self.limit):
             following = self._queued.popleft()
             if not following.done:  # cancelled before it was sent
                 self.send(following)
         job, entry.job = entry.job, None
+        assert job is not None
         value, error = None, None
         try:
             value = job.result()
@@ -796,7 +848,9 @@ class Run:
             while entry_in_log is not None:
                 if isinstance(entry_in_log, Task):
                     tasks.append(entry_in_log)
-                elif type(entry_in_log) is Flight and entry_in_log.job is not None and entry_in_log not in told:
+                elif (
+                    type(entry_in_log) is Flight and entry_in_log.job is not None and entry_in_log not in told
+                ):
                     self.in_flight += 1
                     self._start(entry_in_log)
                 entry_in_log = entry_in_log.next
@@ -865,6 +919,23 @@ def parent_of(task: Task) -> Task | None:
     while parent is not None and parent.merged is not None:
         parent = task.parent = parent.merged
     return parent
+
+
+def is_earlier(one: Task, other: Task) -> bool:
+    """Whether what `one` has still to do stands before where `other` is now."""
+    chain: dict[Task, Task | None] = {}
+    below: Task | None = None
+    task: Task | None = other
+    while task is not None:
+        chain[task] = below
+        below, task = task, parent_of(task)
+    below, task = None, one
+    while task is not None and task not in chain:
+        below, task = task, parent_of(task)
+    if task is None or below is None:  # another run's, or an ancestor: what it has to do comes later
+        return False
+    mine = chain[task]
+    return mine is None or below.seq < mine.seq
 
 
 def _too_late() -> XCSError:

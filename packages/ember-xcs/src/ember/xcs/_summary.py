@@ -108,7 +108,9 @@ class Summary:
 
     def _call(self, node: ast.Call) -> None:
         function = node.func
-        if isinstance(function, ast.Name) and function.id == "_x_acall":  # `await` of the call of its first argument
+        if (
+            isinstance(function, ast.Name) and function.id == "_x_acall"
+        ):  # `await` of the call of its first argument
             function = node.args[0]
         known = self._known(function)
         if known is not None:
