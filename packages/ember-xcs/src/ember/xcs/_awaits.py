@@ -1,4 +1,4 @@
-"""`await` in lowered code: calls are sent, the user's coroutine functions are tasks, all else is the event loop's affair."""
+"""`await` in lowered code: calls are sent, coroutine functions are tasks, all else is the event loop's affair."""
 
 from __future__ import annotations
 
@@ -115,11 +115,11 @@ def _begun(run: Run, coroutine: Any) -> Any:
     return acall(call.function, *call.args, **call.kwargs)
 
 
-# Several at once --------------------------------------------------------------------------------------------------------
+# Several at once --------------------------------------------------------------
 
 
 def _gather(run: Run, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """`await asyncio.gather(...)`: tasks of this run, if nothing of it is for the event loop, whose tasks they are else."""
+    """`await asyncio.gather(...)`: tasks of this run, or of the event loop if one awaits anything of its."""
     tell = kwargs.get("return_exceptions", False)
     if (
         not all(map(functools.partial(_is_ours, run), args))
@@ -163,7 +163,7 @@ def _tell(run: Run, coroutine: Any) -> Any:
     return value
 
 
-# async with, async for --------------------------------------------------------------------------------------------------
+# async with, async for --------------------------------------------------------------
 
 
 class Entered:
@@ -216,7 +216,7 @@ class _Steps:
             raise StopIteration from None
 
 
-# In the tree ----------------------------------------------------------------------------------------------------------------
+# In the tree --------------------------------------------------------------
 
 
 class Synchronous(ast.NodeTransformer):

@@ -153,7 +153,7 @@ def _plain(function: Any) -> tuple[Any, tuple[Any, ...], dict[str, Any]]:
         elif type(function) is FunctionType or isinstance(function, (External, type)):
             return function, args, kwargs
         else:
-            own = getattr(type(function), "__call__", None)
+            own = getattr(type(function), "__call__", None)  # noqa: B004  # the function, not whether there is one
             if type(own) is not FunctionType and not isinstance(own, Jitted):
                 return function, args, kwargs
             function, args = own, (function, *args)
@@ -195,8 +195,8 @@ def jit(
 
     The result is called as before: same result, same exception, same visible effects in the same order. Independent
     external calls (`models`, anything marked `@external`) are under way at once, at most `max_concurrency` of them if
-    that is given. One thing differs: a call that stands after a failing one may have been sent before that failed; it is
-    cancelled. `await f.aio(...)` is the awaitable form; a coroutine function stays one.
+    that is given. One thing differs: a call that stands after a failing one may have been sent before that failed; it
+    is cancelled. `await f.aio(...)` is the awaitable form; a coroutine function stays one.
 
     Works on functions, methods, class and static methods (either order of decorators), lambdas, partials and objects
     with a `__call__`. What cannot be followed (no source, generators, C) runs as plain Python. `static_argnums` and

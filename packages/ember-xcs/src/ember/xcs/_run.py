@@ -960,7 +960,7 @@ _RAISE: Final = opmap["RAISE_VARARGS"]
 
 
 class _Local(threading.local):
-    run: Run | None = None
+    run: Any = None
 
 
 local = _Local()
