@@ -730,7 +730,9 @@ class Run:
     def _land(self, flight: Flight) -> None:
         self.in_flight -= 1
         while self._queued and (self.limit is None or self.in_flight < self.limit):
-            self.send(self._queued.popleft())
+            following = self._queued.popleft()
+            if not following.done:
+                self.send(following)
         job, flight.job = flight.job, None
         assert job is not None
         value, error = None, None
@@ -742,12 +744,7 @@ class Run:
 
     def _cancel(self, flight: Flight) -> None:
         if flight.job is not None:
-            flight.job.cancel()
-        else:
-            try:
-                self._queued.remove(flight)
-            except ValueError:
-                pass
+            flight.job.cancel()  # one that is queued is passed over when its turn comes
 
     # The handler of external calls that code which is not lowered makes -----------------------------------------------------------------------------
 
