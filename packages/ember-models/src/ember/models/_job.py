@@ -19,6 +19,7 @@ from ._transport import HttpTransport
 from .errors import AuthenticationError, ModelError
 
 if TYPE_CHECKING:
+    from ._gate import Pass
     from ._tools import Toolbox
 
 _C = TypeVar("_C", Call, EmbedCall)
@@ -62,13 +63,14 @@ class Job(Generic[_C]):
 class Watch:
     """The account of one call: events, duration, and the errors' finishing touch. It begins when the call is made."""
 
-    __slots__ = ("_begun", "_job", "_number", "_over", "_parent", "cost", "requests", "usage")
+    __slots__ = ("_begun", "_job", "_number", "_over", "_parent", "admitted", "cost", "requests", "usage")
 
     def __init__(self, job: Job[Any]) -> None:
         self._job = job
         self._number, self._parent = events.next_call(), current_call()
         self._begun: float | None = None
         self._over = False
+        self.admitted: Pass | None = None  # where there is a limit on tokens, which is told what was used
         self.requests = 0
         self.usage: Usage | None = None
         self.cost: Decimal | None = None
@@ -100,6 +102,8 @@ class Watch:
         self._over = True
         seconds = time.perf_counter() - (self._begun or 0.0)
         tokens = None if self.usage is None else self.usage.total_tokens
+        if self.admitted is not None and tokens is not None:
+            self.admitted.tokens = tokens
         _log.answered(self._job, seconds, self.requests, tokens, text)
         events.emit(
             CallFinished(
