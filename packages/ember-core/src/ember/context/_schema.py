@@ -71,6 +71,14 @@ _MODELS: Final = Table(
         "rpm": Setting(float, low=1, about="requests a minute, to one model with one key"),
         "tpm": Setting(float, low=1, about="tokens a minute, to one model with one key"),
         "fallback": Setting(list, about="models to ask in turn when the one that was called fails"),
+        "budget": Table(
+            {
+                "usd": Setting(float, low=0, about="the most US dollars that calls may cost"),
+                "tokens": Setting(int, low=0, about="the most tokens that calls may read and write"),
+                "calls": Setting(int, low=0, about="the most calls that may be answered"),
+                "allow_unknown": Setting(bool, about="whether calls may be made whose use cannot be counted"),
+            }
+        ),
         "aliases": Table(other=Setting(str, about="another name for a model")),
     }
 )
