@@ -19,6 +19,7 @@ from ember.context import EmberContext, create_context, get_context, with_contex
 from ember.core import CallFailed, CallStarted, subscribe
 from ember.core.errors import ConfigError, UnknownKey
 from ember.models import Budget, errors
+from ember.models._budget import Spending
 from ember.models.errors import BudgetExceeded
 from ember.models.testing import LocalServer
 
@@ -29,7 +30,7 @@ WORD_IN, WORD_OUT = Decimal("2.5") / 1_000_000, Decimal(10) / 1_000_000
 def spent(context: EmberContext) -> Any:
     """Return what was spent of the innermost budget, and see that nothing is claimed any more."""
     state = models.budgets(context)[0]
-    assert (state.reserved.usd, state.reserved.tokens, state.reserved.calls) == (0, 0, 0)
+    assert state.reserved == Spending()
     return state.spent
 
 
@@ -53,7 +54,7 @@ def test_a_call_beyond_the_budget_is_refused_before_it_is_sent(acme: LocalServer
         1,
     )
     assert "No request was made" in str(error) and "models.budgets()" in str(error)
-    assert isinstance(error, errors.ModelError) and error.model == "acme-small"
+    assert issubclass(BudgetExceeded, errors.ModelError) and error.model == "acme-small"
     copy = pickle.loads(pickle.dumps(error))
     assert (str(copy), copy.limit, copy.unit) == (str(error), 2, "calls")
     assert len(acme.requests) == 2 and spent(here).calls == 2

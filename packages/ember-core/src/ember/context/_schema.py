@@ -149,7 +149,9 @@ def _defaults(table: Table) -> Tree:
     values: dict[str, Any] = {}
     for name, node in table.keys.items():
         if isinstance(node, Table):
-            values[name] = _defaults(node)
+            inner = _defaults(node)
+            if inner or node.other is not None:  # names to come have a place; settings nobody made have none
+                values[name] = inner
         elif node.default is not None:
             values[name] = freeze(node.default)
     return MappingProxyType(values)

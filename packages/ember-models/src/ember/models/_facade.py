@@ -47,8 +47,8 @@ def _job(model: str | None, prompt: Prompt, params: Params, *, stream: bool = Fa
     policy, reask = _request.policy(to, params), _request.reask(params)
     job = Job(to.provider, call, to.endpoint, to.key_source, policy, to.context.scope, parse, reask, box)
     if (budget := params.get("budget")) is not None or to.context.levels("models.budget"):
-        job, budget = _held(job, to.context, budget)
-        given = cast(Params, {**given, "budget": budget})  # the fallbacks' too
+        job, mine = _held(job, to.context, budget)
+        given = cast(Params, {**given, "budget": mine})  # the fallbacks' too
     others = _request.fallback(to, params)
     return _with_fallback(job, others, prompt, given, stream=stream) if others else job
 
