@@ -6,9 +6,12 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Final, Literal, NewType, NotRequired, TypeAlias, TypedDict, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, NewType, NotRequired, TypeAlias, TypedDict, cast
 
 from .errors import ToolCallError
+
+if TYPE_CHECKING:
+    from ._http_client import HttpClient
 
 Role = Literal["user", "assistant", "tool"]
 
@@ -124,7 +127,8 @@ class Params(Sampling, total=False):
     pydantic can describe (a model, a dataclass, `list[int]`): the answer is JSON of that shape, its value in `.parsed`.
     `reask` is how often the model is asked again, with what was wrong, when its answer does not fit (1 if not given;
     streams are never asked again). `choices` are labels: the answer is one of them. `tools` are functions the model may
-    ask to be called, in `.tool_calls`. `extra` holds a vendor's own fields, sent as they are.
+    ask to be called, in `.tool_calls`. `http_client` is an `AsyncClient` of httpx or httpx2 that the call travels by;
+    Ember uses it on a loop of its own, and never closes it. `extra` holds a vendor's own fields, sent as they are.
     """
 
     system: str
@@ -134,6 +138,7 @@ class Params(Sampling, total=False):
     tools: Sequence[Callable[..., Any] | Tool]
     timeout: float
     max_retries: int
+    http_client: HttpClient
     extra: Mapping[str, Any]
 
 

@@ -40,8 +40,9 @@ def _job(model: str | None, prompt: Prompt, params: Params, *, stream: bool = Fa
     to = _request.target(model)
     tools = () if box is None else tuple(box.tools.values())
     call = _request.call(to, prompt, params, tools, stream=stream)
-    policy, reask = _request.policy(to, params), _request.reask(params)
-    return Job(to.provider, call, to.endpoint, to.key_source, policy, to.context.scope, parse, reask, box)
+    policy, reask, http = _request.policy(to, params), _request.reask(params), _request.http(to, params)
+    scope = to.context.scope
+    return Job(to.provider, call, to.endpoint, to.key_source, policy, scope, parse, reask, box, http=http)
 
 
 def _embed_job(
@@ -51,8 +52,8 @@ def _embed_job(
 
     to = _request.target(model)
     call = _request.embed_call(to, texts, extra)
-    policy = _request.policy(to, {"timeout": timeout})
-    return Job(to.provider, call, to.endpoint, to.key_source, policy, to.context.scope)
+    policy, http = _request.policy(to, {"timeout": timeout}), _request.http(to, {})
+    return Job(to.provider, call, to.endpoint, to.key_source, policy, to.context.scope, http=http)
 
 
 def _estimate(model: str | None, prompt: Prompt, params: Params) -> Estimate:
@@ -141,8 +142,9 @@ def _discover_job(provider: str, timeout: float) -> Job[EmbedCall]:
 
     to = _request.server(provider)
     # No model is called, but the engine knows of calls only: one without a model, which it does not book.
-    policy = _request.policy(to, {"timeout": timeout})
-    return Job(to.provider, EmbedCall("", ()), to.endpoint, to.key_source, policy, to.context.scope)
+    policy, http = _request.policy(to, {"timeout": timeout}), _request.http(to, {})
+    nothing = EmbedCall("", ())
+    return Job(to.provider, nothing, to.endpoint, to.key_source, policy, to.context.scope, http=http)
 
 
 def _named(provider: str, ids: tuple[str, ...]) -> tuple[ModelId, ...]:
@@ -337,7 +339,7 @@ class BoundModel(External[..., "Response"]):
 
 
 _UNSHOWN = frozenset(
-    {"system", "extra", "schema", "tools"}
+    {"system", "extra", "schema", "tools", "http_client"}
 )  # content, and whatever a user puts into vendor fields
 
 models = Models()

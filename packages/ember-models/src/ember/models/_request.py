@@ -24,7 +24,7 @@ from ._call import (
     ToolCall,
     nothing,
 )
-from ._provider import BaseProvider, Endpoint
+from ._provider import BaseProvider, Endpoint, Transport
 from ._reask import DEFAULT_REASKS
 from ._route import ModelRegistry, default_model, endpoint, route
 from .errors import UnsupportedError
@@ -176,6 +176,31 @@ def _seconds(seconds: float | None) -> float:
     if not seconds:
         raise ValueError("timeout is a positive number of seconds; got 0.")
     return seconds
+
+
+def http(to: Target, params: Mapping[str, Any]) -> Transport | None:
+    """Return what the user's own HTTP client makes of requests, or None if there is none, or no HTTP.
+
+    Raises TypeError for a client that is none, `UnsupportedError` where a call names one for a provider without HTTP.
+    """
+    client = params.get("http_client")
+    if to.provider.transport is not None:
+        if client is not None:
+            raise UnsupportedError(
+                "the provider has a transport of its own, and no use for an http_client.",
+                provider=to.provider.name,
+                model=to.model,
+            )
+        return None
+    if client is None:
+        client = to.endpoint.options.get("http_client")
+    if client is None:
+        client = to.defaults.get("http_client")
+    if client is None:
+        return None
+    from ._http_client import ClientTransport
+
+    return ClientTransport(client)
 
 
 def reask(params: Params) -> int:
