@@ -178,17 +178,29 @@ def test_one_that_another_loop_has_used_is_refused_before_anything_is_sent(
     assert len(acme.requests) == 1
 
 
-def test_one_that_is_used_elsewhere_meanwhile_is_a_clear_error(acme: LocalServer, client: Any) -> None:
-    call(client)
-
-    async def main() -> None:
-        acme.replies(close=True).then()
-        await models.acall("acme-small", "Hi", http_client=client)  # the last on its connection
-        await client.get(f"{acme.url}/elsewhere")
-        with pytest.raises(InvalidRequestError, match="another event loop"):
-            await models.acall("acme-small", "Hi", http_client=client)
-
-    asyncio.run(main())
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_one_that_a_parent_process_has_used_is_refused_in_its_child(
+    acme: LocalServer, library: Any, script: Script
+) -> None:
+    done = script(
+        f"""
+        import os, warnings
+        import {library.__name__} as library
+        warnings.simplefilter("ignore", DeprecationWarning)
+        register()
+        client = library.AsyncClient()
+        print(models("acme-small", "Hi", http_client=client), flush=True)
+        if os.fork() == 0:
+            try:
+                models("acme-small", "Hi", http_client=client)
+            except ValueError as error:
+                print("before a fork" in str(error), flush=True)
+            os._exit(0)
+        os.wait()
+        """
+    )
+    assert done.stdout == "Hi\nTrue\n", done.stderr
+    assert len(acme.requests) == 1
 
 
 def test_one_opened_on_another_loop_and_not_used_there_is_fine(acme: LocalServer, library: Any) -> None:
