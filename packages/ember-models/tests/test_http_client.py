@@ -30,7 +30,6 @@ from ember.models.errors import (
     RateLimitError,
     ResponseTooLarge,
     StreamIncomplete,
-    UnsupportedError,
 )
 from ember.models.testing import LocalServer
 
@@ -143,10 +142,15 @@ def test_a_class_made_from_a_client_is_one(acme: LocalServer, library: Any) -> N
 
 
 def test_a_provider_without_http_has_no_use_for_one(acme: LocalServer, client: Any) -> None:
-    with pytest.raises(UnsupportedError, match="transport of its own"):
-        models("parrot", "Hi", http_client=client)
+    assert models("parrot", "Hi", http_client=client) == "HI"
     with create_context(models={"http_client": client}):
         assert models("parrot", "Hi") == "HI"
+
+
+def test_the_models_asked_in_the_first_ones_place_are_asked_by_it_too(acme: LocalServer, client: Any) -> None:
+    acme.replies(503).then()
+    assert call(client, fallback=["acme-large"]) == "Hi"
+    assert [request.headers.get("x-mine") for request in acme.requests] == ["yes"] * 2
 
 
 # Whose it is
