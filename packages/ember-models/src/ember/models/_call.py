@@ -124,8 +124,8 @@ class Policies(TypedDict, total=False):
 
     `timeout` is the total number of seconds the call may take, from the call to the answer's last byte, and
     `max_retries` how often it may be made again after failures that pass. The call waits while more than
-    `max_concurrency` calls, `rpm` requests or `tpm` tokens a minute would go to its model with its key. `http_client` is
-    an `AsyncClient` of httpx or httpx2 that takes the place of Ember's HTTP; it is used on Ember's I/O loop, never closed.
+    `max_concurrency` calls, `rpm` requests or `tpm` tokens a minute would go to its model with its key. It travels by
+    `http_client`, an `AsyncClient` of httpx or httpx2, which is used on Ember's I/O loop and never closed.
     """
 
     timeout: float
