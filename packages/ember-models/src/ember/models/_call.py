@@ -7,9 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from types import MappingProxyType
-from typing import Any, Final, Literal, NewType, NotRequired, TypeAlias, TypedDict, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, NewType, NotRequired, TypeAlias, TypedDict, cast
 
 from .errors import ModelError, ToolCallError
+
+if TYPE_CHECKING:
+    from ._http_client import HttpClient
 
 Role = Literal["user", "assistant", "tool"]
 
@@ -175,7 +178,8 @@ class Policies(TypedDict, total=False):
     `timeout` is the total number of seconds the call may take, from the call to the answer's last byte, and
     `max_retries` how often it may be made again after failures that pass. The call waits while more than
     `max_concurrency` calls, `rpm` requests or `tpm` tokens a minute would go to its model with its key. `budget` is
-    what it may use in all, re-asks and fallbacks included; a number is US dollars.
+    what it may use in all, re-asks and fallbacks included; a number is US dollars. It travels by `http_client`, an
+    `AsyncClient` of httpx or httpx2, which is used on Ember's I/O loop and never closed.
     """
 
     timeout: float
@@ -184,6 +188,7 @@ class Policies(TypedDict, total=False):
     rpm: float
     tpm: float
     budget: float | Decimal | Budget | BudgetDict
+    http_client: HttpClient
 
 
 class Params(Sampling, Policies, total=False):
