@@ -10,6 +10,8 @@ from ember.models import (
     AsyncTextStream,
     BoundModel,
     Embeddings,
+    File,
+    Image,
     Message,
     Response,
     TextStream,
@@ -107,3 +109,12 @@ async def awaited() -> None:
     assert_type(await models.arun_tools(None, "1 + 2?", tools=[add]), ToolRun)
     assert_type(gpt4.run_tools("1 + 2?", tools=[add]), ToolRun)
     await models.acall("gpt-4", "Hello", temprature=0.7)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+
+
+models(None, ["What is this?", Image("https://example.org/cat.png"), File(b"text", name="a.txt")])
+models(None, [{"role": "user", "content": ["Describe", Image(b"..."), {"type": "image", "data": b"..."}]}])
+models(None, ["Describe", {"type": "image", "path": "cat.png"}])
+models(None, ["Describe", b"..."])  # type: ignore[list-item]  # pyright: ignore[reportArgumentType]
+models(None, Image(b"..."))  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+assert_type(Image(b"...").media_type, str | None)
+assert_type(Message("user", ("Describe", Image(b"..."))).text, str)
