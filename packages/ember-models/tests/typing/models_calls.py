@@ -4,6 +4,9 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, assert_type
 
+import httpx
+import httpx2
+
 from ember.context import get_context
 from ember.core.errors import EmberError
 from ember.core.events import Usage
@@ -11,8 +14,6 @@ from ember.models import (
     AsyncTextStream,
     BoundModel,
     Embeddings,
-    File,
-    Image,
     Message,
     Response,
     TextStream,
@@ -118,10 +119,7 @@ async def awaited() -> None:
     await models.acall("gpt-4", "Hello", temprature=0.7)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 
 
-models(None, ["What is this?", Image("https://example.org/cat.png"), File(b"text", name="a.txt")])
-models(None, [{"role": "user", "content": ["Describe", Image(b"..."), {"type": "image", "data": b"..."}]}])
-models(None, ["Describe", {"type": "image", "path": "cat.png"}])
-models(None, ["Describe", b"..."])  # type: ignore[list-item]  # pyright: ignore[reportArgumentType]
-models(None, Image(b"..."))  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-assert_type(Image(b"...").media_type, str | None)
-assert_type(Message("user", ("Describe", Image(b"..."))).text, str)
+def by_a_client_of_ones_own(old: httpx.AsyncClient, new: httpx2.AsyncClient, blocking: httpx.Client) -> None:
+    models("gpt-4", "Hello", http_client=old)
+    models.stream("gpt-4", "Hello", http_client=new)
+    models("gpt-4", "Hello", http_client=blocking)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]

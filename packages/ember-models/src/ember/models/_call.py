@@ -6,10 +6,13 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Final, Literal, NewType, NotRequired, TypeAlias, TypedDict, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, NewType, NotRequired, TypeAlias, TypedDict, cast
 
 from ._parts import File, Image, Part
 from .errors import ModelError, ToolCallError
+
+if TYPE_CHECKING:
+    from ._http_client import HttpClient
 
 Role = Literal["user", "assistant", "tool"]
 
@@ -142,7 +145,8 @@ class Policies(TypedDict, total=False):
 
     `timeout` is the total number of seconds the call may take, from the call to the answer's last byte, and
     `max_retries` how often it may be made again after failures that pass. The call waits while more than
-    `max_concurrency` calls, `rpm` requests or `tpm` tokens a minute would go to its model with its key.
+    `max_concurrency` calls, `rpm` requests or `tpm` tokens a minute would go to its model with its key. It travels by
+    `http_client`, an `AsyncClient` of httpx or httpx2, which is used on Ember's I/O loop and never closed.
     """
 
     timeout: float
@@ -150,6 +154,7 @@ class Policies(TypedDict, total=False):
     max_concurrency: int
     rpm: float
     tpm: float
+    http_client: HttpClient
 
 
 class Params(Sampling, Policies, total=False):

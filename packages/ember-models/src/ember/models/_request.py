@@ -21,7 +21,7 @@ from ._call import (
     nothing,
 )
 from ._prompt import conversation, needs
-from ._provider import BaseProvider, Endpoint
+from ._provider import BaseProvider, Endpoint, Transport
 from ._reask import DEFAULT_REASKS
 from ._route import ModelRegistry, default_model, endpoint, route
 from .errors import UnsupportedError
@@ -190,6 +190,23 @@ def _seconds(seconds: float | None) -> float:
     if not seconds:
         raise ValueError("timeout is a positive number of seconds; got 0.")
     return seconds
+
+
+def http(to: Target, params: Mapping[str, Any]) -> Transport | None:
+    """Return the transport that a user's own HTTP client makes, or None if there is none, or no HTTP to replace.
+
+    Raises TypeError for a client that is none.
+    """
+    client = params.get("http_client")
+    if client is None:
+        client = to.endpoint.options.get("http_client")
+    if client is None:
+        client = to.defaults.get("http_client")
+    if client is None or to.provider.transport is not None:
+        return None
+    from ._http_client import ClientTransport
+
+    return ClientTransport(client)
 
 
 def reask(params: Params) -> int:
