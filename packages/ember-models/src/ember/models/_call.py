@@ -9,6 +9,7 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Literal, NewType, NotRequired, TypeAlias, TypedDict, cast
 
+from ._parts import File, Image, Part
 from .errors import ModelError, ToolCallError
 
 if TYPE_CHECKING:
@@ -77,14 +78,34 @@ class ToolCall:
 class Message:
     """One turn of a conversation. System prompts are not messages: they are `Call.system`.
 
+    `content` is a string, or the parts of a user's message that has images or files; `text` is always a string.
     `tool_calls` are what an assistant's turn asks for beside its text; a turn of role "tool" has the result of the one
     with the id `tool_call_id`.
     """
 
     role: Role
-    content: str
+    content: str | tuple[Part, ...]
     tool_calls: tuple[ToolCall, ...] = ()
     tool_call_id: str | None = None
+
+    @property
+    def text(self) -> str:
+        """The text of the turn: of several texts, each on a line of its own; without images and files.
+
+        >>> Message("user", ("What is this?", Image("https://example.org/cat.png"))).text
+        'What is this?'
+        """
+        if isinstance(self.content, str):
+            return self.content
+        return "\n".join(part for part in self.content if isinstance(part, str))
+
+
+Content: TypeAlias = str | Sequence[str | Image | File | Mapping[str, object]]
+"""What a message says, as users write it: a text, or parts, of which a string is text.
+
+As plain data a part is `{"type": "text", "text": ...}`, or `{"type": "image"}` and `{"type": "file"}` with one of
+"path", "url" and "data" (bytes, or a string of base64), and a file also with a "name".
+"""
 
 
 class ToolCallDict(TypedDict):
@@ -99,13 +120,13 @@ class MessageDict(TypedDict):
     """A message as users write it: `{"role": "user", "content": "Hello"}`."""
 
     role: Literal["user", "assistant", "system", "developer", "tool"]
-    content: str
+    content: Content
     tool_calls: NotRequired[Sequence[ToolCall | ToolCallDict]]
     tool_call_id: NotRequired[str]
 
 
-Prompt: TypeAlias = str | Sequence[Message | MessageDict | Mapping[str, str]]
-"""What a model is asked: one text, or the turns of a conversation."""
+Prompt: TypeAlias = str | Sequence[str | Image | File | Message | MessageDict | Mapping[str, object]]
+"""What a model is asked: one text, the parts of one message, or the turns of a conversation."""
 
 
 class Sampling(TypedDict, total=False):

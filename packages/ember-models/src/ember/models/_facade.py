@@ -12,6 +12,7 @@ from ember.core.externals import Estimate, External
 
 from . import _request
 from ._call import Call, EmbedCall, ModelId, Params, Prompt
+from ._parts import characters
 from ._route import ModelRegistry, listed
 from ._usage import Totals, totals
 
@@ -93,8 +94,8 @@ def _estimate(model: str | None, prompt: Prompt, params: Params) -> Estimate:
     from ._cost import cost
 
     job = _job(model, prompt, params)
-    characters = sum(len(message.content) for message in job.call.messages) + len(job.call.system or "")
-    tokens_in, tokens_out = characters // 4 + 1, job.call.max_tokens
+    said = sum(characters(message.content) for message in job.call.messages) + len(job.call.system or "")
+    tokens_in, tokens_out = said // 4 + 1, job.call.max_tokens
     return Estimate(
         tokens_in, tokens_out, cost(job.provider, (job.call.model,), Usage(tokens_in, tokens_out))
     )
