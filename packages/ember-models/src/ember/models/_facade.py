@@ -3,30 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Unpack, cast
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack, cast
 
-from ember.context import EmberContext
+from ember.context import EmberContext, get_context
 from ember.core.events import Usage
 from ember.core.externals import Estimate, External
 
 from . import _request
 from ._call import Call, EmbedCall, ModelId, Params, Prompt
+from ._parts import characters
 from ._route import ModelRegistry, listed
 from ._usage import Totals, totals
 
 if TYPE_CHECKING:  # the engine and what stands below it (asyncio, aiohttp) are loaded by the first call
     from ._attempts import Health
+    from ._budget import BudgetState, Claim
     from ._job import Job
     from ._response import Embeddings, Response
     from ._run_tools import OnError, ToolRun
     from ._stream import AsyncTextStream, TextStream
+
+_C = TypeVar("_C", Call, EmbedCall)
 
 
 def _job(model: str | None, prompt: Prompt, params: Params, *, stream: bool = False) -> Job[Call]:
     from ._job import Job
 
     _request.checked(params)
-    parse = None
+    given, parse = params, None
     if (schema := params.get("schema")) is not None:
         from ._shape import shape
 
@@ -40,8 +45,37 @@ def _job(model: str | None, prompt: Prompt, params: Params, *, stream: bool = Fa
     to = _request.target(model)
     tools = () if box is None else tuple(box.tools.values())
     call = _request.call(to, prompt, params, tools, stream=stream)
-    policy, reask = _request.policy(to, params), _request.reask(params)
-    return Job(to.provider, call, to.endpoint, to.key_source, policy, to.context.scope, parse, reask, box)
+    policy, reask, http = _request.policy(to, params), _request.reask(params), _request.http(to, params)
+    scope = to.context.scope
+    job = Job(to.provider, call, to.endpoint, to.key_source, policy, scope, parse, reask, box, http=http)
+    if (budget := params.get("budget")) is not None or to.context.levels("models.budget"):
+        job, mine = _held(job, to.context, budget)
+        given = cast(Params, {**given, "budget": mine})  # the fallbacks' too
+    others = _request.fallback(to, params)
+    return _with_fallback(job, others, prompt, given, stream=stream) if others else job
+
+
+def _held(job: Job[_C], context: EmberContext, budget: Any) -> tuple[Job[_C], Claim | None]:
+    """Return `job` with its place in the budgets in force, and its own budget, if it has one, with an account."""
+    from dataclasses import replace
+
+    from ._budget import Hold, claims, own
+
+    mine = None if budget is None else own(budget)
+    in_force = claims(context) if mine is None else (mine, *claims(context))
+    return replace(job, hold=Hold(in_force, job.provider, job.call)), mine
+
+
+def _with_fallback(
+    job: Job[Call], others: tuple[str, ...], prompt: Prompt, params: Params, *, stream: bool
+) -> Job[Call]:
+    from dataclasses import replace
+
+    from ._fallback import Fallback, causes
+
+    alone = cast(Params, {**params, "fallback": ()})
+    make = partial(_job, prompt=prompt, params=alone, stream=stream)
+    return replace(job, fallback=Fallback.of(job, others, causes(params.get("fallback_on")), make))
 
 
 def _embed_job(
@@ -51,8 +85,8 @@ def _embed_job(
 
     to = _request.target(model)
     call = _request.embed_call(to, texts, extra)
-    policy = _request.policy(to, {"timeout": timeout})
-    return Job(to.provider, call, to.endpoint, to.key_source, policy, to.context.scope)
+    policy, http = _request.policy(to, {"timeout": timeout}), _request.http(to, {})
+    return Job(to.provider, call, to.endpoint, to.key_source, policy, to.context.scope, http=http)
 
 
 def _estimate(model: str | None, prompt: Prompt, params: Params) -> Estimate:
@@ -60,8 +94,8 @@ def _estimate(model: str | None, prompt: Prompt, params: Params) -> Estimate:
     from ._cost import cost
 
     job = _job(model, prompt, params)
-    characters = sum(len(message.content) for message in job.call.messages) + len(job.call.system or "")
-    tokens_in, tokens_out = characters // 4 + 1, job.call.max_tokens
+    said = sum(characters(message.content) for message in job.call.messages) + len(job.call.system or "")
+    tokens_in, tokens_out = said // 4 + 1, job.call.max_tokens
     return Estimate(
         tokens_in, tokens_out, cost(job.provider, (job.call.model,), Usage(tokens_in, tokens_out))
     )
@@ -141,8 +175,9 @@ def _discover_job(provider: str, timeout: float) -> Job[EmbedCall]:
 
     to = _request.server(provider)
     # No model is called, but the engine knows of calls only: one without a model, which it does not book.
-    policy = _request.policy(to, {"timeout": timeout})
-    return Job(to.provider, EmbedCall("", ()), to.endpoint, to.key_source, policy, to.context.scope)
+    policy, http = _request.policy(to, {"timeout": timeout}), _request.http(to, {})
+    nothing = EmbedCall("", ())
+    return Job(to.provider, nothing, to.endpoint, to.key_source, policy, to.context.scope, http=http)
 
 
 def _named(provider: str, ids: tuple[str, ...]) -> tuple[ModelId, ...]:
@@ -169,12 +204,22 @@ class Models(External[..., "Response"]):
     def run(self, model: str | None, prompt: Prompt, **params: Unpack[Params]) -> Response:
         from ._engine import complete
 
-        return complete(_job(model, prompt, params))
+        job = _job(model, prompt, params)
+        if job.fallback is not None:
+            from ._fallback import complete as complete_in_turn
+
+            return complete_in_turn(job, job.fallback)
+        return complete(job)
 
     async def arun(self, model: str | None, prompt: Prompt, **params: Unpack[Params]) -> Response:
         from ._engine import acomplete
 
-        return await acomplete(_job(model, prompt, params))
+        job = _job(model, prompt, params)
+        if job.fallback is not None:
+            from ._fallback import acomplete as acomplete_in_turn
+
+            return await acomplete_in_turn(job, job.fallback)
+        return await acomplete(job)
 
     async def acall(self, model: str | None, prompt: Prompt, **params: Unpack[Params]) -> Response:
         """Call and await: `await models.acall("gpt-4", "Hello")`."""
@@ -261,6 +306,12 @@ class Models(External[..., "Response"]):
         """Return what calls have used: in this process, or in `context` and the contexts made in it."""
         return totals() if context is None else totals(context.scope)
 
+    def budgets(self, context: EmberContext | None = None) -> tuple[BudgetState, ...]:
+        """Return how the budgets in force here, or in `context`, stand: the innermost block's first."""
+        from ._budget import states
+
+        return states(get_context() if context is None else context)
+
     def health(self) -> tuple[Health, ...]:
         """Return how the endpoints called so far fare: breaker, calls under way and waiting, learned limits."""
         from ember.core import loop
@@ -337,7 +388,7 @@ class BoundModel(External[..., "Response"]):
 
 
 _UNSHOWN = frozenset(
-    {"system", "extra", "schema", "tools"}
+    {"system", "extra", "schema", "tools", "http_client"}
 )  # content, and whatever a user puts into vendor fields
 
 models = Models()
