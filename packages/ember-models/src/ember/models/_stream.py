@@ -26,6 +26,7 @@ from ._job import Job, Watch
 from ._provider import Exchange, HttpRequest, excerpt
 from ._response import Response
 from ._sse import EventParser, LineParser, Parser
+from ._unpack import MOST_BYTES, too_large
 from .errors import ConnectionFailed, InvalidResponse, ModelError, StreamIncomplete
 
 if TYPE_CHECKING:
@@ -132,6 +133,7 @@ class _Reader:
         self._turn_to(job)
         self._ready: deque[str] = deque()
         self._texts: list[str] = []
+        self._length = 0
         self._failure: BaseException | None = None
         self._response: Response | None = None
         self._turn = threading.Lock()
@@ -172,9 +174,12 @@ class _Reader:
     def _take(self, chunk: bytes | None) -> bool:
         """Take the next bytes (None: there are no more); return whether the stream is at its end."""
         try:
+            self._unread += len(chunk or b"")
             for event in self._events.feed(chunk) if chunk is not None else ():
+                self._unread = 0
                 text = self._decoder.feed(event)
                 if text:
+                    self._length += len(text)
                     if self._job.hold is not None:
                         self._job.hold.answering = True
                     if self._turns is not None and not self._texts:
@@ -183,6 +188,9 @@ class _Reader:
                     self._texts.append(text)
                 if self._decoder.done:
                     break
+            if max(self._length, self._unread) > MOST_BYTES:
+                what = "the text of the stream" if self._length > MOST_BYTES else "an event of the stream"
+                raise too_large(what, MOST_BYTES)
             if chunk is not None and not self._decoder.done:
                 return False
             completion = self._decoder.finish()
@@ -200,6 +208,7 @@ class _Reader:
         """Start reading from nothing, for another attempt's stream."""
         self._decoder = encoded(self._job, lambda call, _: self._job.provider.decoder(call))
         self._events = _PARSERS[self._job.provider.stream_type]()
+        self._unread = 0  # bytes that have come and are no whole event yet
 
     def _asks_another(self, error: ModelError) -> bool:
         """After a model failed for good: book that, and turn to the next of the call's, if there is one for this."""
