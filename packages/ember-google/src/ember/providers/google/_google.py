@@ -20,6 +20,7 @@ from ember.models import (
     errors,
 )
 from ember.models.schemas import wanted_schema
+from ember.models.sdk import sdk_key, vendor_sdk
 from ember.models.wire import json_request, reply_fields
 
 from ._content import completion
@@ -117,6 +118,13 @@ class Google(BaseProvider):
 
     def decode_embed(self, call: EmbedCall, reply: HttpReply) -> Vectors:
         return vectors(call, reply_fields(reply))
+
+    def client(self, endpoint: Endpoint, *, asynchronous: bool) -> Any:
+        """Return a `google.genai.Client`. It is one for both: its `aio` is what can be awaited, while it is kept."""
+        genai = vendor_sdk("google.genai", "ember-google[sdk]")
+        options = {"base_url": endpoint.base_url, "api_version": endpoint.options.get("api")}
+        # Without the word on Vertex AI, a variable would send prompts there.
+        return genai.Client(api_key=sdk_key(endpoint), vertexai=False, http_options=options)
 
     def explain(self, reply: HttpReply) -> errors.ModelError:
         """Return the error a reply stands for, as the details in Google's error bodies tell it more exactly.
