@@ -14,6 +14,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import cast
 from urllib.parse import urlsplit
 
 import pytest
@@ -49,9 +50,8 @@ class Proxy(socketserver.ThreadingTCPServer):
 
 
 class Passing(socketserver.BaseRequestHandler):
-    server: Proxy
-
     def handle(self) -> None:
+        proxy = cast(Proxy, self.server)
         data = b""
         while b"\r\n\r\n" not in data:
             more = self.request.recv(65_536)
@@ -59,14 +59,12 @@ class Passing(socketserver.BaseRequestHandler):
                 return
             data += more
         head, _, rest = data.partition(b"\r\n\r\n")
-        self.server.heads.append(head.decode())
-        time.sleep(self.server.wait)
-        if self.server.refusal:
-            self.request.sendall(f"HTTP/1.1 {self.server.refusal}\r\ncontent-length: 0\r\n\r\n".encode())
+        proxy.heads.append(head.decode())
+        time.sleep(proxy.wait)
+        if proxy.refusal:
+            self.request.sendall(f"HTTP/1.1 {proxy.refusal}\r\ncontent-length: 0\r\n\r\n".encode())
             return
-        with socket.create_connection(
-            (self.server.upstream.hostname, self.server.upstream.port or 0)
-        ) as upstream:
+        with socket.create_connection((proxy.upstream.hostname, proxy.upstream.port or 0)) as upstream:
             if head.startswith(b"CONNECT "):
                 self.request.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
                 upstream.sendall(rest)
@@ -75,16 +73,16 @@ class Passing(socketserver.BaseRequestHandler):
                 line = b" ".join((method, urlsplit(url).path, version))
                 upstream.sendall(line + b"\r\n" + head.split(b"\r\n", 1)[1] + b"\r\n\r\n" + rest)
             with contextlib.suppress(OSError):
-                self.pass_on(upstream)
+                self.pass_on(upstream, proxy)
 
-    def pass_on(self, upstream: socket.socket) -> None:
+    def pass_on(self, upstream: socket.socket, proxy: Proxy) -> None:
         while True:
             for ready in select.select([self.request, upstream], [], [])[0]:
                 data = ready.recv(65_536)
                 if not data:
                     return
                 if ready is self.request:
-                    self.server.seen += data
+                    proxy.seen += data
                     upstream.sendall(data)
                 else:
                     self.request.sendall(data)
