@@ -42,7 +42,7 @@ class Tool:
 class ToolCall:
     """A tool the model asks to be called; `text` is the arguments as the model wrote them.
 
-    `checked` is what became of them where the tool was given as a function: the arguments, or what is wrong with them.
+    `signature` is what some vendors want to see again when the conversation goes on, as they gave it. `checked` is what became of them where the tool was given as a function: the arguments, or what is wrong with them.
 
     >>> ToolCall("c1", "add", '{"a": 1}').arguments
     {'a': 1}
@@ -51,6 +51,7 @@ class ToolCall:
     id: str
     name: str
     text: str
+    signature: str | None = field(default=None, repr=False)
     checked: Mapping[str, Any] | ToolCallError | None = field(default=None, repr=False, compare=False)
 
     @property
@@ -113,6 +114,7 @@ class ToolCallDict(TypedDict):
     id: str
     name: str
     arguments: str | Mapping[str, Any]
+    signature: NotRequired[str]
 
 
 class MessageDict(TypedDict):
