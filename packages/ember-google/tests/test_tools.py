@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+from collections.abc import Callable
 from typing import Any, Final
 
 import pytest
@@ -50,8 +51,11 @@ def calling(*parts: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-ROME: Final = {"functionCall": {"name": "weather", "args": {"city": "Rome"}}, "thoughtSignature": SIGNATURE}
-TIME: Final = {"functionCall": {"name": "now", "id": "call-7"}}
+ROME: Final[dict[str, Any]] = {
+    "functionCall": {"name": "weather", "args": {"city": "Rome"}},
+    "thoughtSignature": SIGNATURE,
+}
+TIME: Final[dict[str, Any]] = {"functionCall": {"name": "now", "id": "call-7"}}
 TURNS: Final = (
     Message("user", "Do I need a coat in Rome, and when?"),
     Message(
@@ -188,7 +192,8 @@ def test_run_tools_runs_what_gemini_calls_until_it_answers(awaited: bool, server
     server.replies(json=calling(ROME, TIME)).then(json=calling({"functionCall": {"name": "now"}})).then(
         text="No."
     )
-    question, tools = "Do I need a coat in Rome?", [weather, now]
+    question = "Do I need a coat in Rome?"
+    tools: list[Callable[..., Any]] = [weather, now]
     if awaited:
         run = asyncio.run(models.arun_tools(NAME, question, tools=tools))
     else:

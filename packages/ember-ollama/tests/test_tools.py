@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
 from typing import Any, Final
 
 import pytest
@@ -14,8 +15,8 @@ from ember.models.testing import LocalServer
 
 NAME: Final = "ollama/llama3.2"
 POINT: Final = {"type": "object", "properties": {"x": {"type": "integer"}}, "required": ["x"]}
-ROME: Final = {"function": {"name": "weather", "arguments": {"city": "Rome"}}}
-TIME: Final = {"id": "call_7", "function": {"name": "now", "arguments": {}}}
+ROME: Final[dict[str, Any]] = {"function": {"name": "weather", "arguments": {"city": "Rome"}}}
+TIME: Final[dict[str, Any]] = {"id": "call_7", "function": {"name": "now", "arguments": {}}}
 
 
 def weather(city: str, days: int = 1) -> str:
@@ -48,7 +49,7 @@ def test_functions_and_turns_that_call_them_are_told_in_the_same_words(
         Message("tool", "sun", tool_call_id="ember-call-0"),
         Message("tool", "noon", tool_call_id="ember-call-1"),
     )
-    said = [
+    said: list[Any] = [
         {"role": "user", "content": "Do I need a coat in Rome?"},
         {
             "role": "assistant",
@@ -58,7 +59,7 @@ def test_functions_and_turns_that_call_them_are_told_in_the_same_words(
         {"role": "tool", "content": "sun", "tool_name": "weather"},
         {"role": "tool", "content": "noon", "tool_name": "now"},
     ]
-    told = [
+    told: list[Any] = [
         {"type": "function", "function": {"name": "add", "description": "Add.", "parameters": POINT}},
         {"type": "function", "function": {"name": "now", "parameters": {"type": "object", "properties": {}}}},
     ]
@@ -75,7 +76,7 @@ def test_functions_and_turns_that_call_them_are_told_in_the_same_words(
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
 def test_calls_have_ids_whether_the_server_gives_them_or_not(stream: bool, served: LocalServer) -> None:
-    third = {"function": {"name": "now", "arguments": {}}}
+    third: dict[str, Any] = {"function": {"name": "now", "arguments": {}}}
     if stream:
         lines = [calling(ROME, TIME, text="Hm.", done=False), calling(third, done=False), calling()]
         served.replies(change=lambda _: [json.dumps(line).encode() + b"\n" for line in lines])
@@ -96,7 +97,8 @@ def test_calls_have_ids_whether_the_server_gives_them_or_not(stream: bool, serve
 @pytest.mark.parametrize("awaited", [False, True], ids=["waited for", "awaited"])
 def test_run_tools_runs_what_the_model_calls_until_it_answers(awaited: bool, served: LocalServer) -> None:
     served.replies(json=calling(ROME, TIME)).then(json=calling(ROME)).then(text="No.")
-    question, tools = "Do I need a coat in Rome?", [weather, now]
+    question = "Do I need a coat in Rome?"
+    tools: list[Callable[..., Any]] = [weather, now]
     if awaited:
         run = asyncio.run(models.arun_tools(NAME, question, tools=tools))
     else:

@@ -42,7 +42,8 @@ class Tool:
 class ToolCall:
     """A tool the model asks to be called; `text` is the arguments as the model wrote them.
 
-    `signature` is what some vendors want to see again when the conversation goes on, as they gave it. `checked` is what became of them where the tool was given as a function: the arguments, or what is wrong with them.
+    `signature` is what some vendors want to see again when the conversation goes on, as they gave it. `checked` is what
+    became of the arguments where the tool was given as a function: their values, or what is wrong with them.
 
     >>> ToolCall("c1", "add", '{"a": 1}').arguments
     {'a': 1}

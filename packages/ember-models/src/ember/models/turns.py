@@ -1,7 +1,7 @@
 """Turns that call tools, for APIs without ids: which call a result belongs to, and ids where a vendor gives none.
 
-Ember knows a call of a tool by its id. Some APIs know it by the tool's name and the order only; their codecs make ids, and
-leave those out again when the conversation goes back.
+Ember knows a call of a tool by its id. Some APIs know it by the tool's name and the order only; their codecs make ids,
+and leave those out again when the conversation goes back.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _MADE: Final = "ember-call-"
 
 
 def made_id(call: Call, number: int) -> str:
-    """Return an id for the `number`-th tool that the answer to `call` calls, counted from 0, where the vendor gave none.
+    """Return an id for the `number`-th tool that the answer to `call` calls (from 0), where the vendor gave none.
 
     The same answer to the same conversation always has the same ids, and none that the conversation has already.
 
@@ -52,8 +52,8 @@ def tool_name(call: Call, position: int) -> str:
             if wanted is not None and each.id == wanted:
                 return each.name
     raise UnsupportedError(
-        "this API takes the result of a tool with the tool's name: give the message the tool_call_id of a call in a turn "
-        "before it."
+        "this API takes the result of a tool with the tool's name: give the message the tool_call_id of a call in a "
+        "turn before it."
     )
 
 

@@ -71,7 +71,7 @@ def candidate_in(body: Fields) -> Fields | None:
 
 
 def parts_of(call: Call, candidate: Fields, before: int = 0) -> tuple[str, list[ToolCall]]:
-    """Return the text that a candidate's parts say, and the functions they call, of which `before` were called already."""
+    """Return the text that a candidate's parts say, and the functions they call, after `before` others."""
     content: Fields = {} if candidate.get("content") is None else mapping(candidate, "content")
     parts: Sequence[Fields] = () if content.get("parts") is None else sequence(content, "parts")
     said: list[str] = []
