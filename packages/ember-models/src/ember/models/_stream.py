@@ -20,7 +20,7 @@ from ember.core.errors import BlockedLoop
 
 from ._attempts import Attempts
 from ._call import Call
-from ._engine import answer, encoded, opened, raise_for, undecoded
+from ._engine import answer, encoded, opened, raise_for, undecoded, well_formed
 from ._job import Job, Watch
 from ._provider import Exchange, HttpRequest, excerpt
 from ._response import Response
@@ -151,7 +151,7 @@ class _Reader:
         """Take the next bytes (None: there are no more); return whether the stream is at its end."""
         try:
             for event in self._events.feed(chunk) if chunk is not None else ():
-                text = self._decoder.feed(event)
+                text = well_formed(self._decoder.feed(event))
                 if text:
                     self._ready.append(text)
                     self._texts.append(text)
@@ -171,7 +171,7 @@ class _Reader:
     def _begin_again(self) -> None:
         """Start reading from nothing, for another attempt's stream."""
         self._decoder = encoded(self._job, lambda call, _: self._job.provider.decoder(call))
-        self._events = EventParser()
+        self._events = _PARSERS[self._job.provider.stream_type]()
 
     def _end(self, error: BaseException) -> None:
         """Book the failure, once, and keep the error for when the pieces that came before it have been taken."""

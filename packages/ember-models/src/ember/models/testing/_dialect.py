@@ -6,6 +6,7 @@ words, so that a test can count them by eye: "Say hi" is two.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -14,7 +15,22 @@ from typing import Any, TypeAlias
 from ._reply import Event
 
 Say: TypeAlias = Callable[[str], str]
-"""Gives the answer's text for the text of the last user message."""
+"""Gives the answer's text for the text of the last user message; a `Said` where the model calls tools."""
+
+
+class Said(str):
+    """What a model says, and the tools that it calls: the text, then each tool's name and arguments.
+
+    >>> Said("Let me see.", add={"a": 1, "b": 2}).calls
+    (('add', {'a': 1, 'b': 2}),)
+    """
+
+    calls: tuple[tuple[str, Mapping[str, Any]], ...]
+
+    def __new__(cls, text: str = "", **calls: Mapping[str, Any]) -> Said:
+        self = super().__new__(cls, text)
+        self.calls = tuple(calls.items())
+        return self
 
 
 class BadRequest(Exception):
@@ -56,6 +72,16 @@ def words(text: str) -> list[str]:
 def count(text: str) -> int:
     """Return the number of tokens in `text`."""
     return len(text.split()) or len(text[:1])
+
+
+def calls_in(said: str) -> tuple[tuple[str, Mapping[str, Any]], ...]:
+    """Return the tools that are called in what `Say` gave: each one's name and arguments."""
+    return said.calls if isinstance(said, Said) else ()
+
+
+def as_json(arguments: Mapping[str, Any]) -> str:
+    """Return arguments as a model writes them."""
+    return json.dumps(arguments, ensure_ascii=False)
 
 
 def required(asked: Mapping[str, Any], name: str) -> Any:
