@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
 from ember.models.testing.conformance import ProviderSuite
 
 
@@ -13,4 +16,4 @@ class TestChatCompletions(ProviderSuite):
 class TestResponses(ProviderSuite):
     provider = "openai"
     model = "gpt-4.1"
-    settings = {"api": "responses"}
+    settings: ClassVar[Mapping[str, Any]] = {"api": "responses"}

@@ -22,9 +22,7 @@ def chat(asked: Mapping[str, Any], say: Say) -> Answer:
     options: Mapping[str, Any] = asked.get("options") or {}
     said = say(last_user_text(messages))
     pieces, short = cut(said, options.get("num_predict"))
-    calls = [
-        {"function": {"name": name, "arguments": dict(arguments)}} for name, arguments in calls_in(said)
-    ]
+    calls = [{"function": {"name": name, "arguments": dict(arguments)}} for name, arguments in calls_in(said)]
     read = sum(count(message["content"]) for message in messages)
     wrote = len(pieces) + len(calls)
     part = {"model": model, "created_at": _CREATED}

@@ -33,7 +33,9 @@ class Answers(LocalSuite):
         for way, ask in self.ways().items():
             server.answer = lambda prompt: text
             assert ask(text, max_tokens=5_000) == text, way
-            assert text in said_in(server.requests[-1]), f"the {way} call's prompt does not arrive as it was given"
+            assert text in said_in(server.requests[-1]), (
+                f"the {way} call's prompt does not arrive as it was given"
+            )
 
     def test_half_a_surrogate_pair_is_never_in_an_answer(self, server: LocalServer) -> None:
         server.answer = lambda prompt: "half \ud83d of it"

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from ember.context import EmberContext
+from ember.context import EmberContext, create_context
 
 from .._dialect import Dialect
 from .._fitting import fitting, schema_in
@@ -49,7 +49,7 @@ class LocalSuite(Suite):
     @pytest.fixture(autouse=True)
     def block(self, server: LocalServer) -> Iterator[EmberContext]:
         """The context of one test. Each call is made once, so that a test sees what came of it."""
-        with self.context(timeout=10.0) as block:
+        with create_context(**self.configured(timeout=10.0)) as block:
             yield block
 
     def base_url(self, prefix: str = "") -> str:

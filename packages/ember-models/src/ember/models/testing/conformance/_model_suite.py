@@ -23,7 +23,9 @@ from ... import Call, Endpoint, Message, Response, errors, models
 from .._dialect import Said
 from ._suite import Suite, add, declared_abilities
 
-LONG: Final = "Count from one to one hundred, in words, one after the other, and write nothing else but these words."
+LONG: Final = (
+    "Count from one to one hundred, in words, one after the other, and write nothing else but these words."
+)
 LABELS: Final = ("positive", "negative")
 
 
@@ -104,7 +106,9 @@ class ModelSuite(Suite):
     def test_a_conversation_with_a_system_prompt_is_answered(self) -> None:
         first = self.ask("My name is Ada.", system="Be brief.")
         turns = [{"role": "user", "content": "My name is Ada."}, first.message]
-        self.is_answer(self.ask([*turns, {"role": "user", "content": "What is my name?"}], system="Be brief."))
+        self.is_answer(
+            self.ask([*turns, {"role": "user", "content": "What is my name?"}], system="Be brief.")
+        )
 
     def test_what_the_calls_of_a_block_used_is_the_sum_of_their_answers(self, block: EmberContext) -> None:
         answers = [self.ask(), self.ask("Say goodbye.")]
@@ -132,7 +136,7 @@ class ModelSuite(Suite):
         self.needs("choices")
         for way, ask in self.ways().items():
             answer = ask("Review: I loved it! Sentiment:", choices=LABELS)
-            assert answer in LABELS, way
+            assert str(answer) in LABELS, way
             if answer.probabilities is not None:
                 assert set(answer.probabilities) == set(LABELS)
                 assert all(0 <= share <= 1 for share in answer.probabilities.values())

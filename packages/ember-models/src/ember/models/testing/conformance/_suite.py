@@ -36,12 +36,13 @@ class Suite:
     @pytest.fixture(autouse=True)
     def block(self) -> Iterator[EmberContext]:
         """The context of one test. Each call is made once, so that a test sees what came of it."""
-        with self.context(timeout=60.0) as block:
+        with create_context(**self.configured(timeout=60.0)) as block:
             yield block
 
-    def context(self, timeout: float) -> EmberContext:
-        providers = {self.provider: dict(self.settings)} if self.settings else {}
-        return create_context(models={"max_retries": 0, "timeout": timeout}, providers=providers)
+    def configured(self, timeout: float) -> dict[str, Any]:
+        """Return the configuration of a test."""
+        own = {"providers": {self.provider: dict(self.settings)}} if self.settings else {}
+        return {"models": {"max_retries": 0, "timeout": timeout}, **own}
 
     def foresee(self, *answers: str) -> None:
         """Say what a local server's model answers next. A real model says what it likes."""
@@ -78,11 +79,13 @@ class Suite:
             pytest.skip(f"{self.provider} does not say that it supports {ability!r}")
 
     def ask(self, prompt: Any = "Say hello.", **params: Any) -> Response:
-        return models(self.name, prompt, **{"max_tokens": self.max_tokens, **params})
+        params.setdefault("max_tokens", self.max_tokens)
+        return models(self.name, prompt, **params)
 
     def streamed(self, prompt: Any = "Say hello.", **params: Any) -> Response:
         """Stream an answer, and return it after checking that it is what came in pieces."""
-        stream = models.stream(self.name, prompt, **{"max_tokens": self.max_tokens, **params})
+        params.setdefault("max_tokens", self.max_tokens)
+        stream = models.stream(self.name, prompt, **params)
         pieces = list(stream)
         assert "" not in pieces
         assert "".join(pieces) == stream.response
