@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any, assert_type
 
 from ember.context import get_context
+from ember.core.errors import EmberError
 from ember.core.events import Usage
 from ember.models import (
     AsyncTextStream,
@@ -19,7 +20,7 @@ from ember.models import (
     Totals,
     models,
 )
-from ember.models.errors import SchemaMismatch
+from ember.models.errors import ModelError, RateLimitError, SchemaMismatch
 
 answer = models("gpt-4", "Hello", temperature=0.7, max_tokens=10, timeout=5, extra={"user": "me"})
 assert_type(answer, Response)
@@ -35,6 +36,12 @@ assert_type(answer.parsed, Any)
 
 models(None, [{"role": "user", "content": "Hello"}], system="Be brief.", choices=["yes", "no"])
 models(None, [Message("user", "Hello")], schema={"type": "object"}, stop="END", seed=1)
+
+models(None, "Hello", fallback="gpt-4", max_concurrency=2, rpm=60, tpm=1e6)
+models(None, "Hello", fallback=["gpt-4"], fallback_on=(RateLimitError, ModelError))
+models(None, "Hello", fallback_on=KeyError)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+assert_type(answer.failures, tuple[EmberError, ...])
+assert_type(ModelError("no").failures, tuple[EmberError, ...])
 
 models(None, "Hello", schema=list[int], reask=2)
 models(None, "Hello", reask="often")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]

@@ -70,6 +70,7 @@ _MODELS: Final = Table(
         ),
         "rpm": Setting(float, low=1, about="requests a minute, to one model with one key"),
         "tpm": Setting(float, low=1, about="tokens a minute, to one model with one key"),
+        "fallback": Setting(list, about="models to ask in turn when the one that was called fails"),
         "aliases": Table(other=Setting(str, about="another name for a model")),
     }
 )
@@ -81,6 +82,7 @@ _PROVIDER: Final = Table(
         "max_concurrency": Setting(int, low=1, about="as models.max_concurrency, for this provider"),
         "rpm": Setting(float, low=1, about="as models.rpm, for this provider"),
         "tpm": Setting(float, low=1, about="as models.tpm, for this provider"),
+        "fallback": Setting(list, about="as models.fallback, for calls to this provider"),
         "allow_http": Setting(bool, about="whether plain http:// may leave this machine"),
         "api": Setting(str, about="which of its APIs to speak, where a provider has several"),
     },

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final, Literal, NewType, NotRequired, TypeAlias, TypedDict, cast
 
-from .errors import ToolCallError
+from .errors import ModelError, ToolCallError
 
 Role = Literal["user", "assistant", "tool"]
 
@@ -116,15 +116,30 @@ class Sampling(TypedDict, total=False):
     presence_penalty: float
 
 
-class Params(Sampling, total=False):
-    """Everything `models(...)` takes by keyword.
+class Policies(TypedDict, total=False):
+    """How a call is made, whatever it asks for; what is not given comes from configuration.
 
     `timeout` is the total number of seconds the call may take, from the call to the answer's last byte, and
-    `max_retries` how often it may be made again after failures that pass. `schema` is a JSON schema, or a type that
+    `max_retries` how often it may be made again after failures that pass. The call waits while more than
+    `max_concurrency` calls, `rpm` requests or `tpm` tokens a minute would go to its model with its key.
+    """
+
+    timeout: float
+    max_retries: int
+    max_concurrency: int
+    rpm: float
+    tpm: float
+
+
+class Params(Sampling, Policies, total=False):
+    """Everything `models(...)` takes by keyword.
+
+    `schema` is a JSON schema, or a type that
     pydantic can describe (a model, a dataclass, `list[int]`): the answer is JSON of that shape, its value in `.parsed`.
     `reask` is how often the model is asked again, with what was wrong, when its answer does not fit (1 if not given;
     streams are never asked again). `choices` are labels: the answer is one of them. `tools` are functions the model may
-    ask to be called, in `.tool_calls`. `extra` holds a vendor's own fields, sent as they are.
+    ask to be called, in `.tool_calls`. `fallback` names models that are asked in turn when the first fails with what
+    they need not fail with, or with one of `fallback_on`. `extra` holds a vendor's own fields, sent as they are.
     """
 
     system: str
@@ -132,8 +147,8 @@ class Params(Sampling, total=False):
     reask: int
     choices: Sequence[str]
     tools: Sequence[Callable[..., Any] | Tool]
-    timeout: float
-    max_retries: int
+    fallback: str | Sequence[str]
+    fallback_on: type[ModelError] | tuple[type[ModelError], ...]
     extra: Mapping[str, Any]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Unpack, cast
 
 from ember.context import EmberContext
@@ -26,7 +27,7 @@ def _job(model: str | None, prompt: Prompt, params: Params, *, stream: bool = Fa
     from ._job import Job
 
     _request.checked(params)
-    parse = None
+    given, parse = params, None
     if (schema := params.get("schema")) is not None:
         from ._shape import shape
 
@@ -41,7 +42,21 @@ def _job(model: str | None, prompt: Prompt, params: Params, *, stream: bool = Fa
     tools = () if box is None else tuple(box.tools.values())
     call = _request.call(to, prompt, params, tools, stream=stream)
     policy, reask = _request.policy(to, params), _request.reask(params)
-    return Job(to.provider, call, to.endpoint, to.key_source, policy, to.context.scope, parse, reask, box)
+    job = Job(to.provider, call, to.endpoint, to.key_source, policy, to.context.scope, parse, reask, box)
+    others = _request.fallback(to, params)
+    return _with_fallback(job, others, prompt, given, stream=stream) if others else job
+
+
+def _with_fallback(
+    job: Job[Call], others: tuple[str, ...], prompt: Prompt, params: Params, *, stream: bool
+) -> Job[Call]:
+    from dataclasses import replace
+
+    from ._fallback import Fallback, causes
+
+    alone = cast(Params, {**params, "fallback": ()})
+    make = partial(_job, prompt=prompt, params=alone, stream=stream)
+    return replace(job, fallback=Fallback.of(job, others, causes(params.get("fallback_on")), make))
 
 
 def _embed_job(
@@ -169,12 +184,22 @@ class Models(External[..., "Response"]):
     def run(self, model: str | None, prompt: Prompt, **params: Unpack[Params]) -> Response:
         from ._engine import complete
 
-        return complete(_job(model, prompt, params))
+        job = _job(model, prompt, params)
+        if job.fallback is not None:
+            from ._fallback import complete as complete_in_turn
+
+            return complete_in_turn(job, job.fallback)
+        return complete(job)
 
     async def arun(self, model: str | None, prompt: Prompt, **params: Unpack[Params]) -> Response:
         from ._engine import acomplete
 
-        return await acomplete(_job(model, prompt, params))
+        job = _job(model, prompt, params)
+        if job.fallback is not None:
+            from ._fallback import acomplete as acomplete_in_turn
+
+            return await acomplete_in_turn(job, job.fallback)
+        return await acomplete(job)
 
     async def acall(self, model: str | None, prompt: Prompt, **params: Unpack[Params]) -> Response:
         """Call and await: `await models.acall("gpt-4", "Hello")`."""

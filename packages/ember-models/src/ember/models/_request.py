@@ -155,18 +155,37 @@ def embed_call(to: Target, texts: str | Sequence[str], extra: Mapping[str, Any] 
 def policy(to: Target, params: Mapping[str, Any]) -> Policy:
     """Return how the call is made: what the call says, else the provider's settings, else those of `models`."""
 
-    def setting(name: str) -> Any:
-        for layer in (params, to.endpoint.options, to.defaults):
-            if (value := layer.get(name)) is not None:
-                return value
-        return None
-
-    retries = setting("max_retries")
+    retries = _setting(to, params, "max_retries")
     if retries is None:
         retries = DEFAULT_RETRIES
     _check_number("max_retries", retries, (int,), (0, math.inf))
-    limits = Limits(setting("max_concurrency"), setting("rpm"), setting("tpm"))
-    return Policy(_seconds(setting("timeout")), retries, limits)
+    concurrency, rpm, tpm = (_setting(to, params, name) for name in ("max_concurrency", "rpm", "tpm"))
+    if concurrency is not None:
+        _check_number("max_concurrency", concurrency, (int,), (1, math.inf))
+    if rpm is not None:
+        _check_number("rpm", rpm, (int, float), (1, math.inf))
+    if tpm is not None:
+        _check_number("tpm", tpm, (int, float), (1, math.inf))
+    return Policy(_seconds(_setting(to, params, "timeout")), retries, Limits(concurrency, rpm, tpm))
+
+
+def fallback(to: Target, params: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the names of the models to ask when `to` fails; mostly none."""
+    names = _setting(to, params, "fallback")
+    if not names:
+        return ()
+    several = _texts(names)
+    if not several or "" in several:
+        raise TypeError(f"fallback is a model's name or a sequence of them; got {names!r}.")
+    return several
+
+
+def _setting(to: Target, params: Mapping[str, Any], name: str) -> Any:
+    """Return what the call says, else the provider's settings, else those of `models`; None if nobody does."""
+    for layer in (params, to.endpoint.options, to.defaults):
+        if (value := layer.get(name)) is not None:
+            return value
+    return None
 
 
 def _seconds(seconds: float | None) -> float:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, overload
 
+from ember.core.errors import EmberError
 from ember.core.events import Usage
 
 from ._call import MessageDict, ToolCall
@@ -18,7 +19,8 @@ class Response(str):
     `usage` is in tokens, `cost` in US dollars (None: not known, never 0 for that), `latency` in seconds from the call
     to the answer's last byte. `model` is the id the provider says answered, `finish_reason` "stop", "length",
     "tool_calls", "content_filter" or the vendor's own word. `parsed` is the value where a schema was asked for,
-    `probabilities` a number per choice where choices were scored, `raw` the vendor's reply as parsed.
+    `probabilities` a number per choice where choices were scored, `raw` the vendor's reply as parsed. `failures` says
+    why the models that were asked before this one (`fallback=`) gave no answer, in order.
 
     >>> answer = Response("Paris", model="gpt-4", provider="openai")
     >>> answer == "Paris", f"It is {answer}.", answer.cost
@@ -36,6 +38,7 @@ class Response(str):
     latency: float
     request_id: str | None
     raw: Any
+    failures: tuple[EmberError, ...]
 
     def __new__(
         cls,
@@ -52,6 +55,7 @@ class Response(str):
         latency: float = 0.0,
         request_id: str | None = None,
         raw: Any = None,
+        failures: tuple[EmberError, ...] = (),
     ) -> Response:
         self = super().__new__(cls, text)
         self.usage = Usage() if usage is None else usage
@@ -59,6 +63,7 @@ class Response(str):
         self.finish_reason, self.tool_calls = finish_reason, tool_calls
         self.parsed, self.probabilities = parsed, probabilities
         self.latency, self.request_id, self.raw = latency, request_id, raw
+        self.failures = failures
         return self
 
     @property

@@ -46,6 +46,7 @@ BODIES: Final[dict[str, bytes]] = {
 Path: TypeAlias = tuple[str | int, ...]
 TEXT: Final = "one two three"
 GONE: Final = object()
+WRONG: Final[tuple[Any, ...]] = (None, 7, [], {}, GONE)
 
 
 class Faults(LocalSuite):
@@ -106,7 +107,7 @@ class Faults(LocalSuite):
         """Each field of the vendor's own answer in turn is null, a number, empty, or gone."""
         whole = self.own_answer(server, self.ask)
         for path in paths(whole):
-            for wrong in (None, 7, [], {}, GONE):
+            for wrong in WRONG:
                 server.replies(json=replaced(whole, path, wrong))
                 try:
                     answer = self.ask(TEXT)
@@ -200,7 +201,7 @@ class Faults(LocalSuite):
         self.needs("embed")
         whole = self.own_answer(server, lambda _: models.embed(self.embedder, ["a cat", "a dog"]))
         for path in paths(whole):
-            for wrong in (None, "x", [], {}, GONE):
+            for wrong in (*WRONG[2:], None, "x"):
                 server.replies(json=replaced(whole, path, wrong))
                 try:
                     found = models.embed(self.embedder, ["a cat", "a dog"])
@@ -228,14 +229,12 @@ def paths(value: object, before: Path = (), depth: int = 9) -> Iterator[Path]:
         yield from paths(part, (*before, name), depth - 1)
 
 
-def replaced(value: Any, path: Path, wrong: object) -> Any:
+def replaced(value: Any, path: Path, wrong: Any) -> Any:
     """Return a copy of `value` with `wrong` at `path`; without that field if it is to be gone."""
     first, *rest = path
-    made: Any = list(value) if isinstance(value, list | tuple) else dict(value)
-    if rest:
-        made[first] = replaced(value[first], tuple(rest), wrong)
-    elif wrong is GONE:
-        del made[first]
-    else:
-        made[first] = wrong
-    return tuple(made) if isinstance(value, tuple) else made
+    changed: Any = replaced(value[first], tuple(rest), wrong) if rest else wrong
+    parts: Any = value.items() if isinstance(value, dict) else enumerate(value)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+    kept = {name: changed if name == first else part for name, part in parts}
+    if changed is GONE:
+        del kept[first]
+    return kept if isinstance(value, dict) else type(value)(kept.values())

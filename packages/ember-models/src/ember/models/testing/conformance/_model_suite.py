@@ -195,15 +195,14 @@ class ModelSuite(Suite):
         assert (again.url, again.headers, again.body) == (once.url, once.headers, once.body)
 
 
-_MODULES: Final = ("time", "random", "_random", "_socket", "posix", "nt", "_uuid", "select")
-_FILES: Final = {sys.modules[name].__file__ for name in ("os", "random", "socket") if name in sys.modules}
+_MODULES: Final = ("time", "random", "_random", "socket", "_socket", "os", "posix", "nt", "uuid", "_uuid", "select")
 
 
 def _watcher(seen: list[str]) -> Callable[[FrameType, str, Any], None]:
     """Return a profiler that writes down what is no pure function: clock, environment, chance, files, network."""
 
     def watch(frame: FrameType, event: str, arg: Any) -> None:
-        if event == "call" and frame.f_code.co_filename in _FILES:
+        if event == "call" and frame.f_globals.get("__name__") in _MODULES:
             seen.append(frame.f_code.co_qualname)
         elif event == "c_call":
             owner = getattr(arg, "__module__", None) or type(getattr(arg, "__self__", None)).__module__
