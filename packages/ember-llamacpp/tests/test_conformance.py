@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
 from ember.models.testing.conformance import ModelSuite
 
 
 class TestLlamaCpp(ModelSuite):
     provider = "local"
+    defaults: ClassVar[Mapping[str, Any]] = {"temperature": 0.0}

@@ -4,6 +4,9 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, assert_type
 
+import httpx
+import httpx2
+
 from ember.context import get_context
 from ember.core.errors import EmberError
 from ember.core.events import Usage
@@ -114,3 +117,9 @@ async def awaited() -> None:
     assert_type(await models.arun_tools(None, "1 + 2?", tools=[add]), ToolRun)
     assert_type(gpt4.run_tools("1 + 2?", tools=[add]), ToolRun)
     await models.acall("gpt-4", "Hello", temprature=0.7)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+
+
+def by_a_client_of_ones_own(old: httpx.AsyncClient, new: httpx2.AsyncClient, blocking: httpx.Client) -> None:
+    models("gpt-4", "Hello", http_client=old)
+    models.stream("gpt-4", "Hello", http_client=new)
+    models("gpt-4", "Hello", http_client=blocking)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]

@@ -6,9 +6,13 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Final, Literal, NewType, NotRequired, TypeAlias, TypedDict, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, NewType, NotRequired, TypeAlias, TypedDict, cast
 
+from ._parts import File, Image, Part
 from .errors import ModelError, ToolCallError
+
+if TYPE_CHECKING:
+    from ._http_client import HttpClient
 
 Role = Literal["user", "assistant", "tool"]
 
@@ -73,14 +77,34 @@ class ToolCall:
 class Message:
     """One turn of a conversation. System prompts are not messages: they are `Call.system`.
 
+    `content` is a string, or the parts of a user's message that has images or files; `text` is always a string.
     `tool_calls` are what an assistant's turn asks for beside its text; a turn of role "tool" has the result of the one
     with the id `tool_call_id`.
     """
 
     role: Role
-    content: str
+    content: str | tuple[Part, ...]
     tool_calls: tuple[ToolCall, ...] = ()
     tool_call_id: str | None = None
+
+    @property
+    def text(self) -> str:
+        """The text of the turn: of several texts, each on a line of its own; without images and files.
+
+        >>> Message("user", ("What is this?", Image("https://example.org/cat.png"))).text
+        'What is this?'
+        """
+        if isinstance(self.content, str):
+            return self.content
+        return "\n".join(part for part in self.content if isinstance(part, str))
+
+
+Content: TypeAlias = str | Sequence[str | Image | File | Mapping[str, object]]
+"""What a message says, as users write it: a text, or parts, of which a string is text.
+
+As plain data a part is `{"type": "text", "text": ...}`, or `{"type": "image"}` and `{"type": "file"}` with one of
+"path", "url" and "data" (bytes, or a string of base64), and a file also with a "name".
+"""
 
 
 class ToolCallDict(TypedDict):
@@ -95,13 +119,13 @@ class MessageDict(TypedDict):
     """A message as users write it: `{"role": "user", "content": "Hello"}`."""
 
     role: Literal["user", "assistant", "system", "developer", "tool"]
-    content: str
+    content: Content
     tool_calls: NotRequired[Sequence[ToolCall | ToolCallDict]]
     tool_call_id: NotRequired[str]
 
 
-Prompt: TypeAlias = str | Sequence[Message | MessageDict | Mapping[str, str]]
-"""What a model is asked: one text, or the turns of a conversation."""
+Prompt: TypeAlias = str | Sequence[str | Image | File | Message | MessageDict | Mapping[str, object]]
+"""What a model is asked: one text, the parts of one message, or the turns of a conversation."""
 
 
 class Sampling(TypedDict, total=False):
@@ -121,7 +145,8 @@ class Policies(TypedDict, total=False):
 
     `timeout` is the total number of seconds the call may take, from the call to the answer's last byte, and
     `max_retries` how often it may be made again after failures that pass. The call waits while more than
-    `max_concurrency` calls, `rpm` requests or `tpm` tokens a minute would go to its model with its key.
+    `max_concurrency` calls, `rpm` requests or `tpm` tokens a minute would go to its model with its key. It travels by
+    `http_client`, an `AsyncClient` of httpx or httpx2, which is used on Ember's I/O loop and never closed.
     """
 
     timeout: float
@@ -129,6 +154,7 @@ class Policies(TypedDict, total=False):
     max_concurrency: int
     rpm: float
     tpm: float
+    http_client: HttpClient
 
 
 class Params(Sampling, Policies, total=False):

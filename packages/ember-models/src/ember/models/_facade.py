@@ -12,6 +12,7 @@ from ember.core.externals import Estimate, External
 
 from . import _request
 from ._call import Call, EmbedCall, ModelId, Params, Prompt
+from ._parts import characters
 from ._route import ModelRegistry, listed
 from ._usage import Totals, totals
 
@@ -41,8 +42,9 @@ def _job(model: str | None, prompt: Prompt, params: Params, *, stream: bool = Fa
     to = _request.target(model)
     tools = () if box is None else tuple(box.tools.values())
     call = _request.call(to, prompt, params, tools, stream=stream)
-    policy, reask = _request.policy(to, params), _request.reask(params)
-    job = Job(to.provider, call, to.endpoint, to.key_source, policy, to.context.scope, parse, reask, box)
+    policy, reask, http = _request.policy(to, params), _request.reask(params), _request.http(to, params)
+    scope = to.context.scope
+    job = Job(to.provider, call, to.endpoint, to.key_source, policy, scope, parse, reask, box, http=http)
     others = _request.fallback(to, params)
     return _with_fallback(job, others, prompt, given, stream=stream) if others else job
 
@@ -66,8 +68,8 @@ def _embed_job(
 
     to = _request.target(model)
     call = _request.embed_call(to, texts, extra)
-    policy = _request.policy(to, {"timeout": timeout})
-    return Job(to.provider, call, to.endpoint, to.key_source, policy, to.context.scope)
+    policy, http = _request.policy(to, {"timeout": timeout}), _request.http(to, {})
+    return Job(to.provider, call, to.endpoint, to.key_source, policy, to.context.scope, http=http)
 
 
 def _estimate(model: str | None, prompt: Prompt, params: Params) -> Estimate:
@@ -75,8 +77,8 @@ def _estimate(model: str | None, prompt: Prompt, params: Params) -> Estimate:
     from ._cost import cost
 
     job = _job(model, prompt, params)
-    characters = sum(len(message.content) for message in job.call.messages) + len(job.call.system or "")
-    tokens_in, tokens_out = characters // 4 + 1, job.call.max_tokens
+    said = sum(characters(message.content) for message in job.call.messages) + len(job.call.system or "")
+    tokens_in, tokens_out = said // 4 + 1, job.call.max_tokens
     return Estimate(
         tokens_in, tokens_out, cost(job.provider, (job.call.model,), Usage(tokens_in, tokens_out))
     )
@@ -156,8 +158,9 @@ def _discover_job(provider: str, timeout: float) -> Job[EmbedCall]:
 
     to = _request.server(provider)
     # No model is called, but the engine knows of calls only: one without a model, which it does not book.
-    policy = _request.policy(to, {"timeout": timeout})
-    return Job(to.provider, EmbedCall("", ()), to.endpoint, to.key_source, policy, to.context.scope)
+    policy, http = _request.policy(to, {"timeout": timeout}), _request.http(to, {})
+    nothing = EmbedCall("", ())
+    return Job(to.provider, nothing, to.endpoint, to.key_source, policy, to.context.scope, http=http)
 
 
 def _named(provider: str, ids: tuple[str, ...]) -> tuple[ModelId, ...]:
@@ -362,7 +365,7 @@ class BoundModel(External[..., "Response"]):
 
 
 _UNSHOWN = frozenset(
-    {"system", "extra", "schema", "tools"}
+    {"system", "extra", "schema", "tools", "http_client"}
 )  # content, and whatever a user puts into vendor fields
 
 models = Models()

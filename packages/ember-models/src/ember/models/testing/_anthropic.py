@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ._attached import tokens_of
 from ._dialect import (
     Answer,
     Dialect,
@@ -29,7 +30,7 @@ def messages(asked: Mapping[str, Any], say: Say) -> Answer:
         {"type": "tool_use", "id": f"toolu_{n}", "name": name, "input": dict(arguments)}
         for n, (name, arguments) in enumerate(calls_in(said))
     ]
-    read = sum(count(text_of(turn.get("content"))) for turn in turns) + count(text_of(asked.get("system")))
+    read = sum(tokens_of(turn.get("content")) for turn in turns) + count(text_of(asked.get("system")))
     wrote = len(pieces) + len(uses)
     stop = "max_tokens" if short else "tool_use" if uses else "end_turn"
     whole: dict[str, Any] = {

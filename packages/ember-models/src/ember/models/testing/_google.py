@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any
 
+from ._attached import tokens_of
 from ._dialect import Answer, BadRequest, Dialect, Say, calls_in, count, cut, required, text_of
 from ._reply import Event
 
@@ -47,7 +48,9 @@ def _said(asked: Mapping[str, Any], say: Say) -> tuple[list[str], list[dict[str,
     calls: list[dict[str, Any]] = [
         {"functionCall": {"name": name, "args": dict(arguments)}} for name, arguments in calls_in(said)
     ]
-    read = sum(map(count, texts)) + count(_text(asked.get("systemInstruction") or {}))
+    read = sum(tokens_of(turn.get("parts")) for turn in turns) + count(
+        _text(asked.get("systemInstruction") or {})
+    )
     return pieces, calls, short, read
 
 

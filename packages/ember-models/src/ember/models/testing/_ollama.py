@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ._attached import images_of
 from ._dialect import Answer, Dialect, Say, calls_in, count, cut, last_user_text, required
 from ._frames import dumped
 from ._openai import vector
@@ -23,7 +24,7 @@ def chat(asked: Mapping[str, Any], say: Say) -> Answer:
     said = say(last_user_text(messages))
     pieces, short = cut(said, options.get("num_predict"))
     calls = [{"function": {"name": name, "arguments": dict(arguments)}} for name, arguments in calls_in(said)]
-    read = sum(count(message["content"]) for message in messages)
+    read = sum(count(message["content"]) + images_of(message) for message in messages)
     wrote = len(pieces) + len(calls)
     part = {"model": model, "created_at": _CREATED}
     end = {

@@ -8,6 +8,7 @@ import struct
 from collections.abc import Mapping
 from typing import Any
 
+from ._attached import tokens_of
 from ._dialect import (
     Answer,
     Dialect,
@@ -18,7 +19,6 @@ from ._dialect import (
     cut,
     last_user_text,
     required,
-    text_of,
 )
 from ._reply import Event
 
@@ -35,7 +35,7 @@ def chat_completions(asked: Mapping[str, Any], say: Say) -> Answer:
         {"id": f"call_{n}", "type": "function", "function": {"name": name, "arguments": as_json(arguments)}}
         for n, (name, arguments) in enumerate(calls_in(said))
     ]
-    read = sum(count(text_of(message.get("content"))) for message in messages)
+    read = sum(tokens_of(message.get("content")) for message in messages)
     wrote = len(pieces) + len(calls)
     usage = {"prompt_tokens": read, "completion_tokens": wrote, "total_tokens": read + wrote}
     finish = "length" if short else "tool_calls" if calls else "stop"
@@ -73,7 +73,7 @@ def responses(asked: Mapping[str, Any], say: Say) -> Answer:
     messages = [{"role": "user", "content": given}] if isinstance(given, str) else given
     said = say(last_user_text(messages))
     pieces, short = cut(said, asked.get("max_output_tokens"))
-    read = sum(count(text_of(message.get("content"))) for message in messages) + count(
+    read = sum(tokens_of(message.get("content")) for message in messages) + count(
         asked.get("instructions") or ""
     )
     calls: list[dict[str, Any]] = [

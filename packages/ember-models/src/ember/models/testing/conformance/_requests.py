@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import copy
+from base64 import b64encode
 from typing import Any, Final
 
 import pytest
 
 from ember.core.errors import CredentialNotFound
 
-from ... import errors, models
+from ... import File, Image, errors, models
 from .._server import LocalServer
 from ._local import KEY, OTHER_KEY, LocalSuite, said_in
+from ._suite import PIXEL
 
 SAMPLING: Final[dict[str, Any]] = {
     "temperature": 0.25,
@@ -41,6 +43,18 @@ class Requests(LocalSuite):
             assert -1 not in places and places == sorted(places), way
             assert "Be brief, please." in sent, way
             assert turns == TURNS, "the caller's own list was changed"
+
+    @pytest.mark.parametrize(("kind", "data"), [("images", PIXEL), ("files", b"A text of many words.\n")])
+    def test_what_is_attached_arrives_with_the_text_around_it(
+        self, kind: str, data: bytes, server: LocalServer
+    ) -> None:
+        self.needs(kind)
+        part = Image(data) if kind == "images" else File(data, name="words.txt")
+        for way, ask in self.ways().items():
+            ask(["Before it.", part, "After it."])
+            sent = said_in(server.requests[-1]).replace("-", "+").replace("_", "/")
+            assert "Before it." in sent and "After it." in sent, way
+            assert b64encode(data).decode() in sent or data.decode("latin-1") in sent, way
 
     @pytest.mark.parametrize("parameter", SAMPLING)
     def test_a_parameter_is_sent_or_refused_and_never_left_out(

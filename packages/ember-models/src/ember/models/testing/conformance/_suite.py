@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from base64 import b64decode
 from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from types import MappingProxyType
@@ -18,6 +19,13 @@ from ... import BaseProvider, ModelRegistry, Response, Usage, models
 NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
+ABILITIES: Final = frozenset({"stream", "schema", "choices", "tools", "images", "files", "embed"})
+PIXEL: Final = b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg=="
+)
+"""A picture: one dot, as PNG."""
+
+
 def add(a: int, b: int) -> int:
     """Return the sum of two whole numbers."""
     return a + b
@@ -30,6 +38,8 @@ class Suite:
     model: ClassVar[str] = ""
     embed_model: ClassVar[str] = ""
     settings: ClassVar[Mapping[str, Any]] = NOTHING
+    defaults: ClassVar[Mapping[str, Any]] = NOTHING
+    """Settings of `models` for every call: `{"temperature": 0}` for a model that likes to ramble."""
     max_tokens: ClassVar[int] = 64
     """Tokens that an answer may have: enough for a number, few enough that a real service asks little for them."""
 
@@ -42,7 +52,7 @@ class Suite:
     def configured(self, timeout: float) -> dict[str, Any]:
         """Return the configuration of a test."""
         own = {"providers": {self.provider: dict(self.settings)}} if self.settings else {}
-        return {"models": {"max_retries": 0, "timeout": timeout}, **own}
+        return {"models": {"max_retries": 0, "timeout": timeout, **self.defaults}, **own}
 
     def foresee(self, *answers: str) -> None:
         """Say what a local server's model answers next. A real model says what it likes."""
