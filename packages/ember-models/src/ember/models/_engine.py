@@ -288,11 +288,7 @@ def _embeddings(job: Job[EmbedCall], vectors: Vectors, watch: Watch) -> Embeddin
 
 
 def well_formed(text: str) -> str:
-    """Return `text` with U+FFFD for each half of a surrogate pair: JSON can hold one, and no file or terminal can.
-
-    >>> well_formed("half \ud83d of it") == "half \N{REPLACEMENT CHARACTER} of it"
-    True
-    """
+    """Return `text` with U+FFFD for each half of a surrogate pair: JSON can hold one, and no file or terminal can."""
     if not text.isascii():
         try:
             text.encode()
