@@ -60,7 +60,7 @@ def complete(job: Job[Call]) -> Response:
             try:
                 return answer(job, _decoded(job, job.provider.decode, reply), watch)
             except SchemaMismatch as error:
-                job = _reask.again(job, error, watch.seconds())
+                job = _reask.again(job, error, watch)
                 request = encoded(job, job.provider.encode)
 
 
@@ -73,7 +73,7 @@ async def acomplete(job: Job[Call]) -> Response:
             try:
                 return answer(job, _decoded(job, job.provider.decode, reply), watch)
             except SchemaMismatch as error:
-                job = _reask.again(job, error, watch.seconds())
+                job = _reask.again(job, error, watch)
                 request = encoded(job, job.provider.encode)
 
 
