@@ -28,7 +28,7 @@ from ._embeddings import vectors
 from ._faults import refined, unwrapped
 from ._schema import accepted_schema
 from ._stream import ContentStream
-from ._turns import content, contents
+from ._turns import content, contents, declarations
 
 # The first is what the official SDK uses; the others have what is not stable yet.
 _VERSIONS: Final = ("v1", "v1beta", "v1alpha")
@@ -68,18 +68,11 @@ class Google(BaseProvider):
         "gemini-embedding-001",
     )
     supports: ClassVar[frozenset[str]] = frozenset(
-        {"stream", "schema", "choices", "images", "files", "embed"}
+        {"stream", "schema", "choices", "tools", "images", "files", "embed"}
     )
     prices: ClassVar[str | None] = "google"
 
     def encode(self, call: Call, endpoint: Endpoint) -> HttpRequest:
-        if any(message.role == "tool" for message in call.messages):
-            raise errors.UnsupportedError(
-                "Gemini takes the result of a tool as a part of a user's message that names the function. "
-                'Send such messages with extra={"contents": [...]}.',
-                provider=self.name,
-                model=call.model,
-            )
         schema = wanted_schema(call)
         config: dict[str, Any] = {
             "temperature": call.temperature,
@@ -96,6 +89,7 @@ class Google(BaseProvider):
         body: dict[str, Any] = {
             "contents": contents(call),
             "systemInstruction": None if call.system is None else content(call.system),
+            "tools": declarations(call.tools),
             "generationConfig": config or None,
         }
         body = {name: value for name, value in body.items() if value is not None}
