@@ -21,7 +21,7 @@ from ember.core.errors import BlockedLoop
 
 from ._attempts import Attempts
 from ._call import Call
-from ._engine import answer, encoded, opened, raise_for, undecoded
+from ._engine import answer, encoded, opened, raise_for, undecoded, well_formed
 from ._job import Job, Watch
 from ._provider import Exchange, HttpRequest, excerpt
 from ._response import Response
@@ -177,7 +177,7 @@ class _Reader:
             self._unread += len(chunk or b"")
             for event in self._events.feed(chunk) if chunk is not None else ():
                 self._unread = 0
-                text = self._decoder.feed(event)
+                text = well_formed(self._decoder.feed(event))
                 if text:
                     self._length += len(text)
                     if self._job.hold is not None:
