@@ -462,9 +462,14 @@ def test_control_c_ends_a_stream(acme: LocalServer, script: Script) -> None:
 
 
 def test_a_stream_may_be_larger_than_a_body_as_its_text_is_not(acme: LocalServer) -> None:
-    padding = {"id": "chatcmpl-local", "object": "chat.completion.chunk", "created": 1, "model": "m"}
+    padding: dict[str, Any] = {
+        "id": "chatcmpl-local",
+        "object": "chat.completion.chunk",
+        "created": 1,
+        "model": "m",
+    }
     piece = {**padding, "padding": "x" * 1_000_000, "choices": [{"index": 0, "delta": {"content": "word "}}]}
-    end = {**padding, "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
+    end: dict[str, Any] = {**padding, "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
     acme.replies(sse=[*[piece] * 60, end, "[DONE]"])
     assert "".join(models.stream("acme-small", "Hello")) == "word " * 60
 
@@ -475,7 +480,8 @@ def test_a_stream_that_would_not_fit_into_memory_ends(acme: LocalServer, kind: s
     text = "word " * 400_000
     piece = {"choices": [{"index": 0, "delta": {"content": text}}]}
     events = [piece] * 20 if kind == "text" else [b"data: " + b"x" * 40_000_000 + b"\n\n"]
-    acme.replies(sse=events, **({"gzip": gzip} if gzip else {}))
+    how: dict[str, Any] = {"sse": events, **({"gzip": gzip} if gzip else {})}
+    acme.replies(**how)
     with pytest.raises(ResponseTooLarge, match=f"{kind} of the stream is larger than 32 MiB"):
         for _ in models.stream("acme-small", "Hello"):
             pass

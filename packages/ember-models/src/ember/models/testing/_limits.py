@@ -34,7 +34,7 @@ class Limit:
 class Meter:
     """What one key has done with one model in the window: (when, tokens) of each request that was let through."""
 
-    seen: deque[list[float]] = field(default_factory=deque)
+    seen: deque[list[float]] = field(default_factory=deque[list[float]])
     under_way: int = 0
 
     def forget(self, before: float) -> None:
