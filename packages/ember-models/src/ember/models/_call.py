@@ -120,7 +120,8 @@ class Params(Sampling, total=False):
     """Everything `models(...)` takes by keyword.
 
     `timeout` is the total number of seconds the call may take, from the call to the answer's last byte, and
-    `max_retries` how often it may be made again after failures that pass. `schema` is a JSON schema, or a type that
+    `max_retries` how often it may be made again after failures that pass. `cache` has the answer kept on disk and taken
+    from there the next time: True, or the seconds that an answer may be old. `schema` is a JSON schema, or a type that
     pydantic can describe (a model, a dataclass, `list[int]`): the answer is JSON of that shape, its value in `.parsed`.
     `reask` is how often the model is asked again, with what was wrong, when its answer does not fit (1 if not given;
     streams are never asked again). `choices` are labels: the answer is one of them. `tools` are functions the model may
@@ -134,6 +135,7 @@ class Params(Sampling, total=False):
     tools: Sequence[Callable[..., Any] | Tool]
     timeout: float
     max_retries: int
+    cache: bool | float
     extra: Mapping[str, Any]
 
 
@@ -182,8 +184,11 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """How a call is made: total seconds, attempts after the first, and the user's limits."""
+    """How a call is made: total seconds, attempts after the first, the user's limits, and how old an answer may be
+    that is taken from the cache, in seconds (None: nothing is cached).
+    """
 
     timeout: float
     max_retries: int
     limits: Limits
+    cache: float | None = None

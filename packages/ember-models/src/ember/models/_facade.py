@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Unpack, cast
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack, cast
 
 from ember.context import EmberContext
 from ember.core.events import Usage
@@ -16,10 +16,13 @@ from ._usage import Totals, totals
 
 if TYPE_CHECKING:  # the engine and what stands below it (asyncio, aiohttp) are loaded by the first call
     from ._attempts import Health
+    from ._cached import AnswerCache
     from ._job import Job
     from ._response import Embeddings, Response
     from ._run_tools import OnError, ToolRun
     from ._stream import AsyncTextStream, TextStream
+
+_C = TypeVar("_C", Call, EmbedCall)
 
 
 def _job(model: str | None, prompt: Prompt, params: Params, *, stream: bool = False) -> Job[Call]:
@@ -41,18 +44,30 @@ def _job(model: str | None, prompt: Prompt, params: Params, *, stream: bool = Fa
     tools = () if box is None else tuple(box.tools.values())
     call = _request.call(to, prompt, params, tools, stream=stream)
     policy, reask = _request.policy(to, params), _request.reask(params)
-    return Job(to.provider, call, to.endpoint, to.key_source, policy, to.context.scope, parse, reask, box)
+    job = Job(to.provider, call, to.endpoint, to.key_source, policy, to.context.scope, parse, reask, box)
+    return job if policy.cache is None else _kept(job, to)
 
 
 def _embed_job(
-    model: str | None, texts: str | Sequence[str], timeout: float | None, extra: Mapping[str, Any] | None
+    model: str | None,
+    texts: str | Sequence[str],
+    timeout: float | None,
+    cache: bool | float | None,
+    extra: Mapping[str, Any] | None,
 ) -> Job[EmbedCall]:
     from ._job import Job
 
     to = _request.target(model)
     call = _request.embed_call(to, texts, extra)
-    policy = _request.policy(to, {"timeout": timeout})
-    return Job(to.provider, call, to.endpoint, to.key_source, policy, to.context.scope)
+    policy = _request.policy(to, {"timeout": timeout, "cache": cache})
+    job = Job(to.provider, call, to.endpoint, to.key_source, policy, to.context.scope)
+    return job if policy.cache is None else _kept(job, to)
+
+
+def _kept(job: Job[_C], to: _request.Target) -> Job[_C]:
+    from ._keep import kept  # brings SQLite
+
+    return kept(job, to.defaults["cache_size"])
 
 
 def _estimate(model: str | None, prompt: Prompt, params: Params) -> Estimate:
@@ -78,25 +93,28 @@ class Embed(External[..., "Embeddings"]):
         texts: str | Sequence[str],
         *,
         timeout: float | None = None,
+        cache: bool | float | None = None,
         extra: Mapping[str, Any] | None = None,
     ) -> Embeddings:
         """Return one vector per text (a single string counts as one text), in order, with usage and cost.
 
-        `timeout` is in seconds, in all. `await models.embed.aio(...)` is the awaitable form.
+        `timeout` is in seconds, in all. With `cache`, each text's vector is kept on disk, and only new texts are sent.
+        `await models.embed.aio(...)` is the awaitable form.
         """
-        return super().__call__(model, texts, timeout=timeout, extra=extra)
+        return super().__call__(model, texts, timeout=timeout, cache=cache, extra=extra)
 
     def run(
         self,
         model: str | None,
         texts: str | Sequence[str],
         *,
-        timeout: float | None,
-        extra: Mapping[str, Any] | None,
+        timeout: float | None = None,
+        cache: bool | float | None = None,
+        extra: Mapping[str, Any] | None = None,
     ) -> Embeddings:
         from ._engine import embed
 
-        return embed(_embed_job(model, texts, timeout, extra))
+        return embed(_embed_job(model, texts, timeout, cache, extra))
 
     async def arun(
         self,
@@ -104,11 +122,12 @@ class Embed(External[..., "Embeddings"]):
         texts: str | Sequence[str],
         *,
         timeout: float | None = None,
+        cache: bool | float | None = None,
         extra: Mapping[str, Any] | None = None,
     ) -> Embeddings:
         from ._engine import aembed
 
-        return await aembed(_embed_job(model, texts, timeout, extra))
+        return await aembed(_embed_job(model, texts, timeout, cache, extra))
 
 
 class Discover(External[..., tuple[ModelId, ...]]):
@@ -260,6 +279,13 @@ class Models(External[..., "Response"]):
     def usage(self, context: EmberContext | None = None) -> Totals:
         """Return what calls have used: in this process, or in `context` and the contexts made in it."""
         return totals() if context is None else totals(context.scope)
+
+    @property
+    def cache(self) -> AnswerCache:
+        """What `cache=` keeps on disk: `models.cache.stats()`, `models.cache.clear()`."""
+        from ._cached import AnswerCache
+
+        return AnswerCache()
 
     def health(self) -> tuple[Health, ...]:
         """Return how the endpoints called so far fare: breaker, calls under way and waiting, learned limits."""

@@ -19,6 +19,7 @@ from ._transport import HttpTransport
 from .errors import AuthenticationError, ModelError
 
 if TYPE_CHECKING:
+    from ._keep import Keep
     from ._tools import Toolbox
 
 _C = TypeVar("_C", Call, EmbedCall)
@@ -32,7 +33,8 @@ class Job(Generic[_C]):
 
     `key_source` says where the key came from, for errors; `parse` makes the value of a schema from the answer's text,
     and `reask` is how often the model may be asked again if it cannot; `spent` are the seconds that went into answers
-    which did not fit; `tools` checks the arguments of the tools that the model calls.
+    which did not fit; `tools` checks the arguments of the tools that the model calls; `keep` is
+    where the answer is kept.
     """
 
     provider: BaseProvider
@@ -45,6 +47,7 @@ class Job(Generic[_C]):
     reask: int = 0
     tools: Toolbox | None = None
     spent: float = 0.0
+    keep: Keep | None = None
 
     @property
     def transport(self) -> Transport:
@@ -95,7 +98,7 @@ class Watch:
             name = type(error).__name__
             events.emit(CallRetried(*self._facts(), attempt=self.requests, delay=delay, error=name))
 
-    def finished(self, text: str | None = None) -> float:
+    def finished(self, text: str | None = None, *, cached: bool = False) -> float:
         """Tell that the call answered, with `text` if that is what it asked for; return its duration in seconds."""
         self._over = True
         seconds = time.perf_counter() - (self._begun or 0.0)
@@ -103,7 +106,12 @@ class Watch:
         _log.answered(self._job, seconds, self.requests, tokens, text)
         events.emit(
             CallFinished(
-                *self._facts(), duration=seconds, usage=self.usage, cost=self.cost, requests=self.requests
+                *self._facts(),
+                duration=seconds,
+                usage=self.usage,
+                cost=self.cost,
+                requests=self.requests,
+                cached=cached,
             )
         )
         return seconds

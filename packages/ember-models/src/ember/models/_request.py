@@ -166,7 +166,17 @@ def policy(to: Target, params: Mapping[str, Any]) -> Policy:
         retries = DEFAULT_RETRIES
     _check_number("max_retries", retries, (int,), (0, math.inf))
     limits = Limits(setting("max_concurrency"), setting("rpm"), setting("tpm"))
-    return Policy(_seconds(setting("timeout")), retries, limits)
+    return Policy(_seconds(setting("timeout")), retries, limits, _age(setting("cache")))
+
+
+def _age(cache: Any) -> float | None:
+    """Return how many seconds old a cached answer may be, None where nothing is cached."""
+    if cache is None or isinstance(cache, bool):
+        return math.inf if cache else None
+    _check_number("cache", cache, (int, float), (0, math.inf))
+    if not cache:
+        raise ValueError("cache is True, False or a positive number of seconds; got 0.")
+    return float(cache)
 
 
 def _seconds(seconds: float | None) -> float:

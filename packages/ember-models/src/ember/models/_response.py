@@ -18,7 +18,8 @@ class Response(str):
     `usage` is in tokens, `cost` in US dollars (None: not known, never 0 for that), `latency` in seconds from the call
     to the answer's last byte. `model` is the id the provider says answered, `finish_reason` "stop", "length",
     "tool_calls", "content_filter" or the vendor's own word. `parsed` is the value where a schema was asked for,
-    `probabilities` a number per choice where choices were scored, `raw` the vendor's reply as parsed.
+    `probabilities` a number per choice where choices were scored, `raw` the vendor's reply as parsed. `cached` says
+    that the answer came from the cache on disk: it used nothing and cost nothing.
 
     >>> answer = Response("Paris", model="gpt-4", provider="openai")
     >>> answer == "Paris", f"It is {answer}.", answer.cost
@@ -36,6 +37,7 @@ class Response(str):
     latency: float
     request_id: str | None
     raw: Any
+    cached: bool
 
     def __new__(
         cls,
@@ -52,6 +54,7 @@ class Response(str):
         latency: float = 0.0,
         request_id: str | None = None,
         raw: Any = None,
+        cached: bool = False,
     ) -> Response:
         self = super().__new__(cls, text)
         self.usage = Usage() if usage is None else usage
@@ -59,6 +62,7 @@ class Response(str):
         self.finish_reason, self.tool_calls = finish_reason, tool_calls
         self.parsed, self.probabilities = parsed, probabilities
         self.latency, self.request_id, self.raw = latency, request_id, raw
+        self.cached = cached
         return self
 
     @property
@@ -80,7 +84,8 @@ class Response(str):
 class Embeddings(Sequence[tuple[float, ...]]):
     """One vector per text, in the order of the texts; `numpy.asarray` makes a [texts, dimensions] array of it.
 
-    `usage` is in tokens, `cost` in US dollars (None: not known), `latency` in seconds.
+    `usage` is in tokens, `cost` in US dollars (None: not known), `latency` in seconds. `cached` says that every vector
+    came from the cache on disk; where only some did, usage and cost are those of the others.
     """
 
     vectors: tuple[tuple[float, ...], ...] = field(repr=False)
@@ -90,6 +95,7 @@ class Embeddings(Sequence[tuple[float, ...]]):
     cost: Decimal | None
     latency: float
     request_id: str | None = None
+    cached: bool = False
 
     @overload
     def __getitem__(self, index: int) -> tuple[float, ...]: ...

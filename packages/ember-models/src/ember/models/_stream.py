@@ -22,7 +22,7 @@ from ._attempts import Attempts
 from ._call import Call
 from ._engine import answer, encoded, opened, raise_for, undecoded
 from ._job import Job, Watch
-from ._provider import Exchange, HttpRequest, excerpt
+from ._provider import Completion, Exchange, HttpRequest, excerpt
 from ._response import Response
 from ._sse import EventParser, LineParser, Parser
 from .errors import ConnectionFailed, InvalidResponse, ModelError, StreamIncomplete
@@ -122,6 +122,7 @@ class _Reader:
         self._failure: BaseException | None = None
         self._response: Response | None = None
         self._turn = threading.Lock()
+        self._unsought = job.keep
         self._over = False
 
     @property
@@ -132,6 +133,16 @@ class _Reader:
         if self._over:
             raise RuntimeError("The stream was left or broke off before its end: there is no whole answer.")
         raise RuntimeError("The stream has not ended: iterate it to its end, then read `.response`.")
+
+    def _taken(self, kept: Completion | None) -> None:
+        """Take the whole answer from the cache, if it had one."""
+        self._unsought = None
+        if kept is not None:
+            # What no longer fits its schema is asked for anew.
+            with contextlib.suppress(InvalidResponse):
+                self._response = answer(self._job, kept, self._watch, cached=True)
+                self._over = True
+                self._ready.extend(filter(None, (kept.text,)))  # one piece, if it has text
 
     def _begin_reading(self) -> None:
         if not self._turn.acquire(blocking=False):
@@ -235,6 +246,8 @@ class TextStream(_Reader, Iterator[str]):
     def __next__(self) -> str:
         self._begin_reading()
         try:
+            if self._unsought is not None:
+                self._taken(self._unsought.find())
             while not self._ready and not self._over:
                 try:
                     try:
@@ -283,6 +296,8 @@ class AsyncTextStream(_Reader, AsyncIterator[str]):
     async def __anext__(self) -> str:
         self._begin_reading()
         try:
+            if self._unsought is not None:
+                self._taken(await self._unsought.afind())
             while not self._ready and not self._over:
                 try:
                     try:

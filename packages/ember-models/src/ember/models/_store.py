@@ -1,0 +1,258 @@
+"""A private SQLite file in Ember's home: made with care, shared by threads and processes, closed before a fork.
+
+Connections are kept in a small pool and lent to one thread at a time. None is ever carried into a child process:
+SQLite's locks are the process's, and a child that believed it held its parent's would spoil the file.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sqlite3
+import stat
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Final
+from weakref import WeakSet
+
+from ember.core.errors import ConfigWarning, StorageError
+from ember.core.home import folder, home, owned_by_us
+from ember.core.notice import say_once
+
+_VERSION: Final = 1
+_KEPT: Final = 4  # idle connections: each holds file descriptors
+_PATIENCE: Final = 5.0  # seconds to wait for another process's transaction
+_REST: Final = 30.0  # seconds a file that cannot be used is left alone
+_CREATE: Final = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | os.O_CLOEXEC
+
+
+class Unusable(StorageError):
+    """The file is not ours, or broken, or cannot be reached."""
+
+
+class Store:
+    """The SQLite file `name` in the folder `place` of Ember's home, as that home was when this was made.
+
+    `mark` is the number by which Ember knows its file (SQLite's application_id), `schema` what
+    begins one.
+    """
+
+    def __init__(self, place: str, name: str, mark: int, schema: str) -> None:
+        self.path = home() / place / name
+        self._place, self._mark, self._schema = place, mark, schema
+        self._idle: deque[sqlite3.Connection] = deque()
+        self._file: tuple[int, int] | None = None
+        self._unusable_until = 0.0
+        _stores.add(self)
+
+    @contextmanager
+    def connection(self) -> Iterator[sqlite3.Connection]:
+        """Lend a connection in autocommit mode. Raises sqlite3.Error or StorageError, `Unusable` for a while after."""
+        _turnstile.enter()
+        try:
+            if self._unusable_until and time.monotonic() < self._unusable_until:
+                raise Unusable(f"{self.path} could not be used just now.")
+            try:
+                connection = self._idle.pop()
+            except IndexError:
+                connection = self._opened()
+            try:
+                yield connection
+            except BaseException as error:
+                connection.close()
+                if isinstance(error, sqlite3.DatabaseError) and not is_busy(error):
+                    self._unusable_until = time.monotonic() + _REST
+                raise
+            if len(self._idle) < _KEPT:
+                self._idle.append(connection)
+            else:
+                connection.close()
+        finally:
+            _turnstile.leave()
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Lend a connection in a transaction that may write, committed at the end of the block."""
+        self._renew()
+        with self.connection() as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+                connection.execute("COMMIT")
+            except BaseException:
+                with suppress(sqlite3.Error):
+                    connection.execute("ROLLBACK")
+                raise
+
+    def complain(self, what: str, error: Exception) -> None:
+        """Warn, once, that `what` is not to be had because of `error`."""
+        with suppress(
+            ConfigWarning
+        ):  # where warnings are errors: what is read or written here is never worth one
+            say_once(f"{what} {reason(error)} ({self.path}).")
+
+    def close(self) -> None:
+        """Close what is idle."""
+        while self._idle:
+            with suppress(IndexError, sqlite3.Error):
+                self._idle.pop().close()
+
+    def _renew(self) -> None:
+        """Let go of connections to a file that was moved away or deleted: what is written there nobody reads."""
+        try:
+            status = self.path.stat()
+        except OSError:
+            here = None
+        else:
+            here = status.st_dev, status.st_ino
+        if self._file is not None and here != self._file:
+            self.close()
+
+    def _opened(self) -> sqlite3.Connection:
+        try:
+            path = folder(self._place) / self.path.name
+            self._make(path)
+            connection = sqlite3.connect(
+                path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False
+            )
+            try:
+                self._begin(connection)
+                connection.execute("PRAGMA synchronous = NORMAL")
+                status = path.stat()
+                self._file = status.st_dev, status.st_ino
+            except BaseException:
+                connection.close()
+                raise
+        except (sqlite3.Error, OSError) as error:
+            if not is_busy(error):
+                self._unusable_until = time.monotonic() + _REST
+            raise
+        self._unusable_until = 0.0
+        return connection
+
+    def _make(self, path: Path) -> None:
+        try:
+            os.close(
+                os.open(path, _CREATE, 0o600)
+            )  # private from the start; SQLite's -wal and -shm take this mode
+        except FileExistsError:
+            status = path.lstat()
+            if not stat.S_ISREG(status.st_mode) or not owned_by_us(status):
+                raise Unusable("is not a file of yours; move it away") from None
+
+    def _begin(self, connection: sqlite3.Connection) -> None:
+        """See that the file is one of ours, and write the schema into an empty one."""
+        until = time.monotonic() + _PATIENCE
+        while not self._is_ours(connection):
+            # Several processes may find it empty at once, and SQLite does not wait where it changes to WAL.
+            try:
+                connection.execute("PRAGMA journal_mode = WAL")
+                connection.execute("BEGIN IMMEDIATE")
+                if not self._is_ours(connection):
+                    for statement in self._schema.split(";\n"):
+                        connection.execute(statement)
+                    connection.execute(f"PRAGMA application_id = {self._mark}")
+                    connection.execute(f"PRAGMA user_version = {_VERSION}")
+                connection.execute("COMMIT")
+            except sqlite3.OperationalError as error:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                if not is_busy(error) or time.monotonic() > until:
+                    raise
+                time.sleep(0.01)
+
+    def _is_ours(self, connection: sqlite3.Connection) -> bool:
+        """Whether the file has our schema; False if it is empty. Raises `Unusable` for anybody else's."""
+        mark, version, tables = (
+            int(connection.execute(query).fetchone()[0])
+            for query in (
+                "PRAGMA application_id",
+                "PRAGMA user_version",
+                "SELECT count(*) FROM sqlite_master",
+            )
+        )
+        if (mark, version) == (self._mark, _VERSION):
+            return True
+        if mark or version or tables:
+            whose = "another version of Ember" if mark == self._mark else "another program"
+            raise Unusable(f"is a database of {whose}; move it away")
+        return False
+
+
+def is_busy(error: Exception) -> bool:
+    """Whether `error` only says that another connection holds the file."""
+    if not isinstance(error, sqlite3.Error):
+        return False
+    code = getattr(error, "sqlite_errorcode", None)
+    return code is not None and code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
+def reason(error: Exception) -> str:
+    """Return what is wrong with a file, as the end of a sentence that begins with what it is for."""
+    if isinstance(error, Unusable) or not isinstance(error, sqlite3.Error):
+        return str(error).rstrip(".")
+    said = str(error)
+    if "not a database" in said or "malformed" in said:
+        return f"is broken, {said}; delete it"
+    return f"cannot be used, {said}"
+
+
+class _Turnstile:
+    """Lets threads in to use connections, except while the process forks."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition(threading.Lock())
+        self._inside = self._forks = 0
+        self.spoilt = False
+
+    def enter(self) -> None:
+        with self._changed:
+            while self._forks:
+                self._changed.wait()
+            if self.spoilt:
+                raise Unusable("was in use when this process was forked, and stays the parent's")
+            self._inside += 1
+
+    def leave(self) -> None:
+        with self._changed:
+            self._inside -= 1
+            if self._forks:
+                self._changed.notify_all()
+
+    def before_fork(self) -> None:
+        with self._changed:
+            self._forks += 1
+            self._changed.wait_for(lambda: not self._inside, timeout=2 * _PATIENCE)
+            if not self._inside:
+                _close_all()
+
+    def after_fork(self) -> None:
+        with self._changed:
+            self._forks -= 1
+            self._changed.notify_all()
+
+    def in_child(self) -> None:
+        busy = self._inside > 0
+        self.__init__()  # type: ignore[misc]  # another thread of the parent may have held its lock
+        self.spoilt = busy
+
+
+_stores: WeakSet[Store] = WeakSet()
+
+
+@atexit.register
+def _close_all() -> None:
+    for store in list(_stores):
+        store.close()
+
+
+_turnstile: Final = _Turnstile()
+os.register_at_fork(
+    before=_turnstile.before_fork,
+    after_in_parent=_turnstile.after_fork,
+    after_in_child=_turnstile.in_child,
+)
