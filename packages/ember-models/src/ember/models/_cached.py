@@ -14,11 +14,11 @@ from ember.core.pool import in_pool
 
 from ._call import Call, EmbedCall
 from ._disk_cache import CacheStats, disk_cache
-from ._engine import NO_COST, NOTHING_USED, aembed as aask, amade, answer, embed as ask, made
+from ._engine import NO_COST, NOTHING_USED, aembed as aask, amade, answer, embed as ask, encoded, made
 from ._job import Job, Watch
 from ._keep import Keep, board, leave, text_keys
 from ._packing import packed_vector, unpacked_vector
-from ._provider import Completion, HttpRequest
+from ._provider import Completion
 from ._response import Embeddings, Response
 from .errors import ModelTimeout, SchemaMismatch
 
@@ -35,43 +35,53 @@ class AnswerCache:
         return disk_cache().stats()
 
 
-def complete(job: Job[Call], keep: Keep, request: HttpRequest, watch: Watch) -> Response:
+def complete(job: Job[Call], keep: Keep) -> Response:
     """Answer from the cache, or else make the call; if the same is under way already, wait for that one first."""
-    found = _hit(job, keep.find(), watch)
-    if found is not None:
-        return found
-    flight, leads = board(keep.key)
-    if leads:
+    kept = keep.find()
+    if kept is None:
+        request = encoded(job, job.provider.encode)
+    with Watch(job) as watch:
+        if kept is not None:
+            if (found := _hit(job, kept, watch)) is not None:
+                return found
+            request = encoded(job, job.provider.encode)
+        flight, leads = board(keep.key)
+        if leads:
+            try:
+                return made(job, request, watch)
+            finally:
+                leave(keep.key)
         try:
-            return made(job, request, watch)
-        finally:
-            leave(keep.key)
-    try:
-        loop.run(flight.landing(_left(job, watch)), "models")
-    except TimeoutError:
-        raise _late(job) from None
-    found = _hit(job, keep.find(), watch)
-    # Its request failed, or what came cannot be kept: each of those who waited asks for itself.
-    return made(replace(job, spent=watch.seconds()), request, watch) if found is None else found
+            loop.run(flight.landing(_left(job, watch)), "models")
+        except TimeoutError:
+            raise _late(job) from None
+        found = _hit(job, keep.find(), watch)
+        # Its request failed, or what came cannot be kept: each of those who waited asks for itself.
+        return made(replace(job, spent=watch.seconds()), request, watch) if found is None else found
 
 
-async def acomplete(job: Job[Call], keep: Keep, request: HttpRequest, watch: Watch) -> Response:
+async def acomplete(job: Job[Call], keep: Keep) -> Response:
     """As `complete`, awaited."""
-    found = _hit(job, await keep.afind(), watch)
-    if found is not None:
-        return found
-    flight, leads = board(keep.key)
-    if leads:
+    kept = await keep.afind()
+    if kept is None:
+        request = encoded(job, job.provider.encode)
+    with Watch(job) as watch:
+        if kept is not None:
+            if (found := _hit(job, kept, watch)) is not None:
+                return found
+            request = encoded(job, job.provider.encode)
+        flight, leads = board(keep.key)
+        if leads:
+            try:
+                return await amade(job, request, watch)
+            finally:
+                leave(keep.key)
         try:
-            return await amade(job, request, watch)
-        finally:
-            leave(keep.key)
-    try:
-        await loop.arun(flight.landing(_left(job, watch)))
-    except TimeoutError:
-        raise _late(job) from None
-    found = _hit(job, await keep.afind(), watch)
-    return await amade(replace(job, spent=watch.seconds()), request, watch) if found is None else found
+            await loop.arun(flight.landing(_left(job, watch)))
+        except TimeoutError:
+            raise _late(job) from None
+        found = _hit(job, await keep.afind(), watch)
+        return await amade(replace(job, spent=watch.seconds()), request, watch) if found is None else found
 
 
 def _hit(job: Job[Call], kept: Completion | None, watch: Watch) -> Response | None:

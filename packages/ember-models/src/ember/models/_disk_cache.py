@@ -21,7 +21,7 @@ from ember.core.errors import StorageError
 from ember.core.externals import refuse_io_loop
 
 from ._scribe import Scribe
-from ._store import Store, reason
+from ._store import Store
 
 _MARK: Final = 0x456D6243  # "EmbC"
 _OVERHEAD: Final = 128  # bytes an entry takes beside what is kept
@@ -78,7 +78,7 @@ class DiskCache:
         now = time.time()
         for key in keys:
             waiting = self._waiting.get(key) or self._writing.get(key)
-            if waiting is None:
+            if waiting is None or self._store.resting:
                 asked.append(key)
             elif _fresh(waiting[1], now, ttl):
                 found[key] = waiting[0]
@@ -102,7 +102,7 @@ class DiskCache:
 
     def put(self, key: bytes, data: bytes, bound: int) -> None:
         """Keep `data`, soon; `bound` is the most bytes that all entries may take. Never raises, never waits."""
-        if len(data) + _OVERHEAD > bound:
+        if len(data) + _OVERHEAD > bound or self._store.resting:
             return
         with self._lock:
             if (
@@ -128,7 +128,7 @@ class DiskCache:
                 )  # not while another process reads: the room is used again all the same
                 connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         except sqlite3.Error as error:
-            raise StorageError(f"The cache at {self._store.path} {reason(error)}.") from error
+            raise StorageError(f"The cache of answers {self._store.reason(error)}.") from error
         return count
 
     def stats(self) -> CacheStats:
@@ -141,7 +141,7 @@ class DiskCache:
                 with self._store.connection() as connection:
                     entries, size = connection.execute(_COUNT).fetchone()
         except sqlite3.Error as error:
-            raise StorageError(f"The cache at {self._store.path} {reason(error)}.") from error
+            raise StorageError(f"The cache of answers {self._store.reason(error)}.") from error
         return CacheStats(self._store.path, entries, size, self._hits, self._misses)
 
     def _write(self) -> None:

@@ -54,12 +54,12 @@ _C = TypeVar("_C", Call, EmbedCall)
 
 def complete(job: Job[Call]) -> Response:
     """Make the call and wait for the answer."""
+    if job.keep is not None:
+        from ._cached import complete as cached
+
+        return cached(job, job.keep)
     request = encoded(job, job.provider.encode)
     with Watch(job) as watch:
-        if job.keep is not None:
-            from ._cached import complete as cached
-
-            return cached(job, job.keep, request, watch)
         return made(job, request, watch)
 
 
@@ -76,12 +76,12 @@ def made(job: Job[Call], request: HttpRequest, watch: Watch) -> Response:
 
 async def acomplete(job: Job[Call]) -> Response:
     """Make the call and await the answer."""
+    if job.keep is not None:
+        from ._cached import acomplete as cached
+
+        return await cached(job, job.keep)
     request = encoded(job, job.provider.encode)
     with Watch(job) as watch:
-        if job.keep is not None:
-            from ._cached import acomplete as cached
-
-            return await cached(job, job.keep, request, watch)
         return await amade(job, request, watch)
 
 

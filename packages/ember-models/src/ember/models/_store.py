@@ -24,7 +24,7 @@ from ember.core.home import folder, home, owned_by_us
 from ember.core.notice import say_once
 
 _VERSION: Final = 1
-_KEPT: Final = 4  # idle connections: each holds file descriptors
+_CONNECTIONS: Final = 4  # at once: each holds file descriptors, and a look-up takes microseconds
 _PATIENCE: Final = 5.0  # seconds to wait for another process's transaction
 _REST: Final = 30.0  # seconds a file that cannot be used is left alone
 _CREATE: Final = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | os.O_CLOEXEC
@@ -45,32 +45,34 @@ class Store:
         self.path = home() / place / name
         self._place, self._mark, self._schema = place, mark, schema
         self._idle: deque[sqlite3.Connection] = deque()
+        self._free = threading.Semaphore(_CONNECTIONS)
         self._file: tuple[int, int] | None = None
-        self._unusable_until = 0.0
+        self._failure: Exception | None = None
+        self._failed_at = 0.0
         _stores.add(self)
+
+    @property
+    def resting(self) -> bool:
+        """Whether the file could not be used a moment ago, and is left alone."""
+        return self._failure is not None and time.monotonic() - self._failed_at < _REST
 
     @contextmanager
     def connection(self) -> Iterator[sqlite3.Connection]:
-        """Lend a connection in autocommit mode. Raises sqlite3.Error or StorageError, `Unusable` for a while after."""
+        """Lend a connection in autocommit mode. Raises sqlite3.Error or StorageError, the same for a while after."""
         _turnstile.enter()
         try:
-            if self._unusable_until and time.monotonic() < self._unusable_until:
-                raise Unusable(f"{self.path} could not be used just now.")
-            try:
-                connection = self._idle.pop()
-            except IndexError:
-                connection = self._opened()
-            try:
-                yield connection
-            except BaseException as error:
-                connection.close()
-                if isinstance(error, sqlite3.DatabaseError) and not is_busy(error):
-                    self._unusable_until = time.monotonic() + _REST
-                raise
-            if len(self._idle) < _KEPT:
+            with self._free:
+                if self._failure is not None and self.resting:
+                    raise self._failure.with_traceback(None)
+                connection = self._lent() or self._opened()
+                try:
+                    yield connection
+                except BaseException as error:
+                    connection.close()
+                    if isinstance(error, sqlite3.DatabaseError):
+                        self._rest(error)
+                    raise
                 self._idle.append(connection)
-            else:
-                connection.close()
         finally:
             _turnstile.leave()
 
@@ -90,16 +92,29 @@ class Store:
 
     def complain(self, what: str, error: Exception) -> None:
         """Warn, once, that `what` is not to be had because of `error`."""
-        with suppress(
-            ConfigWarning
-        ):  # where warnings are errors: what is read or written here is never worth one
-            say_once(f"{what} {reason(error)} ({self.path}).")
+        with suppress(ConfigWarning):  # where warnings are errors: a file of ours is never worth an answer
+            say_once(f"{what} {self.reason(error)}.")
+
+    def reason(self, error: Exception) -> str:
+        """Return what is wrong with the file, as the end of a sentence."""
+        if not isinstance(error, sqlite3.Error):
+            return f"cannot be used: {str(error).rstrip('.')}"
+        said = str(error)
+        if "not a database" in said or "malformed" in said:
+            return f"cannot be used: {self.path} is broken ({said}); delete it"
+        return f"cannot be used: {said} ({self.path})"
 
     def close(self) -> None:
         """Close what is idle."""
         while self._idle:
             with suppress(IndexError, sqlite3.Error):
                 self._idle.pop().close()
+
+    def _lent(self) -> sqlite3.Connection | None:
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return None
 
     def _renew(self) -> None:
         """Let go of connections to a file that was moved away or deleted: what is written there nobody reads."""
@@ -128,11 +143,14 @@ class Store:
                 connection.close()
                 raise
         except (sqlite3.Error, OSError) as error:
-            if not is_busy(error):
-                self._unusable_until = time.monotonic() + _REST
+            self._rest(error)
             raise
-        self._unusable_until = 0.0
+        self._failure = None
         return connection
+
+    def _rest(self, error: Exception) -> None:
+        if not is_busy(error):
+            self._failure, self._failed_at = error, time.monotonic()
 
     def _make(self, path: Path) -> None:
         try:
@@ -142,7 +160,7 @@ class Store:
         except FileExistsError:
             status = path.lstat()
             if not stat.S_ISREG(status.st_mode) or not owned_by_us(status):
-                raise Unusable("is not a file of yours; move it away") from None
+                raise Unusable(f"{path} is not a file of yours; move it away") from None
 
     def _begin(self, connection: sqlite3.Connection) -> None:
         """See that the file is one of ours, and write the schema into an empty one."""
@@ -179,7 +197,7 @@ class Store:
             return True
         if mark or version or tables:
             whose = "another version of Ember" if mark == self._mark else "another program"
-            raise Unusable(f"is a database of {whose}; move it away")
+            raise Unusable(f"{self.path} is a database of {whose}; move it away")
         return False
 
 
@@ -189,16 +207,6 @@ def is_busy(error: Exception) -> bool:
         return False
     code = getattr(error, "sqlite_errorcode", None)
     return code is not None and code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
-
-
-def reason(error: Exception) -> str:
-    """Return what is wrong with a file, as the end of a sentence that begins with what it is for."""
-    if isinstance(error, Unusable) or not isinstance(error, sqlite3.Error):
-        return str(error).rstrip(".")
-    said = str(error)
-    if "not a database" in said or "malformed" in said:
-        return f"is broken, {said}; delete it"
-    return f"cannot be used, {said}"
 
 
 class _Turnstile:
@@ -214,7 +222,7 @@ class _Turnstile:
             while self._forks:
                 self._changed.wait()
             if self.spoilt:
-                raise Unusable("was in use when this process was forked, and stays the parent's")
+                raise Unusable("Ember's files were in use when this process was forked")
             self._inside += 1
 
     def leave(self) -> None:
