@@ -423,3 +423,14 @@ def test_a_call_without_a_certain_form_is_made_and_not_kept(acme: LocalServer) -
     with pytest.warns(ConfigWarning, match=r"does not cache .* type object"):
         assert not models("parrot", "Hi", extra={"when": object()}, cache=True).cached
     assert not models("parrot", "Hi", extra={"when": object()}, cache=True).cached
+
+
+def test_each_model_of_a_fallback_has_its_own_answer_on_disk(acme: LocalServer) -> None:
+    models("acme-large", "Hi", cache=True)
+    acme.replies(500)
+    for _ in range(2):
+        answer = models("acme-small", "Hi", fallback=["acme-large"], cache=True)
+        assert answer.cached and answer.model == "acme-large" and len(answer.failures) == 1
+        stream = models.stream("acme-small", "Hi", fallback=["acme-large"], cache=True)
+        assert list(stream) == ["Hi"] and stream.response.cached and len(stream.response.failures) == 1
+    assert len(acme.requests) == 5

@@ -6,9 +6,12 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Final, Literal, NewType, NotRequired, TypeAlias, TypedDict, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, NewType, NotRequired, TypeAlias, TypedDict, cast
 
-from .errors import ToolCallError
+from .errors import ModelError, ToolCallError
+
+if TYPE_CHECKING:
+    from ._http_client import HttpClient
 
 Role = Literal["user", "assistant", "tool"]
 
@@ -116,16 +119,34 @@ class Sampling(TypedDict, total=False):
     presence_penalty: float
 
 
-class Params(Sampling, total=False):
-    """Everything `models(...)` takes by keyword.
+class Policies(TypedDict, total=False):
+    """How a call is made, whatever it asks for; what is not given comes from configuration.
 
     `timeout` is the total number of seconds the call may take, from the call to the answer's last byte, and
-    `max_retries` how often it may be made again after failures that pass. `cache` has the answer kept on disk and taken
-    from there the next time: True, or the seconds that an answer may be old. `schema` is a JSON schema, or a type that
+    `max_retries` how often it may be made again after failures that pass. The call waits while more than
+    `max_concurrency` calls, `rpm` requests or `tpm` tokens a minute would go to its model with its key. It travels by
+    `http_client`, an `AsyncClient` of httpx or httpx2, which is used on Ember's I/O loop and never closed. With
+    `cache`, the answer is kept on disk and taken from there the next time: True, or how many seconds old it may be.
+    """
+
+    timeout: float
+    max_retries: int
+    max_concurrency: int
+    rpm: float
+    tpm: float
+    http_client: HttpClient
+    cache: bool | float
+
+
+class Params(Sampling, Policies, total=False):
+    """Everything `models(...)` takes by keyword.
+
+    `schema` is a JSON schema, or a type that
     pydantic can describe (a model, a dataclass, `list[int]`): the answer is JSON of that shape, its value in `.parsed`.
     `reask` is how often the model is asked again, with what was wrong, when its answer does not fit (1 if not given;
     streams are never asked again). `choices` are labels: the answer is one of them. `tools` are functions the model may
-    ask to be called, in `.tool_calls`. `extra` holds a vendor's own fields, sent as they are.
+    ask to be called, in `.tool_calls`. `fallback` names models that are asked in turn when the first fails with what
+    they need not fail with, or with one of `fallback_on`. `extra` holds a vendor's own fields, sent as they are.
     """
 
     system: str
@@ -133,9 +154,8 @@ class Params(Sampling, total=False):
     reask: int
     choices: Sequence[str]
     tools: Sequence[Callable[..., Any] | Tool]
-    timeout: float
-    max_retries: int
-    cache: bool | float
+    fallback: str | Sequence[str]
+    fallback_on: type[ModelError] | tuple[type[ModelError], ...]
     extra: Mapping[str, Any]
 
 

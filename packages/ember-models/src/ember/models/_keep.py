@@ -23,7 +23,7 @@ from ember.core.notice import say_once
 from ember.core.pool import in_pool
 from ember.core.secrets import scrub
 
-from ._call import Call, EmbedCall
+from ._call import Call, EmbedCall, Policies
 from ._disk_cache import DiskCache, disk_cache
 from ._job import Job
 from ._packing import packed, unpacked
@@ -136,8 +136,8 @@ def text_keys(job: Job[EmbedCall]) -> dict[str, bytes]:
 
 
 # Settings of a provider that say how a call is made, not what is answered.
-_SHAPELESS: Final = frozenset(
-    {"base_url", "timeout", "max_retries", "max_concurrency", "rpm", "tpm", "allow_http", "cache"}
+_SHAPELESS: Final = (
+    frozenset({"base_url", "allow_http", "cache", "fallback", "budget"}) | Policies.__annotations__.keys()
 )
 
 

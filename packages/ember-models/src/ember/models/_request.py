@@ -24,7 +24,7 @@ from ._call import (
     ToolCall,
     nothing,
 )
-from ._provider import BaseProvider, Endpoint
+from ._provider import BaseProvider, Endpoint, Transport
 from ._reask import DEFAULT_REASKS
 from ._route import ModelRegistry, default_model, endpoint, route
 from .errors import UnsupportedError
@@ -155,18 +155,38 @@ def embed_call(to: Target, texts: str | Sequence[str], extra: Mapping[str, Any] 
 def policy(to: Target, params: Mapping[str, Any]) -> Policy:
     """Return how the call is made: what the call says, else the provider's settings, else those of `models`."""
 
-    def setting(name: str) -> Any:
-        for layer in (params, to.endpoint.options, to.defaults):
-            if (value := layer.get(name)) is not None:
-                return value
-        return None
-
-    retries = setting("max_retries")
+    retries = _setting(to, params, "max_retries")
     if retries is None:
         retries = DEFAULT_RETRIES
     _check_number("max_retries", retries, (int,), (0, math.inf))
-    limits = Limits(setting("max_concurrency"), setting("rpm"), setting("tpm"))
-    return Policy(_seconds(setting("timeout")), retries, limits, _age(setting("cache")))
+    concurrency, rpm, tpm = (_setting(to, params, name) for name in ("max_concurrency", "rpm", "tpm"))
+    if concurrency is not None:
+        _check_number("max_concurrency", concurrency, (int,), (1, math.inf))
+    if rpm is not None:
+        _check_number("rpm", rpm, (int, float), (1, math.inf))
+    if tpm is not None:
+        _check_number("tpm", tpm, (int, float), (1, math.inf))
+    seconds, age = _seconds(_setting(to, params, "timeout")), _age(_setting(to, params, "cache"))
+    return Policy(seconds, retries, Limits(concurrency, rpm, tpm), age)
+
+
+def fallback(to: Target, params: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the names of the models to ask when `to` fails; mostly none."""
+    names = _setting(to, params, "fallback")
+    if not names:
+        return ()
+    several = _texts(names)
+    if not several or "" in several:
+        raise TypeError(f"fallback is a model's name or a sequence of them; got {names!r}.")
+    return several
+
+
+def _setting(to: Target, params: Mapping[str, Any], name: str) -> Any:
+    """Return what the call says, else the provider's settings, else those of `models`; None if nobody does."""
+    for layer in (params, to.endpoint.options, to.defaults):
+        if (value := layer.get(name)) is not None:
+            return value
+    return None
 
 
 def _age(cache: Any) -> float | None:
@@ -186,6 +206,23 @@ def _seconds(seconds: float | None) -> float:
     if not seconds:
         raise ValueError("timeout is a positive number of seconds; got 0.")
     return seconds
+
+
+def http(to: Target, params: Mapping[str, Any]) -> Transport | None:
+    """Return the transport that a user's own HTTP client makes, or None if there is none, or no HTTP to replace.
+
+    Raises TypeError for a client that is none.
+    """
+    client = params.get("http_client")
+    if client is None:
+        client = to.endpoint.options.get("http_client")
+    if client is None:
+        client = to.defaults.get("http_client")
+    if client is None or to.provider.transport is not None:
+        return None
+    from ._http_client import ClientTransport
+
+    return ClientTransport(client)
 
 
 def reask(params: Params) -> int:

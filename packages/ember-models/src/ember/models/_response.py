@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, overload
 
+from ember.core.errors import EmberError
 from ember.core.events import Usage
 
 from ._call import MessageDict, ToolCall
@@ -18,8 +19,9 @@ class Response(str):
     `usage` is in tokens, `cost` in US dollars (None: not known, never 0 for that), `latency` in seconds from the call
     to the answer's last byte. `model` is the id the provider says answered, `finish_reason` "stop", "length",
     "tool_calls", "content_filter" or the vendor's own word. `parsed` is the value where a schema was asked for,
-    `probabilities` a number per choice where choices were scored, `raw` the vendor's reply as parsed. `cached` says
-    that the answer came from the cache on disk: it used nothing and cost nothing.
+    `probabilities` a number per choice where choices were scored, `raw` the vendor's reply as parsed. `failures` says
+    why the models that were asked before this one (`fallback=`) gave no answer, in order. `cached` says that the answer
+    came from the cache on disk: it used nothing and cost nothing.
 
     >>> answer = Response("Paris", model="gpt-4", provider="openai")
     >>> answer == "Paris", f"It is {answer}.", answer.cost
@@ -38,6 +40,7 @@ class Response(str):
     request_id: str | None
     raw: Any
     cached: bool
+    failures: tuple[EmberError, ...]
 
     def __new__(
         cls,
@@ -55,6 +58,7 @@ class Response(str):
         request_id: str | None = None,
         raw: Any = None,
         cached: bool = False,
+        failures: tuple[EmberError, ...] = (),
     ) -> Response:
         self = super().__new__(cls, text)
         self.usage = Usage() if usage is None else usage
@@ -63,6 +67,7 @@ class Response(str):
         self.parsed, self.probabilities = parsed, probabilities
         self.latency, self.request_id, self.raw = latency, request_id, raw
         self.cached = cached
+        self.failures = failures
         return self
 
     @property

@@ -185,14 +185,11 @@ class Store:
 
     def _is_ours(self, connection: sqlite3.Connection) -> bool:
         """Whether the file has our schema; False if it is empty. Raises `Unusable` for anybody else's."""
-        mark, version, tables = (
-            int(connection.execute(query).fetchone()[0])
-            for query in (
-                "PRAGMA application_id",
-                "PRAGMA user_version",
-                "SELECT count(*) FROM sqlite_master",
-            )
-        )
+        tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+        if not tables and not connection.in_transaction:
+            return False  # or another process writes it just now: to be looked at again in the transaction
+        mark = connection.execute("PRAGMA application_id").fetchone()[0]
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
         if (mark, version) == (self._mark, _VERSION):
             return True
         if mark or version or tables:

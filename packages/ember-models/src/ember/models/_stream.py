@@ -12,8 +12,9 @@ import os
 import threading
 from collections import deque
 from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import replace
 from types import TracebackType
-from typing import Final, Self, TypeGuard
+from typing import TYPE_CHECKING, Final, Self, TypeGuard
 
 from ember.core import loop
 from ember.core.errors import BlockedLoop
@@ -26,6 +27,9 @@ from ._provider import Completion, Exchange, HttpRequest, excerpt
 from ._response import Response
 from ._sse import EventParser, LineParser, Parser
 from .errors import ConnectionFailed, InvalidResponse, ModelError, StreamIncomplete
+
+if TYPE_CHECKING:
+    from ._fallback import Turns
 
 _PARSERS: Final[Mapping[str, type[Parser]]] = {
     "text/event-stream": EventParser,
@@ -68,6 +72,13 @@ class _Source:
             raise
         finally:
             self._fetching = None
+
+    def allow(self, seconds: float) -> None:
+        """Let the stream take that much longer. Nothing may be under way just now."""
+        policy = replace(self._job.policy, timeout=self._job.policy.timeout + seconds)
+        self._job = replace(self._job, policy=policy)
+        if self._attempts is not None:
+            self._attempts.deadline += seconds
 
     async def again(self, error: ModelError) -> bool:
         """After a failure before any text: wait and return True if the request is to be made again, else False."""
@@ -112,18 +123,27 @@ class _Reader:
 
     def __init__(self, job: Job[Call]) -> None:
         self._over = True  # should what follows raise, there is nothing to be closed
-        request = encoded(job, job.provider.encode)
-        self._decoder = encoded(job, lambda call, _: job.provider.decoder(call))
-        self._job, self._watch = job, Watch(job)
-        self._events = _PARSERS[job.provider.stream_type]()
-        self._source = _Source(job, request, self._watch)
+        self._turns: Turns | None = None
+        if job.fallback is not None:
+            from ._fallback import Turns
+
+            self._turns = Turns(job, job.fallback)
+            job = self._turns.job
+        self._turn_to(job)
         self._ready: deque[str] = deque()
         self._texts: list[str] = []
         self._failure: BaseException | None = None
         self._response: Response | None = None
         self._turn = threading.Lock()
-        self._unsought = job.keep
         self._over = False
+
+    def _turn_to(self, job: Job[Call]) -> None:
+        """Make ready to ask for `job`. Nothing is sent yet."""
+        request = encoded(job, job.provider.encode)
+        self._job, self._watch = job, Watch(job)
+        self._source = _Source(job, request, self._watch)
+        self._unsought = job.keep
+        self._begin_again()
 
     @property
     def response(self) -> Response:
@@ -141,6 +161,8 @@ class _Reader:
             # What no longer fits its schema is asked for anew.
             with contextlib.suppress(InvalidResponse):
                 self._response = answer(self._job, kept, self._watch, cached=True)
+                if self._turns is not None:
+                    self._turns.answered(self._response)
                 self._over = True
                 self._ready.extend(filter(None, (kept.text,)))  # one piece, if it has text
 
@@ -154,6 +176,8 @@ class _Reader:
             )
         self._source.process = os.getpid()
         self._watch.begin()
+        if self._turns is not None:
+            self._turns.begin()
 
     def _here(self) -> bool:
         return self._source.process in (None, os.getpid())
@@ -164,6 +188,8 @@ class _Reader:
             for event in self._events.feed(chunk) if chunk is not None else ():
                 text = self._decoder.feed(event)
                 if text:
+                    if self._turns is not None and not self._texts:
+                        self._source.allow(self._turns.withheld)  # from here on, no other model is asked
                     self._ready.append(text)
                     self._texts.append(text)
                 if self._decoder.done:
@@ -174,6 +200,8 @@ class _Reader:
         except Exception as error:
             raise undecoded(error, "the stream") from None
         self._response = answer(self._job, completion, self._watch)
+        if self._turns is not None:
+            self._turns.answered(self._response)
         return True
 
     def _may_begin_again(self, error: BaseException) -> TypeGuard[ModelError]:
@@ -182,7 +210,19 @@ class _Reader:
     def _begin_again(self) -> None:
         """Start reading from nothing, for another attempt's stream."""
         self._decoder = encoded(self._job, lambda call, _: self._job.provider.decoder(call))
-        self._events = EventParser()
+        self._events = _PARSERS[self._job.provider.stream_type]()
+
+    def _asks_another(self, error: ModelError) -> bool:
+        """After a model failed for good: book that, and turn to the next of the call's, if there is one for this."""
+        if self._turns is None or self._over:
+            return False
+        self._job.explained(error)
+        self._watch.failed(error)
+        self._turns.failed(error)
+        self._turn_to(self._turns.job)
+        self._source.process = os.getpid()
+        self._watch.begin()
+        return True
 
     def _end(self, error: BaseException) -> None:
         """Book the failure, once, and keep the error for when the pieces that came before it have been taken."""
@@ -194,6 +234,8 @@ class _Reader:
             broken.__cause__, error = error, broken
         if isinstance(error, ModelError):
             self._job.explained(error)
+            if self._turns is not None and error not in self._turns.failures:
+                error.failures = tuple(self._turns.failures)
         self._failure = error
         self._watch.failed(error)
 
@@ -246,18 +288,20 @@ class TextStream(_Reader, Iterator[str]):
     def __next__(self) -> str:
         self._begin_reading()
         try:
-            if self._unsought is not None:
-                self._taken(self._unsought.find())
             while not self._ready and not self._over:
                 try:
                     try:
+                        if self._unsought is not None:
+                            self._taken(self._unsought.find())
+                            continue
                         ended = self._take(loop.run(self._source.next(), "models.stream"))
                     except ModelError as error:
                         if not self._may_begin_again(error):
                             raise
-                        if not loop.run(self._source.again(error), "models.stream"):
+                        if loop.run(self._source.again(error), "models.stream"):
+                            self._begin_again()
+                        elif not self._asks_another(error):
                             raise
-                        self._begin_again()
                         continue
                     if ended:
                         self._over = True
@@ -296,18 +340,20 @@ class AsyncTextStream(_Reader, AsyncIterator[str]):
     async def __anext__(self) -> str:
         self._begin_reading()
         try:
-            if self._unsought is not None:
-                self._taken(await self._unsought.afind())
             while not self._ready and not self._over:
                 try:
                     try:
+                        if self._unsought is not None:
+                            self._taken(await self._unsought.afind())
+                            continue
                         ended = self._take(await loop.arun(self._source.next()))
                     except ModelError as error:
                         if not self._may_begin_again(error):
                             raise
-                        if not await loop.arun(self._source.again(error)):
+                        if await loop.arun(self._source.again(error)):
+                            self._begin_again()
+                        elif not self._asks_another(error):
                             raise
-                        self._begin_again()
                         continue
                     if ended:
                         self._over = True
