@@ -20,7 +20,7 @@ from ember.context import create_context, get_context, with_context
 from ember.core.errors import ConfigError, ConfigWarning
 from ember.core.events import CallFinished, Usage, subscribe
 from ember.core.externals import external
-from ember.models import Response, Tool, Totals
+from ember.models import Image, Response, Tool, Totals
 from ember.models.errors import ModelError, StreamIncomplete
 from ember.models.testing import LocalServer
 
@@ -121,6 +121,10 @@ def ask(prompt: Any = "Hi", model: str = "acme-small", **params: Any) -> Ask:
     return lambda: models(model, prompt, cache=True, reask=0, **params)
 
 
+def image(content: bytes) -> list[dict[str, Any]]:
+    return [{"role": "user", "content": ["Hi", Image(b"\x89PNG\r\n\x1a\n" + content)]}]
+
+
 DIFFERENT: dict[str, tuple[Ask, Ask]] = {
     "prompt": (ask("Hi"), ask("Hi ")),
     "model": (ask(), ask(model="acme-large")),
@@ -141,6 +145,8 @@ DIFFERENT: dict[str, tuple[Ask, Ask]] = {
         ask([_USER, {"role": "tool", "content": "1", "tool_call_id": "a"}]),
         ask([_USER, {"role": "tool", "content": "1", "tool_call_id": "b"}]),
     ),
+    "an image": (ask(image(b"one")), ask(image(b"two"))),
+    "an image and a text": (ask(image(b"one")), ask()),
     "the order of a schema's fields": (ask('{"a": ""}', schema=_FIELDS), ask('{"a": ""}', schema=_SWAPPED)),
 }
 
@@ -160,6 +166,7 @@ SAME: dict[str, tuple[Ask, Ask]] = {
     "a stop and a list of it": (ask(stop="a"), ask(stop=["a"])),
     "timeout and retries": (ask(timeout=5), ask(timeout=6, max_retries=1)),
     "a bare name and a whole one": (ask(), ask(model="acme/acme-small")),
+    "an image and its bytes again": (ask(image(b"one")), ask(image(b"one"))),
     "an answer as a prompt": (ask("Hi"), ask(Response("Hi"))),
 }
 

@@ -70,7 +70,7 @@ def made(job: Job[Call], request: HttpRequest, watch: Watch) -> Response:
         try:
             return answer(job, _decoded(job, job.provider.decode, reply), watch)
         except SchemaMismatch as error:
-            job = _reask.again(job, error, watch.seconds())
+            job = _reask.again(job, error, watch)
             request = encoded(job, job.provider.encode)
 
 
@@ -92,7 +92,7 @@ async def amade(job: Job[Call], request: HttpRequest, watch: Watch) -> Response:
         try:
             return answer(job, _decoded(job, job.provider.decode, reply), watch)
         except SchemaMismatch as error:
-            job = _reask.again(job, error, watch.seconds())
+            job = _reask.again(job, error, watch)
             request = encoded(job, job.provider.encode)
 
 

@@ -6,17 +6,19 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack, cast
 
-from ember.context import EmberContext
+from ember.context import EmberContext, get_context
 from ember.core.events import Usage
 from ember.core.externals import Estimate, External
 
 from . import _request
 from ._call import Call, EmbedCall, ModelId, Params, Prompt
+from ._parts import characters
 from ._route import ModelRegistry, listed
 from ._usage import Totals, totals
 
 if TYPE_CHECKING:  # the engine and what stands below it (asyncio, aiohttp) are loaded by the first call
     from ._attempts import Health
+    from ._budget import BudgetState, Claim
     from ._cached import AnswerCache
     from ._job import Job
     from ._response import Embeddings, Response
@@ -47,10 +49,24 @@ def _job(model: str | None, prompt: Prompt, params: Params, *, stream: bool = Fa
     policy, reask, http = _request.policy(to, params), _request.reask(params), _request.http(to, params)
     scope = to.context.scope
     job = Job(to.provider, call, to.endpoint, to.key_source, policy, scope, parse, reask, box, http=http)
+    if (budget := params.get("budget")) is not None or to.context.levels("models.budget"):
+        job, mine = _held(job, to.context, budget)
+        given = cast(Params, {**given, "budget": mine})  # the fallbacks' too
     if policy.cache is not None:
         job = _kept(job, to)
     others = _request.fallback(to, params)
     return _with_fallback(job, others, prompt, given, stream=stream) if others else job
+
+
+def _held(job: Job[_C], context: EmberContext, budget: Any) -> tuple[Job[_C], Claim | None]:
+    """Return `job` with its place in the budgets in force, and its own budget, if it has one, with an account."""
+    from dataclasses import replace
+
+    from ._budget import Hold, claims, own
+
+    mine = None if budget is None else own(budget)
+    in_force = claims(context) if mine is None else (mine, *claims(context))
+    return replace(job, hold=Hold(in_force, job.provider, job.call)), mine
 
 
 def _with_fallback(
@@ -92,8 +108,8 @@ def _estimate(model: str | None, prompt: Prompt, params: Params) -> Estimate:
     from ._cost import cost
 
     job = _job(model, prompt, params)
-    characters = sum(len(message.content) for message in job.call.messages) + len(job.call.system or "")
-    tokens_in, tokens_out = characters // 4 + 1, job.call.max_tokens
+    said = sum(characters(message.content) for message in job.call.messages) + len(job.call.system or "")
+    tokens_in, tokens_out = said // 4 + 1, job.call.max_tokens
     return Estimate(
         tokens_in, tokens_out, cost(job.provider, (job.call.model,), Usage(tokens_in, tokens_out))
     )
@@ -314,6 +330,12 @@ class Models(External[..., "Response"]):
         from ._cached import AnswerCache
 
         return AnswerCache()
+
+    def budgets(self, context: EmberContext | None = None) -> tuple[BudgetState, ...]:
+        """Return how the budgets in force here, or in `context`, stand: the innermost block's first."""
+        from ._budget import states
+
+        return states(get_context() if context is None else context)
 
     def health(self) -> tuple[Health, ...]:
         """Return how the endpoints called so far fare: breaker, calls under way and waiting, learned limits."""

@@ -19,6 +19,7 @@ from ._transport import HttpTransport
 from .errors import AuthenticationError, ModelError
 
 if TYPE_CHECKING:
+    from ._budget import Hold
     from ._fallback import Fallback
     from ._keep import Keep
     from ._tools import Toolbox
@@ -35,7 +36,8 @@ class Job(Generic[_C]):
     `key_source` says where the key came from, for errors; `parse` makes the value of a schema from the answer's text,
     and `reask` is how often the model may be asked again if it cannot; `spent` are the seconds that went into answers
     which did not fit; `tools` checks the arguments of the tools that the model calls; `fallback` are the models to ask
-    when this one fails; `http` takes the place of HTTP as Ember speaks it; `keep` is where the answer is kept.
+    when this one fails; `hold` is its place in the budgets in force, if there are any; `http` takes the place of HTTP
+    as Ember speaks it; `keep` is where the answer is kept.
     """
 
     provider: BaseProvider
@@ -49,6 +51,7 @@ class Job(Generic[_C]):
     tools: Toolbox | None = None
     spent: float = 0.0
     fallback: Fallback | None = None
+    hold: Hold | None = None
     http: Transport | None = field(default=None, repr=False)
     keep: Keep | None = None
 
@@ -106,6 +109,8 @@ class Watch:
         self._over = True
         seconds = time.perf_counter() - (self._begun or 0.0)
         tokens = None if self.usage is None else self.usage.total_tokens
+        if self._job.hold is not None:
+            self._job.hold.settle(self.usage, self.cost, answered=True)
         _log.answered(self._job, seconds, self.requests, tokens, text)
         events.emit(
             CallFinished(
@@ -124,6 +129,8 @@ class Watch:
         if not self._over and self._begun is not None:
             self._over = True
             seconds, name = time.perf_counter() - self._begun, type(error).__name__
+            if self._job.hold is not None:
+                self._job.hold.settle(self.usage, self.cost, answered=False)
             _log.failed(self._job, seconds, self.requests, error)
             events.emit(
                 CallFailed(

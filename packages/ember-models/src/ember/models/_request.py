@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, NamedTuple, cast, get_args
+from typing import Any, Final, NamedTuple, cast
 
 from ember.context import EmberContext, get_context
 from ember.core.suggest import nearest
@@ -14,16 +13,14 @@ from ._call import (
     Call,
     EmbedCall,
     Limits,
-    Message,
     Params,
     Policy,
     Prompt,
-    Role,
     Sampling,
     Tool,
-    ToolCall,
     nothing,
 )
+from ._prompt import conversation, needs
 from ._provider import BaseProvider, Endpoint, Transport
 from ._reask import DEFAULT_REASKS
 from ._route import ModelRegistry, default_model, endpoint, route
@@ -41,7 +38,6 @@ _COUNTS: Final[Mapping[str, tuple[float, float]]] = {
     "max_tokens": (1, math.inf),
     "seed": (-math.inf, math.inf),
 }
-_ROLES: Final = frozenset(get_args(Role)) | {"system", "developer"}
 DEFAULT_RETRIES: Final = 2
 """How often a call is made again after a failure that may pass: three attempts in all."""
 DEFAULT_TIMEOUT: Final = 600.0
@@ -112,14 +108,13 @@ def call(to: Target, prompt: Prompt, params: Params, tools: tuple[Tool, ...] = (
         raise TypeError(
             "choices= leaves the model nothing to say but a label, so it cannot call tools=. Give one."
         )
-    # Turns of tools too: a provider that does not know them would send a conversation with holes in it.
-    tooled = bool(tools) or any(turn.tool_calls or turn.role == "tool" for turn in messages)
     _require(
         to,
         stream and "stream",
         choices and "choices",
         schema is not None and "schema",
-        tooled and "tools",
+        tools and "tools",
+        *needs(messages),
     )
     return Call(
         model=to.model,
@@ -297,84 +292,3 @@ def _extra(value: Any) -> Mapping[str, Any]:
     if value is not None and not isinstance(value, Mapping):
         raise TypeError(f"extra is a mapping of a vendor's fields to values; got {type(value).__name__}.")
     return cast("Mapping[str, Any]", value) or nothing()
-
-
-def conversation(prompt: Prompt) -> tuple[tuple[Message, ...], str | None]:
-    """Return a prompt's messages, and its system prompt if a message is one."""
-    if isinstance(prompt, str):
-        if not prompt.strip():
-            raise ValueError("The prompt is empty: there is nothing to answer.")
-        return (Message("user", str(prompt)),), None
-    turns = cast(object, prompt)
-    if isinstance(turns, (bytes, Mapping)) or not isinstance(turns, Sequence):
-        raise TypeError(f"prompt is a string or a list of messages; got {type(prompt).__name__}.")
-    messages: list[Message] = []
-    system: list[str] = []
-    for position, item in enumerate(cast("Sequence[object]", turns)):
-        turn = _turn(position, item)
-        if isinstance(turn, str):
-            system.append(turn)
-        else:
-            messages.append(turn)
-    if not messages:
-        raise ValueError("The prompt has no message to answer: add one with role 'user'.")
-    return tuple(messages), "\n\n".join(system) if system else None
-
-
-_KEYS: Final = {"role", "content"}
-_MORE_KEYS: Final[Mapping[str, str]] = {"assistant": "tool_calls", "tool": "tool_call_id"}
-
-
-def _turn(position: int, item: Any) -> Message | str:
-    """Return a message, or the text of one that is a system prompt."""
-    wanted = f"message {position} of the prompt is to be {{'role': ..., 'content': ...}}"
-    fields: dict[object, Any]
-    if isinstance(item, Message):
-        names = ("role", "content", "tool_calls", "tool_call_id")
-        fields = {name: getattr(item, name) for name in names}
-    else:
-        if not isinstance(item, Mapping):
-            raise TypeError(f"{wanted}; got {type(item).__name__}.")
-        fields = dict(cast("Mapping[object, Any]", item))
-        others = set(fields) - {_MORE_KEYS.get(str(fields.get("role")), "content")}
-        if others | _KEYS != _KEYS or not set(fields) >= _KEYS:
-            raise ValueError(f"{wanted}; its keys are {sorted(map(repr, fields))}.")
-    role, content, call_id = fields["role"], fields["content"], fields.get("tool_call_id")
-    if role not in _ROLES:
-        raise ValueError(f"{wanted}, with a role of {', '.join(sorted(_ROLES))}; got {role!r}.")
-    calls = _tool_calls(position, fields.get("tool_calls", ()))
-    if content is None and calls:  # as vendors write a turn that only calls tools
-        content = ""
-    if not isinstance(content, str):
-        raise TypeError(f"{wanted}, with a content that is a string; got {type(content).__name__}.")
-    if call_id is not None and not isinstance(call_id, str):
-        raise TypeError(f"{wanted}, with a tool_call_id that is a string; got {type(call_id).__name__}.")
-    if role in ("system", "developer"):
-        return str(content)
-    return Message(role, str(content), calls, call_id)
-
-
-def _tool_calls(position: int, calls: Any) -> tuple[ToolCall, ...]:
-    if isinstance(calls, (str, bytes)) or not isinstance(calls, Sequence):
-        raise TypeError(f"the tool_calls of message {position} are a list; got {type(calls).__name__}.")
-    return tuple(_tool_call(position, call) for call in cast("Sequence[object]", calls))
-
-
-_CALL_KEYS: Final = {"id", "name", "arguments"}
-
-
-def _tool_call(position: int, call: Any) -> ToolCall:
-    if isinstance(call, ToolCall):
-        return call
-    wanted = (
-        f"each of the tool_calls of message {position} is to be {{'id': ..., 'name': ..., 'arguments': ...}}"
-    )
-    fields = dict(cast("Mapping[str, Any]", call)) if isinstance(call, Mapping) else {}
-    if set(fields) != _CALL_KEYS:
-        raise ValueError(f"{wanted}; its keys are {sorted(map(repr, fields))}.")
-    text: Any = fields["arguments"]
-    if isinstance(text, Mapping):
-        text = json.dumps(text, ensure_ascii=False, separators=(",", ":"))
-    if not all(isinstance(part, str) for part in (fields["id"], fields["name"], text)):
-        raise TypeError(f"{wanted}, of strings; arguments may be a JSON object.")
-    return ToolCall(fields["id"], fields["name"], text)

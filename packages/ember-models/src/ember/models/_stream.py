@@ -188,6 +188,8 @@ class _Reader:
             for event in self._events.feed(chunk) if chunk is not None else ():
                 text = self._decoder.feed(event)
                 if text:
+                    if self._job.hold is not None:
+                        self._job.hold.answering = True
                     if self._turns is not None and not self._texts:
                         self._source.allow(self._turns.withheld)  # from here on, no other model is asked
                     self._ready.append(text)

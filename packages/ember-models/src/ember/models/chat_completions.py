@@ -12,9 +12,11 @@ from typing import Any, Final, Literal, cast
 from ember.core.events import Usage
 
 from ._call import Call, EmbedCall, Message, Tool, ToolCall
+from ._parts import Image, Part
 from ._provider import Completion, Endpoint, HttpReply, HttpRequest, StreamDecoder, Vectors
 from ._sse import ServerEvent
 from ._vectors import vectors_in as vectors_in
+from .errors import UnsupportedError
 from .schemas import answer_text, schema_name, strict_schema, tool_schema, wanted_schema
 from .wire import (
     Fields,
@@ -239,14 +241,28 @@ class _ChatStream:
 
 def _message(message: Message) -> dict[str, Any]:
     if message.role == "tool" and message.tool_call_id is not None:
-        return {"role": "tool", "tool_call_id": message.tool_call_id, "content": message.content}
+        return {"role": "tool", "tool_call_id": message.tool_call_id, "content": message.text}
     if not message.tool_calls:
-        return {"role": message.role, "content": message.content}
+        content = message.content
+        said = content if isinstance(content, str) else [_part(part) for part in content]
+        return {"role": message.role, "content": said}
     calls = [
         {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.text}}
         for call in message.tool_calls
     ]
-    return {"role": message.role, "content": message.content or None, "tool_calls": calls}
+    return {"role": message.role, "content": message.text or None, "tool_calls": calls}
+
+
+def _part(part: Part) -> dict[str, Any]:
+    if isinstance(part, str):
+        return {"type": "text", "text": part}
+    if isinstance(part, Image):
+        return {"type": "image_url", "image_url": {"url": part.data_url}}
+    if part.data is None:
+        raise UnsupportedError(
+            "chat completions take no URL of a file. Give its bytes or its path: File(...) reads it."
+        )
+    return {"type": "file", "file": {"filename": part.title, "file_data": part.data_url}}
 
 
 def _tool(tool: Tool) -> dict[str, Any]:

@@ -62,7 +62,9 @@ class Anthropic(BaseProvider):
         "claude-opus-4-5",
         "claude-haiku-4-5",
     )
-    supports: ClassVar[frozenset[str]] = frozenset({"stream", "schema", "choices", "tools"})
+    supports: ClassVar[frozenset[str]] = frozenset(
+        {"stream", "schema", "choices", "tools", "images", "files"}
+    )
     prices: ClassVar[str | None] = "anthropic"
 
     def encode(self, call: Call, endpoint: Endpoint) -> HttpRequest:

@@ -27,6 +27,7 @@ from ._embeddings import vectors
 from ._faults import refined, unwrapped
 from ._schema import accepted_schema
 from ._stream import ContentStream
+from ._turns import content, contents
 
 # The first is what the official SDK uses; the others have what is not stable yet.
 _VERSIONS: Final = ("v1", "v1beta", "v1alpha")
@@ -65,7 +66,9 @@ class Google(BaseProvider):
         "gemini-embedding-2",
         "gemini-embedding-001",
     )
-    supports: ClassVar[frozenset[str]] = frozenset({"stream", "schema", "choices", "embed"})
+    supports: ClassVar[frozenset[str]] = frozenset(
+        {"stream", "schema", "choices", "images", "files", "embed"}
+    )
     prices: ClassVar[str | None] = "google"
 
     def encode(self, call: Call, endpoint: Endpoint) -> HttpRequest:
@@ -90,11 +93,8 @@ class Google(BaseProvider):
         }
         config = {name: value for name, value in config.items() if value is not None}
         body: dict[str, Any] = {
-            "contents": [
-                _content(message.content, "model" if message.role == "assistant" else "user")
-                for message in call.messages
-            ],
-            "systemInstruction": None if call.system is None else _content(call.system),
+            "contents": contents(call),
+            "systemInstruction": None if call.system is None else content(call.system),
             "generationConfig": config or None,
         }
         body = {name: value for name, value in body.items() if value is not None}
@@ -110,7 +110,7 @@ class Google(BaseProvider):
     def encode_embed(self, call: EmbedCall, endpoint: Endpoint) -> HttpRequest:
         """Return the request for a vector per text; `extra` is merged into the request of each text."""
         requests = [
-            _merged({"content": _content(text), "model": _resource(call.model)}, call.extra)
+            _merged({"content": content(text), "model": _resource(call.model)}, call.extra)
             for text in call.texts
         ]
         return _request(call.model, "batchEmbedContents", endpoint, {"requests": requests})
@@ -125,10 +125,6 @@ class Google(BaseProvider):
         """
         reply, fields = unwrapped(reply)
         return refined(super().explain(reply), fields)
-
-
-def _content(text: str, role: str = "user") -> dict[str, Any]:
-    return {"parts": [{"text": text}], "role": role}
 
 
 def _resource(model: str) -> str:

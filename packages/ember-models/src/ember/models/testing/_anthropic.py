@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ._attached import tokens_of
 from ._dialect import Answer, Dialect, Say, count, cut, last_user_text, required, text_of
 from ._reply import Event
 
@@ -13,7 +14,7 @@ def messages(asked: Mapping[str, Any], say: Say) -> Answer:
     """Answer `POST .../messages`."""
     model, turns, limit = required(asked, "model"), required(asked, "messages"), required(asked, "max_tokens")
     pieces, short = cut(say(last_user_text(turns)), limit)
-    read = sum(count(text_of(turn.get("content"))) for turn in turns) + count(text_of(asked.get("system")))
+    read = sum(tokens_of(turn.get("content")) for turn in turns) + count(text_of(asked.get("system")))
     wrote, stop = len(pieces), "max_tokens" if short else "end_turn"
     whole: dict[str, Any] = {
         "id": "msg_local",

@@ -8,7 +8,8 @@ import struct
 from collections.abc import Mapping
 from typing import Any
 
-from ._dialect import Answer, Dialect, Say, count, cut, last_user_text, required, text_of
+from ._attached import tokens_of
+from ._dialect import Answer, Dialect, Say, count, cut, last_user_text, required
 from ._reply import Event
 
 _CREATED = 1_700_000_000
@@ -19,7 +20,7 @@ def chat_completions(asked: Mapping[str, Any], say: Say) -> Answer:
     model, messages = required(asked, "model"), required(asked, "messages")
     limit = asked.get("max_completion_tokens") or asked.get("max_tokens")
     pieces, short = cut(say(last_user_text(messages)), limit)
-    read, wrote = sum(count(text_of(message.get("content"))) for message in messages), len(pieces)
+    read, wrote = sum(tokens_of(message.get("content")) for message in messages), len(pieces)
     usage = {"prompt_tokens": read, "completion_tokens": wrote, "total_tokens": read + wrote}
     finish = "length" if short else "stop"
     whole = {"id": "chatcmpl-local", "object": "chat.completion", "created": _CREATED, "model": model}
@@ -45,7 +46,7 @@ def responses(asked: Mapping[str, Any], say: Say) -> Answer:
     model, given = required(asked, "model"), required(asked, "input")
     messages = [{"role": "user", "content": given}] if isinstance(given, str) else given
     pieces, short = cut(say(last_user_text(messages)), asked.get("max_output_tokens"))
-    read = sum(count(text_of(message.get("content"))) for message in messages) + count(
+    read = sum(tokens_of(message.get("content")) for message in messages) + count(
         asked.get("instructions") or ""
     )
     wrote, text = len(pieces), "".join(pieces)

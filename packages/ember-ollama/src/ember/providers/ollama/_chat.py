@@ -6,7 +6,18 @@ import json
 from collections.abc import Mapping
 from typing import Any, cast
 
-from ember.models import Call, Completion, Endpoint, ServerEvent, ToolCall, Usage
+from ember.models import (
+    Call,
+    Completion,
+    Endpoint,
+    File,
+    Image,
+    Message,
+    ServerEvent,
+    ToolCall,
+    Usage,
+    errors,
+)
 from ember.models.schemas import answer_text, wanted_schema
 from ember.models.wire import (
     Fields,
@@ -25,7 +36,7 @@ from ember.models.wire import (
 
 def asked(call: Call, endpoint: Endpoint) -> Fields:
     """Return the JSON that asks for `call`."""
-    messages = [{"role": message.role, "content": message.content} for message in call.messages]
+    messages: list[dict[str, Any]] = [_turn(message) for message in call.messages]
     if call.system is not None:
         messages.insert(0, {"role": "system", "content": call.system})
     sampling = {
@@ -48,6 +59,21 @@ def asked(call: Call, endpoint: Endpoint) -> Fields:
     if "keep_alive" in settings:
         body["keep_alive"] = settings.pop("keep_alive")
     return body | {"messages": messages} | settings
+
+
+def _turn(message: Message) -> dict[str, Any]:
+    turn: dict[str, Any] = {"role": message.role, "content": message.text}
+    if not isinstance(message.content, str):
+        turn["images"] = [_image(part) for part in message.content if not isinstance(part, str)]
+    return turn
+
+
+def _image(part: Image | File) -> str:
+    if part.data is None:
+        raise errors.UnsupportedError(
+            "Ollama takes no URL of an image. Give its bytes or its path: Image(...) reads it."
+        )
+    return part.base64
 
 
 def options(endpoint: Endpoint, sampling: Fields, extra: Fields) -> dict[str, Any]:

@@ -84,7 +84,9 @@ class OpenAI(BaseProvider):
         "text-embedding-3-small",
         "text-embedding-ada-002",
     )
-    supports: ClassVar[frozenset[str]] = frozenset({"stream", "schema", "choices", "tools", "embed"})
+    supports: ClassVar[frozenset[str]] = frozenset(
+        {"stream", "schema", "choices", "tools", "images", "files", "embed"}
+    )
     prices: ClassVar[str | None] = "openai"
 
     def encode(self, call: Call, endpoint: Endpoint) -> HttpRequest:
