@@ -263,10 +263,9 @@ class City:
 
 def test_an_answer_from_disk_has_its_value(acme: LocalServer) -> None:
     acme.answer = lambda prompt: '{"name": "Oslo", "inhabitants": 700000}'
-    for _ in range(2):
-        city = models("acme-small", "The capital?", schema=City, cache=True)
-        assert city.parsed == City("Oslo", 700_000)
-    assert city.cached
+    first, again = (models("acme-small", "The capital?", schema=City, cache=True) for _ in range(2))
+    assert first.parsed == again.parsed == City("Oslo", 700_000)
+    assert again.cached
 
 
 def test_an_answer_that_fitted_after_a_re_ask_is_the_one_that_is_kept(acme: LocalServer) -> None:

@@ -83,7 +83,7 @@ _MODELS: Final = Table(
         "cache": Setting(
             float, low=0.001, switch=True, about="whether answers are kept on disk, or how old one may be"
         ),
-        "cache_size": Setting(int, 1_000_000_000, low=0, about="bytes that all answers on disk may take"),
+        "cache_size": Setting(int, low=0, about="bytes that all answers on disk may take"),
         "fallback": Setting(list, about="models to ask in turn when the one that was called fails"),
         "budget": Table(
             {

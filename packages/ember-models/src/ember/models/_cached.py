@@ -38,13 +38,11 @@ class AnswerCache:
 def complete(job: Job[Call], keep: Keep) -> Response:
     """Answer from the cache, or else make the call; if the same is under way already, wait for that one first."""
     kept = keep.find()
-    if kept is None:
-        request = encoded(job, job.provider.encode)
+    request = encoded(job, job.provider.encode) if kept is None else None
     with Watch(job) as watch:
-        if kept is not None:
-            if (found := _hit(job, kept, watch)) is not None:
-                return found
-            request = encoded(job, job.provider.encode)
+        if (found := _hit(job, kept, watch)) is not None:
+            return found
+        request = request or encoded(job, job.provider.encode)
         flight, leads = board(keep.key)
         if leads:
             try:
@@ -63,13 +61,11 @@ def complete(job: Job[Call], keep: Keep) -> Response:
 async def acomplete(job: Job[Call], keep: Keep) -> Response:
     """As `complete`, awaited."""
     kept = await keep.afind()
-    if kept is None:
-        request = encoded(job, job.provider.encode)
+    request = encoded(job, job.provider.encode) if kept is None else None
     with Watch(job) as watch:
-        if kept is not None:
-            if (found := _hit(job, kept, watch)) is not None:
-                return found
-            request = encoded(job, job.provider.encode)
+        if (found := _hit(job, kept, watch)) is not None:
+            return found
+        request = request or encoded(job, job.provider.encode)
         flight, leads = board(keep.key)
         if leads:
             try:

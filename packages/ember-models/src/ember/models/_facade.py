@@ -100,7 +100,7 @@ def _embed_job(
 def _kept(job: Job[_C], to: _request.Target) -> Job[_C]:
     from ._keep import kept  # brings SQLite
 
-    return kept(job, to.defaults["cache_size"])
+    return kept(job, to.defaults.get("cache_size"))
 
 
 def _estimate(model: str | None, prompt: Prompt, params: Params) -> Estimate:

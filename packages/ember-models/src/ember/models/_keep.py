@@ -32,6 +32,9 @@ from ._provider import Completion
 _FORM: Final = 1
 """The version of the key and of what is kept under it. Raised when either changes: old answers are then not found."""
 
+DEFAULT_BOUND: Final = 1_000_000_000
+"""Bytes that all answers may take, when `models.cache_size` does not say."""
+
 _C = TypeVar("_C", Call, EmbedCall)
 
 
@@ -90,14 +93,14 @@ def notice(message: str) -> None:
         say_once(message)
 
 
-def kept(job: Job[_C], bound: int) -> Job[_C]:
+def kept(job: Job[_C], bound: int | None) -> Job[_C]:
     """Return `job` with the place where its answer is kept; as it is, if it cannot be."""
     ttl = job.policy.cache
     if ttl is None:
         return job
     try:
         key = key_of(job, job.call)
-        return replace(job, keep=Keep(disk_cache(), key, ttl, bound))
+        return replace(job, keep=Keep(disk_cache(), key, ttl, DEFAULT_BOUND if bound is None else bound))
     except (TypeError, ValueError, RecursionError) as error:
         notice(f"Ember does not cache a call of {job.provider.name}/{job.call.model}: {error}.")
     except StorageError as error:
@@ -152,7 +155,7 @@ def _formed(value: Any) -> Any:
         told = {field.name: getattr(value, field.name) for field in fields(value) if field.compare}
         return [type(value).__name__, told]
     if isinstance(value, Mapping):
-        return {**value}
+        return dict[Any, Any](value)
     if isinstance(value, bytes):
         return ["bytes", sha256(value).hexdigest()]
     raise TypeError(f"a value of type {type(value).__name__} has no certain form")

@@ -45,7 +45,7 @@ def _pack(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {"j": dict(cast("Mapping[str, Any]", value))}
     if isinstance(value, list):
-        return {"j": value}
+        return {"j": cast("list[object]", value)}
     name = type(value).__name__
     if _KINDS.get(name) is not type(value) or not is_dataclass(value):
         raise TypeError(f"{name} cannot be kept")
@@ -88,7 +88,7 @@ def unpacked_vector(data: bytes) -> tuple[str, tuple[float, ...]]:
     head, end, body = data.partition(b"\0")
     if head[:1] not in (b"f", b"d") or not end:
         raise ValueError("what is kept is no vector")
-    numbers = array(head[:1].decode())
+    numbers: array[float] = array(head[:1].decode())
     numbers.frombytes(body)
     if sys.byteorder == "big":
         numbers.byteswap()
