@@ -289,7 +289,7 @@ def answer(job: Job[Call], completion: Completion, watch: Watch, *, cached: bool
     if job.keep is not None and not cached:
         job.keep.keep(completion)
     return Response(
-        completion.text,
+        well_formed(completion.text),
         usage=usage,
         cost=cost,
         model=completion.model,
@@ -323,6 +323,16 @@ def _embeddings(job: Job[EmbedCall], vectors: Vectors, watch: Watch) -> Embeddin
         watch.finished(),
         vectors.request_id,
     )
+
+
+def well_formed(text: str) -> str:
+    """Return `text` with U+FFFD for each half of a surrogate pair: JSON can hold one, and no file or terminal can."""
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
 
 
 _MOST_TOKENS: Final = 1_000_000_000
