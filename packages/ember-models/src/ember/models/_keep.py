@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, fields, is_dataclass, replace
 from hashlib import sha256
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 from ember.core import loop
 from ember.core.errors import ConfigWarning, StorageError
@@ -155,7 +155,7 @@ def _formed(value: Any) -> Any:
         told = {field.name: getattr(value, field.name) for field in fields(value) if field.compare}
         return [type(value).__name__, told]
     if isinstance(value, Mapping):
-        return dict[Any, Any](value)
+        return dict(cast("dict[str, Any]", value))
     if isinstance(value, bytes):
         return ["bytes", sha256(value).hexdigest()]
     raise TypeError(f"a value of type {type(value).__name__} has no certain form")
