@@ -239,8 +239,8 @@ def endpoint(provider: BaseProvider, context: EmberContext) -> tuple[Endpoint, s
 _RANKS: Final = {"default": 0, "credentials.yaml": 1, "config.yaml": 1, "environment": 2, "context": 3}
 
 
-# By provider, the settings and the layer of a key that were last found to go together. A context's settings are the same
-# object for as long as nothing of them changes, the environment included.
+# By provider, the settings and the layer of a key that were last found to go together. A context's settings are the
+# same object for as long as nothing of them changes, the environment included.
 _paired: Final[dict[str, tuple[Mapping[str, Any], str, str | None]]] = {}
 
 
