@@ -221,7 +221,7 @@ class _Reader:
         """Start reading from nothing, for another attempt's stream."""
         self._decoder = encoded(self._job, lambda call, _: self._job.provider.decoder(call))
         self._events = _PARSERS[self._job.provider.stream_type]()
-        self._unread = 0  # bytes that have come and are no whole event yet
+        self._unread: int = 0  # bytes that have come and are no whole event yet
 
     def _asks_another(self, error: ModelError) -> bool:
         """After a model failed for good: book that, and turn to the next of the call's, if there is one for this."""
