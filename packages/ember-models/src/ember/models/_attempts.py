@@ -19,7 +19,7 @@ from ember.core.loop import io_loop
 from ._breaker import Breaker
 from ._call import Call
 from ._gate import Gate, Pass
-from ._limits import left, rest
+from ._limits import left, rest, silent
 from ._parts import characters
 from ._retry import LONGEST_WAIT, OVERLOADS, THROTTLES, Again, Quota, decide
 from .errors import ConnectionFailed, ModelError, ProviderUnavailable
@@ -123,7 +123,7 @@ class Attempts:
 
     def heard(self, headers: Mapping[str, str]) -> None:
         """Take note of what a reply's headers say about limits."""
-        if self._pass is None:
+        if self._pass is None or silent(headers):
             return
         now = time.time()
         asked = now - (self._loop.time() - self._pass.at)
