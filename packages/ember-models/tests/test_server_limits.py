@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, Literal
 
 import pytest
@@ -98,6 +98,29 @@ def test_a_limit_that_is_lifted_is_outgrown(patient: LocalServer) -> None:
     assert load.answers - answers >= 200  # in the second before the limit was lifted: 40
 
 
+def test_a_single_refusal_slows_nobody_afterwards(patient: LocalServer) -> None:
+    patient.replies(429, {"retry-after": "0.2"}).then()
+    models("acme-small", "Hello")
+
+    async def crowd() -> None:
+        await asyncio.gather(*(models.acall("acme-small", "Hello") for _ in range(100)))
+
+    begun = time.monotonic()
+    asyncio.run(crowd())
+    assert time.monotonic() - begun < 1.5
+
+
+def test_limits_that_a_server_told_of_end_when_it_tells_of_them_no_more(patient: LocalServer) -> None:
+    patient.limit(5, per=0.4, headers="openai")
+    load = Load(5)
+    load.run(1.0)
+    patient.limit()
+    load.run(0.5)
+    before = load.answers
+    load.run(0.5)
+    assert load.answers - before >= 50  # it was five in 0.4 s
+
+
 def test_calls_under_the_servers_own_limit_are_never_refused(patient: LocalServer) -> None:
     patient.limit(20, per=1.0)  # as vendors enforce 1,200 requests a minute
     load = Load(40)
@@ -109,24 +132,23 @@ def test_calls_under_the_servers_own_limit_are_never_refused(patient: LocalServe
 
 @pytest.mark.long
 def test_neither_are_they_minute_by_minute_for_requests_and_tokens_alike(patient: LocalServer) -> None:
-    patient.limit(30, tokens=60, per=60.0)  # a call here takes two tokens
+    patient.limit(30, per=60.0, key="sk-requests-0123")
+    patient.limit(tokens=200, per=60.0, key="sk-tokens-01234567")  # a call here takes two tokens
     by_requests, by_tokens = Load(10), Load(10, max_tokens=7)  # thought to take nine, until it is known
-    by_key: dict[str, Callable[[], None]] = {"sk-requests-0123": lambda: by_requests.run(125)}
-    by_key["sk-tokens-01234567"] = lambda: by_tokens.run(125)
-    limits: dict[str, dict[str, float]] = {"sk-requests-0123": {"rpm": 30}, "sk-tokens-01234567": {"tpm": 60}}
 
-    def work(key: str) -> None:
-        with with_context(credentials={"acme_api_key": key}, models=limits[key]):
-            by_key[key]()
+    def work(load: Load, key: str, limit: dict[str, float]) -> None:
+        with with_context(credentials={"acme_api_key": key}, models=limit):
+            load.run(75)
 
-    threads = [threading.Thread(target=work, args=(key,)) for key in by_key]
+    cases = [(by_requests, "sk-requests-0123", {"rpm": 30}), (by_tokens, "sk-tokens-01234567", {"tpm": 200})]
+    threads = [threading.Thread(target=work, args=case) for case in cases]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    for key, load in zip(by_key, (by_requests, by_tokens)):
-        assert refused(patient, key) == 0
-        assert 80 <= load.answers <= 90
+    assert [refused(patient, key) for _, key, _ in cases] == [0, 0]
+    assert 54 <= by_requests.answers <= 60
+    assert 180 <= by_tokens.answers <= 200
 
 
 def test_a_servers_concurrency_is_found_kept_and_outgrown_when_it_grows(patient: LocalServer) -> None:

@@ -90,6 +90,7 @@ class Attempts:
         self._before = watch.requests  # for earlier answers of this call, which did not fit its schema
         self._pass: Pass | None = None
         self._price = 0
+        self._silent = False
 
     async def enter(self) -> None:
         """Wait for admission. Raises `ProviderUnavailable` where the breaker lets nobody through."""
@@ -123,7 +124,8 @@ class Attempts:
 
     def heard(self, headers: Mapping[str, str]) -> None:
         """Take note of what a reply's headers say about limits."""
-        if self._pass is None or silent(headers):
+        self._silent = silent(headers)
+        if self._pass is None or self._silent:
             return
         now = time.time()
         asked = now - (self._loop.time() - self._pass.at)
@@ -142,6 +144,8 @@ class Attempts:
         if error is None:
             self._lane.quota.give_back(self._price)
             self._lane.breaker.answered()
+            if self._silent:
+                self._gate.unheard()
         elif not isinstance(error, ModelError):
             self._lane.breaker.undecided()
         elif isinstance(error, ConnectionFailed) or (
