@@ -9,7 +9,7 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Literal, NewType, NotRequired, TypeAlias, TypedDict, cast
 
-from ._parts import File, Image, Part
+from ._parts import CachePoint, File, Image, Part
 from .errors import ModelError, ToolCallError
 
 if TYPE_CHECKING:
@@ -81,6 +81,7 @@ class Message:
     """One turn of a conversation. System prompts are not messages: they are `Call.system`.
 
     `content` is a string, or the parts of a user's message that has images or files; `text` is always a string.
+    `cache_points` says where a prompt may be kept: after so many of the parts, 0 being before the message.
     `tool_calls` are what an assistant's turn asks for beside its text; a turn of role "tool" has the result of the one
     with the id `tool_call_id`.
     """
@@ -89,6 +90,7 @@ class Message:
     content: str | tuple[Part, ...]
     tool_calls: tuple[ToolCall, ...] = ()
     tool_call_id: str | None = None
+    cache_points: tuple[int, ...] = ()
 
     @property
     def text(self) -> str:
@@ -102,11 +104,11 @@ class Message:
         return "\n".join(part for part in self.content if isinstance(part, str))
 
 
-Content: TypeAlias = str | Sequence[str | Image | File | Mapping[str, object]]
+Content: TypeAlias = str | Sequence[str | Image | File | CachePoint | Mapping[str, object]]
 """What a message says, as users write it: a text, or parts, of which a string is text.
 
 As plain data a part is `{"type": "text", "text": ...}`, or `{"type": "image"}` and `{"type": "file"}` with one of
-"path", "url" and "data" (bytes, or a string of base64), and a file also with a "name".
+"path", "url" and "data" (bytes, or a string of base64), and a file also with a "name"; or `{"type": "cache_point"}`.
 """
 
 
@@ -128,7 +130,9 @@ class MessageDict(TypedDict):
     tool_call_id: NotRequired[str]
 
 
-Prompt: TypeAlias = str | Sequence[str | Image | File | Message | MessageDict | Mapping[str, object]]
+Prompt: TypeAlias = (
+    str | Sequence[str | Image | File | CachePoint | Message | MessageDict | Mapping[str, object]]
+)
 """What a model is asked: one text, the parts of one message, or the turns of a conversation."""
 
 
@@ -223,7 +227,9 @@ class Params(Sampling, Policies, total=False):
     `reask` is how often the model is asked again, with what was wrong, when its answer does not fit (1 if not given;
     streams are never asked again). `choices` are labels: the answer is one of them. `tools` are functions the model may
     ask to be called, in `.tool_calls`. `fallback` names models that are asked in turn when the first fails with what
-    they need not fail with, or with one of `fallback_on`. `extra` holds a vendor's own fields, sent as they are.
+    they need not fail with, or with one of `fallback_on`. `cache_prompt` hints that the prompt comes
+    again as the beginning of others; as a string it also names those that begin alike. `extra` holds a vendor's own
+    fields, sent as they are.
     """
 
     system: str
@@ -233,6 +239,7 @@ class Params(Sampling, Policies, total=False):
     tools: Sequence[Callable[..., Any] | Tool]
     fallback: str | Sequence[str]
     fallback_on: type[ModelError] | tuple[type[ModelError], ...]
+    cache_prompt: bool | str
     extra: Mapping[str, Any]
 
 
@@ -241,7 +248,8 @@ class Call:
     """A request for text, ready for a provider to encode.
 
     `model` is the vendor's own id. None (or empty) means: not asked for, the vendor's default holds. `schema` is a JSON
-    schema. `stream` says whether the answer is to come in pieces.
+    schema. `cache_prompt` is a hint, which vendors without such a thing ignore. `stream` says whether the answer is to
+    come in pieces.
     """
 
     model: str
@@ -257,6 +265,7 @@ class Call:
     schema: Mapping[str, Any] | None = field(default=None, repr=False)
     choices: tuple[str, ...] = ()
     tools: tuple[Tool, ...] = ()
+    cache_prompt: bool | str = False
     extra: Mapping[str, Any] = field(default_factory=nothing, repr=False)
     stream: bool = False
 

@@ -68,8 +68,9 @@ def asked(call: Call, endpoint: Endpoint) -> Fields:
 def _turn(call: Call, position: int) -> dict[str, Any]:
     message = call.messages[position]
     turn: dict[str, Any] = {"role": message.role, "content": message.text}
-    if not isinstance(message.content, str):
-        turn["images"] = [_image(part) for part in message.content if not isinstance(part, str)]
+    images = [part for part in message.content if not isinstance(part, str)]
+    if images:
+        turn["images"] = [_image(part) for part in images]
     if message.tool_calls:
         turn["tool_calls"] = [_called(each) for each in message.tool_calls]
     if message.role == "tool":
