@@ -53,7 +53,7 @@ def streamed() -> Streamed:
         for piece in _exchange(request)[2]:
             for event in parser.feed(piece):
                 if not decoder.done:
-                    told.append(decoder.feed(event))
+                    told += [piece for piece in decoder.feed(event) if isinstance(piece, str)]
         return told, decoder.finish()
 
     return send

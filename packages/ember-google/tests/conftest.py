@@ -54,7 +54,8 @@ def streamed() -> Streamed:
         parser = EventParser()
         told: list[str] = []
         for piece in _exchange(request)[2]:
-            told += [decoder.feed(event) for event in parser.feed(piece)]
+            pieces = [found for event in parser.feed(piece) for found in decoder.feed(event)]
+            told += [found for found in pieces if isinstance(found, str)]
         return told, decoder.finish()
 
     return send

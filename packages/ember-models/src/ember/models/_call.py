@@ -74,13 +74,16 @@ class Message:
     """One turn of a conversation. System prompts are not messages: they are `Call.system`.
 
     `tool_calls` are what an assistant's turn asks for beside its text; a turn of role "tool" has the result of the one
-    with the id `tool_call_id`.
+    with the id `tool_call_id`. `opaque` is what a vendor sent with the assistant's turn and wants to see again as it
+    was (signed thinking, for one), as JSON data by the name of the format; only that format's codec reads it, and
+    only while the turn still says what it said then.
     """
 
     role: Role
     content: str
     tool_calls: tuple[ToolCall, ...] = ()
     tool_call_id: str | None = None
+    opaque: Mapping[str, Any] | None = field(default=None, repr=False)
 
 
 class ToolCallDict(TypedDict):
@@ -98,6 +101,7 @@ class MessageDict(TypedDict):
     content: str
     tool_calls: NotRequired[Sequence[ToolCall | ToolCallDict]]
     tool_call_id: NotRequired[str]
+    opaque: NotRequired[Mapping[str, Any]]
 
 
 Prompt: TypeAlias = str | Sequence[Message | MessageDict | Mapping[str, str]]
@@ -116,6 +120,10 @@ class Sampling(TypedDict, total=False):
     presence_penalty: float
 
 
+Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
+"""How much a model is to think, in the words of the vendors; each takes some of them."""
+
+
 class Params(Sampling, total=False):
     """Everything `models(...)` takes by keyword.
 
@@ -124,7 +132,8 @@ class Params(Sampling, total=False):
     pydantic can describe (a model, a dataclass, `list[int]`): the answer is JSON of that shape, its value in `.parsed`.
     `reask` is how often the model is asked again, with what was wrong, when its answer does not fit (1 if not given;
     streams are never asked again). `choices` are labels: the answer is one of them. `tools` are functions the model may
-    ask to be called, in `.tool_calls`. `extra` holds a vendor's own fields, sent as they are.
+    ask to be called, in `.tool_calls`. `reasoning` is how much the model is to think first, as an effort or as tokens
+    at most; what it tells of that is in `.reasoning`. `extra` holds a vendor's own fields, sent as they are.
     """
 
     system: str
@@ -132,6 +141,7 @@ class Params(Sampling, total=False):
     reask: int
     choices: Sequence[str]
     tools: Sequence[Callable[..., Any] | Tool]
+    reasoning: Effort | int
     timeout: float
     max_retries: int
     extra: Mapping[str, Any]
@@ -158,6 +168,7 @@ class Call:
     schema: Mapping[str, Any] | None = field(default=None, repr=False)
     choices: tuple[str, ...] = ()
     tools: tuple[Tool, ...] = ()
+    reasoning: Effort | int | None = None
     extra: Mapping[str, Any] = field(default_factory=nothing, repr=False)
     stream: bool = False
 

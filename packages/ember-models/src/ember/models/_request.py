@@ -12,6 +12,7 @@ from ember.core.suggest import nearest
 
 from ._call import (
     Call,
+    Effort,
     EmbedCall,
     Limits,
     Message,
@@ -41,6 +42,7 @@ _COUNTS: Final[Mapping[str, tuple[float, float]]] = {
     "max_tokens": (1, math.inf),
     "seed": (-math.inf, math.inf),
 }
+_EFFORTS: Final[tuple[str, ...]] = get_args(Effort)
 _ROLES: Final = frozenset(get_args(Role)) | {"system", "developer"}
 DEFAULT_RETRIES: Final = 2
 """How often a call is made again after a failure that may pass: three attempts in all."""
@@ -120,6 +122,7 @@ def call(to: Target, prompt: Prompt, params: Params, tools: tuple[Tool, ...] = (
         choices and "choices",
         schema is not None and "schema",
         tooled and "tools",
+        given.get("reasoning") is not None and "reasoning",
     )
     return Call(
         model=to.model,
@@ -135,6 +138,7 @@ def call(to: Target, prompt: Prompt, params: Params, tools: tuple[Tool, ...] = (
         schema=schema,
         choices=choices,
         tools=tools,
+        reasoning=_reasoning(given.get("reasoning")),
         extra=_extra(given.get("extra")),
         stream=stream,
     )
@@ -246,6 +250,17 @@ def _choices(value: Any) -> tuple[str, ...]:
     return labels
 
 
+def _reasoning(value: Any) -> Effort | int | None:
+    if value is None or (isinstance(value, str) and value in _EFFORTS):
+        return cast("Effort | None", value)
+    if isinstance(value, str) or not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        wanted = ", ".join(map(repr, _EFFORTS))
+        raise (ValueError if isinstance(value, (str, int)) else TypeError)(
+            f"reasoning is an effort ({wanted}) or a number of tokens; got {value!r}."
+        )
+    return value
+
+
 def _extra(value: Any) -> Mapping[str, Any]:
     if value is not None and not isinstance(value, Mapping):
         raise TypeError(f"extra is a mapping of a vendor's fields to values; got {type(value).__name__}.")
@@ -275,7 +290,10 @@ def conversation(prompt: Prompt) -> tuple[tuple[Message, ...], str | None]:
 
 
 _KEYS: Final = {"role", "content"}
-_MORE_KEYS: Final[Mapping[str, str]] = {"assistant": "tool_calls", "tool": "tool_call_id"}
+_MORE_KEYS: Final[Mapping[str, frozenset[str]]] = {
+    "assistant": frozenset({"tool_calls", "opaque"}),
+    "tool": frozenset({"tool_call_id"}),
+}
 
 
 def _turn(position: int, item: Any) -> Message | str:
@@ -283,13 +301,13 @@ def _turn(position: int, item: Any) -> Message | str:
     wanted = f"message {position} of the prompt is to be {{'role': ..., 'content': ...}}"
     fields: dict[object, Any]
     if isinstance(item, Message):
-        names = ("role", "content", "tool_calls", "tool_call_id")
+        names = ("role", "content", "tool_calls", "tool_call_id", "opaque")
         fields = {name: getattr(item, name) for name in names}
     else:
         if not isinstance(item, Mapping):
             raise TypeError(f"{wanted}; got {type(item).__name__}.")
         fields = dict(cast("Mapping[object, Any]", item))
-        others = set(fields) - {_MORE_KEYS.get(str(fields.get("role")), "content")}
+        others = set(fields) - _MORE_KEYS.get(str(fields.get("role")), frozenset())
         if others | _KEYS != _KEYS or not set(fields) >= _KEYS:
             raise ValueError(f"{wanted}; its keys are {sorted(map(repr, fields))}.")
     role, content, call_id = fields["role"], fields["content"], fields.get("tool_call_id")
@@ -302,9 +320,12 @@ def _turn(position: int, item: Any) -> Message | str:
         raise TypeError(f"{wanted}, with a content that is a string; got {type(content).__name__}.")
     if call_id is not None and not isinstance(call_id, str):
         raise TypeError(f"{wanted}, with a tool_call_id that is a string; got {type(call_id).__name__}.")
+    opaque = fields.get("opaque")
+    if opaque is not None and not isinstance(opaque, Mapping):
+        raise TypeError(f"{wanted}, with an opaque that is a mapping; got {type(opaque).__name__}.")
     if role in ("system", "developer"):
         return str(content)
-    return Message(role, str(content), calls, call_id)
+    return Message(role, str(content), calls, call_id, cast("Mapping[str, Any] | None", opaque))
 
 
 def _tool_calls(position: int, calls: Any) -> tuple[ToolCall, ...]:

@@ -18,7 +18,9 @@ class Response(str):
     `usage` is in tokens, `cost` in US dollars (None: not known, never 0 for that), `latency` in seconds from the call
     to the answer's last byte. `model` is the id the provider says answered, `finish_reason` "stop", "length",
     "tool_calls", "content_filter" or the vendor's own word. `parsed` is the value where a schema was asked for,
-    `probabilities` a number per choice where choices were scored, `raw` the vendor's reply as parsed.
+    `probabilities` a number per choice where choices were scored, `raw` the vendor's reply as parsed. `reasoning` is
+    what the vendor tells of the model's thinking, as a rule where `reasoning=` was asked for; None if nothing. `opaque`
+    is what it wants to see again when the conversation goes on; `message` has it.
 
     >>> answer = Response("Paris", model="gpt-4", provider="openai")
     >>> answer == "Paris", f"It is {answer}.", answer.cost
@@ -36,6 +38,8 @@ class Response(str):
     latency: float
     request_id: str | None
     raw: Any
+    reasoning: str | None
+    opaque: Mapping[str, Any] | None
 
     def __new__(
         cls,
@@ -52,6 +56,8 @@ class Response(str):
         latency: float = 0.0,
         request_id: str | None = None,
         raw: Any = None,
+        reasoning: str | None = None,
+        opaque: Mapping[str, Any] | None = None,
     ) -> Response:
         self = super().__new__(cls, text)
         self.usage = Usage() if usage is None else usage
@@ -59,6 +65,7 @@ class Response(str):
         self.finish_reason, self.tool_calls = finish_reason, tool_calls
         self.parsed, self.probabilities = parsed, probabilities
         self.latency, self.request_id, self.raw = latency, request_id, raw
+        self.reasoning, self.opaque = reasoning, opaque
         return self
 
     @property
@@ -73,6 +80,8 @@ class Response(str):
             turn["tool_calls"] = [
                 {"id": call.id, "name": call.name, "arguments": call.text} for call in self.tool_calls
             ]
+        if self.opaque is not None:
+            turn["opaque"] = self.opaque
         return turn
 
 

@@ -1,4 +1,4 @@
-"""Answers in pieces: an iterator of text whose `.response` is complete at the end.
+"""Answers in pieces: an iterator of text, or of events, whose `.response` is complete at the end.
 
 Bytes are fetched on the I/O loop only when the consumer asks for more, so a slow consumer holds up the sender instead
 of filling memory; they are decoded where the consumer is.
@@ -20,6 +20,7 @@ from ember.core.errors import BlockedLoop
 
 from ._attempts import Attempts
 from ._call import Call
+from ._deltas import Piece, StreamEnd, StreamEvent, TextDelta
 from ._engine import answer, encoded, opened, raise_for, undecoded
 from ._job import Job, Watch
 from ._provider import Exchange, HttpRequest, excerpt
@@ -108,17 +109,19 @@ class _Source:
 
 
 class _Reader:
-    """What both kinds of stream share: bytes in, text out, and the answer at the end."""
+    """What both kinds of stream share: bytes in, pieces out, and the answer at the end."""
 
     def __init__(self, job: Job[Call]) -> None:
         self._over = True  # should what follows raise, there is nothing to be closed
         request = encoded(job, job.provider.encode)
         self._decoder = encoded(job, lambda call, _: job.provider.decoder(call))
         self._job, self._watch = job, Watch(job)
-        self._events = _PARSERS[job.provider.stream_type]()
+        self._parser = _PARSERS[job.provider.stream_type]()
         self._source = _Source(job, request, self._watch)
-        self._ready: deque[str] = deque()
+        self._ready: deque[Piece | StreamEnd] = deque()
         self._texts: list[str] = []
+        self._typed = False  # whether the consumer takes other pieces than text
+        self._told = False  # whether there was anything for the consumer
         self._failure: BaseException | None = None
         self._response: Response | None = None
         self._turn = threading.Lock()
@@ -150,35 +153,51 @@ class _Reader:
     def _take(self, chunk: bytes | None) -> bool:
         """Take the next bytes (None: there are no more); return whether the stream is at its end."""
         try:
-            for event in self._events.feed(chunk) if chunk is not None else ():
-                text = self._decoder.feed(event)
-                if text:
-                    self._ready.append(text)
-                    self._texts.append(text)
+            for event in self._parser.feed(chunk) if chunk is not None else ():
+                for piece in self._decoder.feed(event):
+                    if isinstance(piece, str):
+                        self._tell(piece)
+                    elif self._typed:
+                        self._told = True
+                        self._ready.append(piece)
                 if self._decoder.done:
                     break
             if chunk is not None and not self._decoder.done:
                 return False
             completion = self._decoder.finish()
         except Exception as error:
-            raise undecoded(error, "the stream") from None
-        self._response = answer(self._job, completion, self._watch)
+            failure = undecoded(self._job, error, "the stream", self._watch)
+            if isinstance(failure, StreamIncomplete) and self._job.call.choices:
+                failure.partial_text = ""  # of a label, which was not told
+            raise failure from None
+        response = self._response = answer(self._job, completion, self._watch)
+        if self._job.call.choices:
+            self._ready.append(str(response))
+        if self._typed:
+            self._ready.append(StreamEnd(response.finish_reason, response.usage, response.cost))
         return True
 
+    def _tell(self, text: str) -> None:
+        # A label is decided by its last character: it is told whole, at the end.
+        if text and not self._job.call.choices:
+            self._told = True
+            self._ready.append(text)
+            self._texts.append(text)
+
     def _may_begin_again(self, error: BaseException) -> TypeGuard[ModelError]:
-        return isinstance(error, ModelError) and not self._texts and not self._over
+        return isinstance(error, ModelError) and not self._told and not self._over
 
     def _begin_again(self) -> None:
         """Start reading from nothing, for another attempt's stream."""
         self._decoder = encoded(self._job, lambda call, _: self._job.provider.decoder(call))
-        self._events = EventParser()
+        self._parser = _PARSERS[self._job.provider.stream_type]()
 
     def _end(self, error: BaseException) -> None:
         """Book the failure, once, and keep the error for when the pieces that came before it have been taken."""
         if self._over:
             return
         self._over = True
-        if isinstance(error, ConnectionFailed) and self._texts:
+        if isinstance(error, ConnectionFailed) and self._told:
             broken = StreamIncomplete(error.problem, partial_text="".join(self._texts))
             broken.__cause__, error = error, broken
         if isinstance(error, ModelError):
@@ -194,7 +213,7 @@ class _Reader:
         self._ready.clear()
         return begun and self._here()
 
-    def _next_ready(self, end: type[Exception]) -> str:
+    def _next_ready(self, end: type[Exception]) -> Piece | StreamEnd:
         if self._ready:
             return self._ready.popleft()
         failure, self._failure = self._failure, None
@@ -221,10 +240,14 @@ class _Reader:
             io.mail.post(let_go)
 
 
+def _event(piece: Piece | StreamEnd) -> StreamEvent:
+    return TextDelta(piece) if isinstance(piece, str) else piece
+
+
 class TextStream(_Reader, Iterator[str]):
     """An answer's text as it comes; `.response` is the whole of it at the end. Leaving early ends the request.
 
-    Use it as an iterator, or as a context manager around one.
+    Use it as an iterator, or as a context manager around one. `events()` gives all there is, typed, in place of text.
     """
 
     def __init__(self, job: Job[Call]) -> None:
@@ -233,6 +256,21 @@ class TextStream(_Reader, Iterator[str]):
             raise BlockedLoop("models.stream", "async for text in models.astream(...)")
 
     def __next__(self) -> str:
+        while not isinstance(piece := self._next(), str):
+            pass
+        return piece
+
+    def events(self) -> Iterator[StreamEvent]:
+        """Give what comes from here on as events: text, reasoning, tool calls, and the end with usage and cost.
+
+        Leaving this iterator leaves the stream open: `close` it, or use it as a context manager.
+        """
+        self._typed = True
+        with contextlib.suppress(StopIteration):
+            while True:
+                yield _event(self._next())
+
+    def _next(self) -> Piece | StreamEnd:
         self._begin_reading()
         try:
             while not self._ready and not self._over:
@@ -277,10 +315,25 @@ class TextStream(_Reader, Iterator[str]):
 class AsyncTextStream(_Reader, AsyncIterator[str]):
     """An answer's text as it comes, awaited; `.response` is the whole of it at the end. Leaving early ends the request.
 
-    Use it with `async for`, or as an async context manager around one.
+    Use it with `async for`, or as an async context manager around one. `events()` gives all there is, typed.
     """
 
     async def __anext__(self) -> str:
+        while not isinstance(piece := await self._next(), str):
+            pass
+        return piece
+
+    async def events(self) -> AsyncIterator[StreamEvent]:
+        """Give what comes from here on as events: text, reasoning, tool calls, and the end with usage and cost.
+
+        Leaving this iterator leaves the stream open: `aclose` it, or use it as an async context manager.
+        """
+        self._typed = True
+        with contextlib.suppress(StopAsyncIteration):
+            while True:
+                yield _event(await self._next())
+
+    async def _next(self) -> Piece | StreamEnd:
         self._begin_reading()
         try:
             while not self._ready and not self._over:

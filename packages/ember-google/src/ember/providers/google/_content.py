@@ -7,10 +7,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, cast
 
 from ember.models import Call, Completion, ToolCall, Usage, errors
-from ember.models.schemas import answer_text
 from ember.models.wire import Fields, malformed, mapping, sequence, text, text_or_none, tokens
 
 from ._faults import raise_error_in
+
+FORMAT: Final = "google"
+"""The name of this format in `Message.opaque`."""
 
 _REASONS: Final[Mapping[str, str]] = {
     "STOP": "stop",
@@ -36,19 +38,22 @@ def completion(call: Call, body: Fields) -> Completion:
     candidate = candidate_in(body)
     if candidate is None:
         raise malformed(body, "candidates", "a list with an answer in it")
-    said, calls = parts_of(candidate)
+    parts = parts_of(candidate)
+    said, calls = said_in(parts), tool_calls_in(parts)
     reason = finish_reason(stop_word(candidate), bool(calls))
     # No content at all is an answer only where something else explains it.
     if reason is None and not said and not calls:
         raise malformed(candidate, "content", "an answer")
     return Completion(
-        text=answer_text(call, said, reason),
+        text=said,
         model=text_or_none(body, "modelVersion") or call.model,
         finish_reason=reason,
         usage=usage_of(body.get("usageMetadata")),
         request_id=text_or_none(body, "responseId"),
-        tool_calls=tuple(calls),
+        tool_calls=calls,
         raw=body,
+        reasoning=thoughts_in(parts) or None,
+        opaque=kept(parts),
     )
 
 
@@ -65,25 +70,42 @@ def candidate_in(body: Fields) -> Fields | None:
         if (why := text_or_none(feedback, "blockReason")) is not None:
             failure = errors.ContentFilterError(f"the prompt was blocked: {why[:200]}.")
             failure.request_id = text_or_none(body, "responseId")
+            if body.get("usageMetadata") is not None:
+                failure.usage = usage_of(body["usageMetadata"])
             raise failure
     return None
 
 
-def parts_of(candidate: Fields) -> tuple[str, list[ToolCall]]:
-    """Return the text that a candidate's parts say, and the functions they call."""
+def parts_of(candidate: Fields) -> Sequence[Fields]:
+    """Return a candidate's parts: text, thoughts, calls of functions; others are code that Google ran, and media."""
     content: Fields = {} if candidate.get("content") is None else mapping(candidate, "content")
-    parts: Sequence[Fields] = () if content.get("parts") is None else sequence(content, "parts")
-    said: list[str] = []
-    calls: list[ToolCall] = []
-    for part in parts:
-        if part.get("thought") is True:
-            continue  # the model's thinking, or a summary of it
-        if "text" in part:
-            said.append(text(part, "text"))
-        elif "functionCall" in part:
-            calls.append(_tool_call(mapping(part, "functionCall")))
-        # Others are code that Google ran, and media.
-    return "".join(said), calls
+    return () if content.get("parts") is None else sequence(content, "parts")
+
+
+def said_in(parts: Sequence[Fields]) -> str:
+    """Return the text that the parts say."""
+    return "".join(text(part, "text") for part in parts if "text" in part and not is_thought(part))
+
+
+def thoughts_in(parts: Sequence[Fields]) -> str:
+    """Return what the parts tell of the model's thinking."""
+    return "".join(text(part, "text") for part in parts if "text" in part and is_thought(part))
+
+
+def is_thought(part: Fields) -> bool:
+    """Whether a part is the model's thinking, or a summary of it."""
+    return part.get("thought") is True
+
+
+def tool_calls_in(parts: Sequence[Fields]) -> tuple[ToolCall, ...]:
+    """Return the functions that the parts call."""
+    found = (mapping(part, "functionCall") for part in parts if "functionCall" in part)
+    return tuple(map(_tool_call, found))
+
+
+def kept(parts: Sequence[Fields]) -> Mapping[str, Any] | None:
+    """Return what is to be sent back with the turn: parts that are signed, each where it was."""
+    return {FORMAT: list(parts)} if any("thoughtSignature" in part for part in parts) else None
 
 
 def stop_word(candidate: Fields) -> str | None:

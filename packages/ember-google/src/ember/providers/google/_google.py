@@ -27,6 +27,7 @@ from ._embeddings import vectors
 from ._faults import refined, unwrapped
 from ._schema import accepted_schema
 from ._stream import ContentStream
+from ._thinking import thinking_config
 
 # The first is what the official SDK uses; the others have what is not stable yet.
 _VERSIONS: Final = ("v1", "v1beta", "v1alpha")
@@ -65,7 +66,7 @@ class Google(BaseProvider):
         "gemini-embedding-2",
         "gemini-embedding-001",
     )
-    supports: ClassVar[frozenset[str]] = frozenset({"stream", "schema", "choices", "embed"})
+    supports: ClassVar[frozenset[str]] = frozenset({"stream", "schema", "choices", "reasoning", "embed"})
     prices: ClassVar[str | None] = "google"
 
     def encode(self, call: Call, endpoint: Endpoint) -> HttpRequest:
@@ -85,6 +86,7 @@ class Google(BaseProvider):
             "presencePenalty": call.presence_penalty,
             "frequencyPenalty": call.frequency_penalty,
             "seed": call.seed,
+            "thinkingConfig": thinking_config(call),
             "responseMimeType": None if schema is None else "application/json",
             "responseJsonSchema": None if schema is None else accepted_schema(schema),
         }

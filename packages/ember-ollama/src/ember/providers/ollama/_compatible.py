@@ -35,7 +35,9 @@ class Compatible(BaseProvider):
     base_url: ClassVar[str] = ""
     needs_key: ClassVar[bool] = False
     key_variables: ClassVar[tuple[str, ...]] = ("COMPATIBLE_API_KEY",)
-    supports: ClassVar[frozenset[str]] = frozenset({"stream", "schema", "choices", "tools", "embed"})
+    supports: ClassVar[frozenset[str]] = frozenset(
+        {"stream", "schema", "choices", "tools", "reasoning", "embed"}
+    )
 
     def encode(self, call: Call, endpoint: Endpoint) -> HttpRequest:
         return _chat.encode(call, endpoint)
