@@ -202,10 +202,14 @@ def test_an_answer_stopped_by_the_filter_keeps_what_was_said() -> None:
     assert (done.text, done.finish_reason) == ("Hel", "content_filter")
 
 
-def test_where_json_was_asked_for_a_stopped_answer_is_an_error() -> None:
-    call = Call(CALL.model, CALL.messages, schema={"type": "object"})
-    with pytest.raises(errors.ContentFilterError):
-        Google().decode(call, reply(candidate(finishReason="RECITATION")))
+def test_what_a_blocked_prompt_used_is_told_with_the_error() -> None:
+    body = {
+        "promptFeedback": {"blockReason": "SAFETY"},
+        "usageMetadata": {"promptTokenCount": 7, "totalTokenCount": 7},
+    }
+    with pytest.raises(errors.ContentFilterError) as raised:
+        Google().decode(CALL, reply(body))
+    assert raised.value.usage == Usage(7, 0)
 
 
 def test_the_first_candidate_is_the_answer() -> None:

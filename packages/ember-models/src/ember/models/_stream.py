@@ -121,7 +121,7 @@ class _Reader:
         self._ready: deque[Piece | StreamEnd] = deque()
         self._texts: list[str] = []
         self._typed = False  # whether the consumer takes other pieces than text
-        self._told = False  # whether there was anything for the consumer
+        self._told = False  # whether there was anything for it
         self._failure: BaseException | None = None
         self._response: Response | None = None
         self._turn = threading.Lock()
@@ -154,11 +154,16 @@ class _Reader:
         """Take the next bytes (None: there are no more); return whether the stream is at its end."""
         try:
             for event in self._parser.feed(chunk) if chunk is not None else ():
-                for piece in self._decoder.feed(event):
+                pieces = self._decoder.feed(event)
+                if type(pieces) is not tuple:  # a stranger's text would be told letter by letter
+                    raise InvalidResponse(
+                        "the provider's decoder gives no tuple of pieces; that is its fault."
+                    )
+                for piece in pieces:
                     if isinstance(piece, str):
                         self._tell(piece)
-                    elif self._typed:
-                        self._told = True
+                    else:
+                        self._told = self._told or self._typed
                         self._ready.append(piece)
                 if self._decoder.done:
                     break
@@ -173,8 +178,7 @@ class _Reader:
         response = self._response = answer(self._job, completion, self._watch)
         if self._job.call.choices:
             self._ready.append(str(response))
-        if self._typed:
-            self._ready.append(StreamEnd(response.finish_reason, response.usage, response.cost))
+        self._ready.append(StreamEnd(response.finish_reason, response.usage, response.cost))
         return True
 
     def _tell(self, text: str) -> None:

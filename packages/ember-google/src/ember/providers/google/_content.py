@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, cast
 
-from ember.models import Call, Completion, ToolCall, Usage, errors
+from ember.models import Call, Completion, Message, ToolCall, Usage, errors
 from ember.models.wire import Fields, malformed, mapping, sequence, text, text_or_none, tokens
 
 from ._faults import raise_error_in
@@ -106,6 +106,17 @@ def tool_calls_in(parts: Sequence[Fields]) -> tuple[ToolCall, ...]:
 def kept(parts: Sequence[Fields]) -> Mapping[str, Any] | None:
     """Return what is to be sent back with the turn: parts that are signed, each where it was."""
     return {FORMAT: list(parts)} if any("thoughtSignature" in part for part in parts) else None
+
+
+def as_it_came(message: Message) -> dict[str, Any] | None:
+    """Return the content that a turn came as, if it still says the same; None if it is to be written anew."""
+    parts: Any = (message.opaque or {}).get(FORMAT)
+    if not parts or said_in(parts) != message.content:
+        return None
+    same = [(each.name, each.text) for each in tool_calls_in(parts)] == [
+        (each.name, each.text) for each in message.tool_calls
+    ]
+    return {"parts": list(parts), "role": "model"} if same else None
 
 
 def stop_word(candidate: Fields) -> str | None:

@@ -22,7 +22,7 @@ from ember.models import (
 from ember.models.schemas import wanted_schema
 from ember.models.wire import json_request, reply_fields
 
-from ._content import completion
+from ._content import as_it_came, completion
 from ._embeddings import vectors
 from ._faults import refined, unwrapped
 from ._schema import accepted_schema
@@ -93,7 +93,8 @@ class Google(BaseProvider):
         config = {name: value for name, value in config.items() if value is not None}
         body: dict[str, Any] = {
             "contents": [
-                _content(message.content, "model" if message.role == "assistant" else "user")
+                as_it_came(message)
+                or _content(message.content, "model" if message.role == "assistant" else "user")
                 for message in call.messages
             ],
             "systemInstruction": None if call.system is None else _content(call.system),

@@ -17,6 +17,12 @@ Say: TypeAlias = Callable[[str], str]
 """Gives the answer's text for the text of the last user message."""
 
 
+THOUGHTS = "First it thinks."
+"""What this server's models think, where a request asks them to: three tokens."""
+SIGNATURE = "c2lnbmVkIGhlcmU="
+"""What stands for the signature of that, or for its encrypted form."""
+
+
 class BadRequest(Exception):
     """The request's JSON is not one that the API accepts; the argument says why."""
 

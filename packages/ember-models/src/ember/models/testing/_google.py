@@ -6,22 +6,49 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any
 
-from ._dialect import Answer, BadRequest, Dialect, Say, count, cut, required, text_of
+from ._dialect import (
+    SIGNATURE,
+    THOUGHTS,
+    Answer,
+    BadRequest,
+    Dialect,
+    Say,
+    count,
+    cut,
+    required,
+    text_of,
+    words,
+)
 from ._reply import Event
 
 
 def generate(asked: Mapping[str, Any], say: Say) -> Answer:
     """Answer `POST .../models/NAME:generateContent`."""
     pieces, short, read = _said(asked, say)
-    return Answer(_response("".join(pieces), read, len(pieces), _why(short)), read, len(pieces))
+    thoughts = _thoughts(asked)
+    parts = [{"text": THOUGHTS, "thought": True}] if thoughts else []
+    answer: dict[str, Any] = {"text": "".join(pieces)}
+    if thoughts:
+        answer["thoughtSignature"] = SIGNATURE
+    body = _response([*parts, answer], read, len(pieces), _why(short), len(thoughts))
+    return Answer(body, read, len(pieces) + len(thoughts))
 
 
 def stream(asked: Mapping[str, Any], say: Say) -> Answer:
     """Answer `POST .../models/NAME:streamGenerateContent?alt=sse`: the counts grow with every piece."""
     pieces, short, read = _said(asked, say)
-    last = len(pieces)
-    events: list[Event] = [_response(piece, read, made) for made, piece in enumerate(pieces, 1)]
-    return Answer([*events, _response("", read, last, _why(short))], read, last)
+    thoughts, last = _thoughts(asked), len(pieces)
+    events: list[Event] = [
+        _response([{"text": thought, "thought": True}], read, 0, None, made)
+        for made, thought in enumerate(thoughts, 1)
+    ]
+    events += [
+        _response([{"text": piece}], read, made, None, len(thoughts)) for made, piece in enumerate(pieces, 1)
+    ]
+    # The signature comes with the last part, which says nothing more.
+    end = {"text": "", "thoughtSignature": SIGNATURE} if thoughts else {"text": ""}
+    last_event = _response([end], read, last, _why(short), len(thoughts))
+    return Answer([*events, last_event], read, last + len(thoughts))
 
 
 def embed(asked: Mapping[str, Any], say: Say) -> Answer:
@@ -44,6 +71,14 @@ def _said(asked: Mapping[str, Any], say: Say) -> tuple[list[str], bool, int]:
     return pieces, short, read
 
 
+def _thoughts(asked: Mapping[str, Any]) -> list[str]:
+    config: Mapping[str, Any] = asked.get("generationConfig") or {}
+    wanted: Mapping[str, Any] = config.get("thinkingConfig") or {}
+    # The SDK writes these names with underscores; protocol buffers take both.
+    shown = wanted.get("includeThoughts") or wanted.get("include_thoughts")
+    return words(THOUGHTS) if shown and wanted.get("thinkingBudget") != 0 else []
+
+
 def _text(content: Any) -> str:
     if not isinstance(content, Mapping):
         raise BadRequest("a content is an object with parts.")
@@ -54,11 +89,18 @@ def _why(short: bool) -> str:
     return "MAX_TOKENS" if short else "STOP"
 
 
-def _response(text: str, read: int, made: int, why: str | None = None) -> dict[str, Any]:
-    candidate: dict[str, Any] = {"content": {"parts": [{"text": text}], "role": "model"}, "index": 0}
+def _response(
+    parts: list[dict[str, Any]], read: int, made: int, why: str | None = None, thought: int = 0
+) -> dict[str, Any]:
+    candidate: dict[str, Any] = {"content": {"parts": parts, "role": "model"}, "index": 0}
     if why is not None:
         candidate["finishReason"] = why
-    counts = {"promptTokenCount": read, "candidatesTokenCount": made, "totalTokenCount": read + made}
+    counts = {
+        "promptTokenCount": read,
+        "candidatesTokenCount": made,
+        "thoughtsTokenCount": thought,
+        "totalTokenCount": read + made + thought,
+    }
     return {
         "candidates": [candidate],
         # Protocol buffers leave a zero out.

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from ._dialect import Answer, Dialect, Say, count, cut, last_user_text, required
+from ._dialect import THOUGHTS, Answer, Dialect, Say, count, cut, last_user_text, required, words
 from ._openai import vector
 from ._reply import Event
 
@@ -22,6 +22,8 @@ def chat(asked: Mapping[str, Any], say: Say) -> Answer:
     options: Mapping[str, Any] = asked.get("options") or {}
     pieces, short = cut(say(last_user_text(messages)), options.get("num_predict"))
     read, wrote = sum(count(message["content"]) for message in messages), len(pieces)
+    thoughts = words(THOUGHTS) if asked.get("think") else []
+    wrote += len(thoughts)
     part = {"model": model, "created_at": _CREATED}
     end = {
         "done": True,
@@ -34,8 +36,10 @@ def chat(asked: Mapping[str, Any], say: Say) -> Answer:
         "eval_duration": 3_000_000,
     }
     if asked.get("stream") is False:
-        return Answer({**part, "message": _said("".join(pieces)), **end}, read, wrote)
-    lines = [{**part, "message": _said(piece), "done": False} for piece in pieces]
+        thought = {"thinking": THOUGHTS} if thoughts else {}
+        return Answer({**part, "message": _said("".join(pieces)) | thought, **end}, read, wrote)
+    lines = [{**part, "message": _said("") | {"thinking": piece}, "done": False} for piece in thoughts]
+    lines += [{**part, "message": _said(piece), "done": False} for piece in pieces]
     events: list[Event] = [ndjson(line) for line in (*lines, {**part, "message": _said(""), **end})]
     return Answer(events, read, wrote)
 

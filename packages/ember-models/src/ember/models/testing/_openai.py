@@ -8,7 +8,19 @@ import struct
 from collections.abc import Mapping
 from typing import Any
 
-from ._dialect import Answer, Dialect, Say, count, cut, last_user_text, required, text_of
+from ._dialect import (
+    SIGNATURE,
+    THOUGHTS,
+    Answer,
+    Dialect,
+    Say,
+    count,
+    cut,
+    last_user_text,
+    required,
+    text_of,
+    words,
+)
 from ._reply import Event
 
 _CREATED = 1_700_000_000
@@ -20,15 +32,26 @@ def chat_completions(asked: Mapping[str, Any], say: Say) -> Answer:
     limit = asked.get("max_completion_tokens") or asked.get("max_tokens")
     pieces, short = cut(say(last_user_text(messages)), limit)
     read, wrote = sum(count(text_of(message.get("content"))) for message in messages), len(pieces)
-    usage = {"prompt_tokens": read, "completion_tokens": wrote, "total_tokens": read + wrote}
+    thoughts = words(THOUGHTS) if asked.get("reasoning_effort") not in (None, "none") else []
+    wrote += len(thoughts)
+    usage: dict[str, Any] = {"prompt_tokens": read, "completion_tokens": wrote, "total_tokens": read + wrote}
+    if thoughts:
+        usage["completion_tokens_details"] = {"reasoning_tokens": len(thoughts)}
     finish = "length" if short else "stop"
     whole = {"id": "chatcmpl-local", "object": "chat.completion", "created": _CREATED, "model": model}
     if not asked.get("stream"):
-        message = {"role": "assistant", "content": "".join(pieces), "refusal": None}
+        message: dict[str, Any] = {"role": "assistant", "content": "".join(pieces), "refusal": None}
+        if thoughts:
+            message["reasoning_content"] = THOUGHTS
         choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": finish}
         return Answer({**whole, "choices": [choice], "usage": usage}, read, wrote)
     part = {**whole, "object": "chat.completion.chunk"}
-    deltas = [{"role": "assistant", "content": ""}, *({"content": piece} for piece in pieces), {}]
+    deltas = [
+        {"role": "assistant", "content": ""},
+        *({"reasoning_content": thought} for thought in thoughts),
+        *({"content": piece} for piece in pieces),
+        {},
+    ]
     ends = [None] * (len(deltas) - 1) + [finish]
     events: list[Event] = [
         {**part, "choices": [{"index": 0, "delta": delta, "logprobs": None, "finish_reason": end}]}
@@ -48,12 +71,14 @@ def responses(asked: Mapping[str, Any], say: Say) -> Answer:
     read = sum(count(text_of(message.get("content"))) for message in messages) + count(
         asked.get("instructions") or ""
     )
-    wrote, text = len(pieces), "".join(pieces)
+    settings: Mapping[str, Any] = asked.get("reasoning") or {}
+    thoughts = words(THOUGHTS) if settings.get("effort") not in (None, "none") else []
+    wrote, text = len(pieces) + len(thoughts), "".join(pieces)
     usage = {
         "input_tokens": read,
         "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
         "output_tokens": wrote,
-        "output_tokens_details": {"reasoning_tokens": 0},
+        "output_tokens_details": {"reasoning_tokens": len(thoughts)},
         "total_tokens": read + wrote,
     }
     empty: dict[str, Any] = {
@@ -83,35 +108,61 @@ def responses(asked: Mapping[str, Any], say: Say) -> Answer:
         "status": status,
         "content": [part],
     }
+    summary = [{"type": "summary_text", "text": THOUGHTS}] if settings.get("summary") else []
+    thinking: dict[str, Any] = {
+        "id": "rs_local",
+        "type": "reasoning",
+        "summary": summary,
+        "encrypted_content": SIGNATURE,
+    }
     why = {"reason": "max_output_tokens"} if short else None
     whole: dict[str, Any] = {
         **empty,
         "status": status,
         "incomplete_details": why,
-        "output": [item],
+        "output": [thinking, item] if thoughts else [item],
         "usage": usage,
     }
     if not asked.get("stream"):
         return Answer(whole, read, wrote)
-    at: dict[str, Any] = {"item_id": "msg_local", "output_index": 0, "content_index": 0}
+    place = len(whole["output"]) - 1
+    at: dict[str, Any] = {"item_id": "msg_local", "output_index": place, "content_index": 0}
     steps: list[tuple[str, dict[str, Any]]] = [
         ("response.created", {"response": empty}),
         ("response.in_progress", {"response": empty}),
+        *(_reasoned(thinking) if thoughts else ()),
         (
             "response.output_item.added",
-            {"output_index": 0, "item": {**item, "status": "in_progress", "content": []}},
+            {"output_index": place, "item": {**item, "status": "in_progress", "content": []}},
         ),
         ("response.content_part.added", {**at, "part": {**part, "text": ""}}),
         *(("response.output_text.delta", {**at, "delta": piece, "logprobs": []}) for piece in pieces),
         ("response.output_text.done", {**at, "text": text, "logprobs": []}),
         ("response.content_part.done", {**at, "part": part}),
-        ("response.output_item.done", {"output_index": 0, "item": item}),
+        ("response.output_item.done", {"output_index": place, "item": item}),
         (f"response.{status}", {"response": whole}),
     ]
     events: list[Event] = [
         (name, {"type": name, "sequence_number": number, **data}) for number, (name, data) in enumerate(steps)
     ]
     return Answer(events, read, wrote)
+
+
+def _reasoned(item: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """Return the events of an item of reasoning, with its summary if it has one."""
+    steps: list[tuple[str, dict[str, Any]]] = [
+        ("response.output_item.added", {"output_index": 0, "item": {**item, "summary": []}})
+    ]
+    at: dict[str, Any] = {"item_id": item["id"], "output_index": 0, "summary_index": 0}
+    for part in item["summary"]:
+        name = "response.reasoning_summary"
+        steps += [
+            (f"{name}_part.added", {**at, "part": {**part, "text": ""}}),
+            *((f"{name}_text.delta", {**at, "delta": piece}) for piece in words(part["text"])),
+            (f"{name}_text.done", {**at, "text": part["text"]}),
+            (f"{name}_part.done", {**at, "part": part}),
+        ]
+    return [*steps, ("response.output_item.done", {"output_index": 0, "item": item})]
 
 
 def embeddings(asked: Mapping[str, Any], say: Say) -> Answer:
