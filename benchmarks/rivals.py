@@ -49,6 +49,24 @@ def ember(url: str) -> Call:
     return lambda: models(f"openai/{MODEL}", PROMPT)
 
 
+def ember_by_httpx(url: str) -> Call:
+    import httpx2
+
+    from ember.api import models
+
+    client = httpx2.AsyncClient(limits=httpx2.Limits(max_connections=None))
+    return lambda: models(f"openai/{MODEL}", PROMPT, http_client=client)
+
+
+def ember_by_httpx_async(url: str) -> AsyncCall:
+    import httpx2
+
+    from ember.api import models
+
+    client = httpx2.AsyncClient(limits=httpx2.Limits(max_connections=None))
+    return lambda: models.acall(f"openai/{MODEL}", PROMPT, http_client=client)
+
+
 def ember_async(url: str) -> AsyncCall:
     from ember.api import models
 
@@ -128,12 +146,14 @@ def openai_async(url: str) -> AsyncCall:
 SYNC: dict[str, Callable[[str], Call]] = {
     "http.client": http_client,
     "ember models()": ember,
+    "ember, http_client=": ember_by_httpx,
     "httpx2": httpx_sync,
     "openai SDK": openai_sync,
 }
 ASYNC: dict[str, Callable[[str], AsyncCall]] = {
     "aiohttp": aiohttp_async,
     "ember models.acall()": ember_async,
+    "ember acall, httpx2": ember_by_httpx_async,
     "httpx2 async": httpx_async,
     "openai SDK async": openai_async,
 }

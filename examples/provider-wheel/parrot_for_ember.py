@@ -21,7 +21,7 @@ class Parrot(BaseProvider):
     def encode(self, call: Call, endpoint: Endpoint) -> HttpRequest:
         body = {
             "bird": call.model,
-            "text": "\n".join(message.content for message in call.messages),
+            "text": "\n".join(message.text for message in call.messages),
             **call.extra,
         }
         key = endpoint.key.reveal() if endpoint.key is not None else ""

@@ -43,7 +43,7 @@ CHOICE: Final = {
 def said(messages: tuple[Message, ...]) -> list[dict[str, Any]]:
     """Messages as the SDK takes them."""
     roles = {"user": "user", "assistant": "model"}
-    return [{"role": roles[each.role], "parts": [{"text": each.content}]} for each in messages]
+    return [{"role": roles[each.role], "parts": [{"text": each.text}]} for each in messages]
 
 
 # What our call is, and the SDK's `config` for the same.

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import pytest
 
 from ember.context import create_context
-from ember.models import ModelRegistry, Response, errors, models
+from ember.models import File, Image, ModelRegistry, Response, errors, models
 
 CAPITAL = "What is the capital of France?"
 
@@ -108,6 +108,13 @@ def test_an_answer_by_a_type_is_a_value_of_it() -> None:
     label = greedy("Review: I loved it! Good or bad?", schema=Literal["good", "bad"], max_tokens=24)
     assert label.parsed in ("good", "bad") and json.loads(label) == {"value": label.parsed}
     assert all(type(number) is int for number in greedy("1, 2, 3?", schema=list[int], max_tokens=200).parsed)
+
+
+def test_it_sees_no_images_and_reads_no_files_and_says_so() -> None:
+    with pytest.raises(errors.UnsupportedError, match="'images'"):
+        models("smollm2", ["What is this?", Image(b"GIF89a...")])
+    with pytest.raises(errors.UnsupportedError, match="'files'"):
+        models("smollm2", ["Sum up", File(b"text")])
 
 
 def test_it_has_no_tools_and_says_so() -> None:

@@ -389,7 +389,7 @@ def test_what_a_tool_raises_ends_the_run_or_is_told_to_the_model(
             run("acme-small", "Try.", tools=[fails])
         acme.replies(json=calling(call)).then(text="I see.")
         done = run("acme-small", "Try.", tools=[fails], on_error="tell")
-        assert done.response == "I see." and done.messages[2].content.startswith("Error: ")
+        assert done.response == "I see." and done.messages[2].text.startswith("Error: ")
         assert KEY not in acme.requests[-1].body.decode()
 
 

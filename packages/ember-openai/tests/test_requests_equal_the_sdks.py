@@ -37,7 +37,7 @@ POINT: Final = {
 def said(messages: tuple[Message, ...], system: str | None = None) -> list[dict[str, str]]:
     """Messages as the SDK takes them."""
     head = [] if system is None else [{"role": "system", "content": system}]
-    return head + [{"role": message.role, "content": message.content} for message in messages]
+    return head + [{"role": message.role, "content": message.text} for message in messages]
 
 
 ADD: Final = Tool("add", "Add two points.", POINT)

@@ -15,7 +15,7 @@ from ember.core.notice import say_once
 from . import _environment
 from ._credentials import Found, names, usable
 from ._explain import CONFIG, CONTEXT, CREDENTIALS, DEFAULT, ENVIRONMENT, Explanation, Origin
-from ._schema import Table, accept, defaults, node_at, parse_key, sections, unknown_key
+from ._schema import LIVE, Table, accept, defaults, is_live, node_at, parse_key, sections, unknown_key
 from ._settings import settings
 from ._tree import (
     EMPTY,
@@ -143,6 +143,9 @@ class EmberContext:
         value = conceal(value, tuple(key.split(".")))
         path = parse_key(key)
         value = accept(path, value, "set_config")
+        for leaf, given in leaves(value, path):
+            if given is not None and is_live(leaf):
+                raise ConfigError(f"{dotted(leaf)} {LIVE} It cannot be set for good.")
         settings.change(path, value)
         for leaf, _ in leaves(value, path):
             hiding = next(self._above(leaf), None)

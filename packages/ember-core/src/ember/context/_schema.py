@@ -17,6 +17,11 @@ from ember.core.suggest import nearest
 from ._credentials import provider_of, stripped, usable
 from ._tree import EMPTY, Misfit, Path, Tree, dotted, freeze, holds_key, is_tree, kind, leaves
 
+
+class Live:
+    """The type of a setting that is an object of the program: code gives it to a block, no file or variable can."""
+
+
 SettingType: TypeAlias = type[str] | type[int] | type[float] | type[bool] | type[list[str]] | type[object]
 
 
@@ -46,6 +51,9 @@ class Table:
 Node: TypeAlias = Setting | Table
 ANYTHING: Final = Setting(object)
 
+LIVE: Final = (
+    "is an object of a program, which code gives to a call, create_context(...) or with_context(...)."
+)
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_:/@+-]*")
 _OPEN_NAME: Final = re.compile(r"[A-Za-z0-9](?!.*\.\.)[A-Za-z0-9_:/@+.-]*")
 _CREDENTIAL: Final = re.compile(r"[a-z0-9][a-z0-9_-]*_api_key")
@@ -70,6 +78,10 @@ _MODELS: Final = Table(
         ),
         "rpm": Setting(float, low=1, about="requests a minute, to one model with one key"),
         "tpm": Setting(float, low=1, about="tokens a minute, to one model with one key"),
+        "fallback": Setting(list, about="models to ask in turn when the one that was called fails"),
+        "http_client": Setting(
+            Live, about="the HTTP client that calls travel by: an object, so only in a block"
+        ),
         "aliases": Table(other=Setting(str, about="another name for a model")),
     }
 )
@@ -81,6 +93,8 @@ _PROVIDER: Final = Table(
         "max_concurrency": Setting(int, low=1, about="as models.max_concurrency, for this provider"),
         "rpm": Setting(float, low=1, about="as models.rpm, for this provider"),
         "tpm": Setting(float, low=1, about="as models.tpm, for this provider"),
+        "fallback": Setting(list, about="as models.fallback, for calls to this provider"),
+        "http_client": Setting(Live, about="as models.http_client, for this provider"),
         "allow_http": Setting(bool, about="whether plain http:// may leave this machine"),
         "api": Setting(str, about="which of its APIs to speak, where a provider has several"),
     },
@@ -211,7 +225,13 @@ def check(path: Path, value: Any, on_unknown: Callable[[Path], None]) -> Any:
     if node is None:
         on_unknown(path)
         return None
-    return _check(node, path, freeze(value, path), on_unknown)
+    return _check(node, path, freeze(value, path, is_live), on_unknown)
+
+
+def is_live(path: Path) -> bool:
+    """Whether what stands at `path` is an object of the program."""
+    node = node_at(path)
+    return isinstance(node, Setting) and node.type is Live
 
 
 def accept(path: Path, value: Any, source: str) -> Any:
@@ -260,6 +280,10 @@ def _fit(setting: Setting, path: Path, value: Any) -> Any:
         return value
     if value is None:
         return None
+    if setting.type is Live:
+        if is_tree(value) or type(value) in (str, bool, int, float, tuple):
+            raise Misfit(path, f"{LIVE} It cannot be written down, as {kind(value)} or otherwise")
+        return value
     if setting.type is list:
         texts = (value,) if isinstance(value, str) else value
         if isinstance(texts, tuple) and all(

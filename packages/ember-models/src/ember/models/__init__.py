@@ -21,6 +21,7 @@ from ._deltas import (
     ToolCallDelta as ToolCallDelta,
 )
 from ._facade import BoundModel as BoundModel, Models as Models, bound as bound, models as models
+from ._parts import MAX_PART_BYTES as MAX_PART_BYTES, File as File, Image as Image, Part as Part
 from ._provider import (
     BaseProvider as BaseProvider,
     Completion as Completion,
@@ -40,5 +41,6 @@ from ._version import __version__ as __version__
 
 if TYPE_CHECKING:  # for annotations; importing it for real would bring the engine, which the first call does
     from ._attempts import Health as Health
+    from ._http_client import HttpClient as HttpClient
     from ._run_tools import ToolRun as ToolRun
     from ._stream import AsyncTextStream as AsyncTextStream, TextStream as TextStream

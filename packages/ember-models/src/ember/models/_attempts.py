@@ -20,6 +20,7 @@ from ._breaker import Breaker
 from ._call import Call
 from ._gate import Gate, Pass
 from ._limits import rest
+from ._parts import characters
 from ._retry import THROTTLES, Again, Quota, decide
 from .errors import ConnectionFailed, ModelError, ProviderUnavailable
 
@@ -154,11 +155,11 @@ class Attempts:
 
 
 def _tokens(job: Job[Any]) -> int:
-    """Return about how many tokens a request will use: four characters each, and what the answer may have."""
+    """Return about how many tokens a request will use: four `characters` each, and what the answer may have."""
     call = job.call
     if isinstance(call, Call):
-        characters = sum(len(message.content) for message in call.messages) + len(call.system or "")
-        return characters // 4 + 1 + (call.max_tokens or 0)
+        said = sum(characters(message.content) for message in call.messages) + len(call.system or "")
+        return said // 4 + 1 + (call.max_tokens or 0)
     return sum(len(text) for text in call.texts) // 4 + 1
 
 

@@ -6,9 +6,13 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Final, Literal, NewType, NotRequired, TypeAlias, TypedDict, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, NewType, NotRequired, TypeAlias, TypedDict, cast
 
-from .errors import ToolCallError
+from ._parts import File, Image, Part
+from .errors import ModelError, ToolCallError
+
+if TYPE_CHECKING:
+    from ._http_client import HttpClient
 
 Role = Literal["user", "assistant", "tool"]
 
@@ -73,6 +77,7 @@ class ToolCall:
 class Message:
     """One turn of a conversation. System prompts are not messages: they are `Call.system`.
 
+    `content` is a string, or the parts of a user's message that has images or files; `text` is always a string.
     `tool_calls` are what an assistant's turn asks for beside its text; a turn of role "tool" has the result of the one
     with the id `tool_call_id`. `opaque` is what a vendor sent with the assistant's turn and wants to see again as it
     was (signed thinking, for one), as JSON data by the name of the format; only that format's codec reads it, and
@@ -80,10 +85,29 @@ class Message:
     """
 
     role: Role
-    content: str
+    content: str | tuple[Part, ...]
     tool_calls: tuple[ToolCall, ...] = ()
     tool_call_id: str | None = None
     opaque: Mapping[str, Any] | None = field(default=None, repr=False)
+
+    @property
+    def text(self) -> str:
+        """The text of the turn: of several texts, each on a line of its own; without images and files.
+
+        >>> Message("user", ("What is this?", Image("https://example.org/cat.png"))).text
+        'What is this?'
+        """
+        if isinstance(self.content, str):
+            return self.content
+        return "\n".join(part for part in self.content if isinstance(part, str))
+
+
+Content: TypeAlias = str | Sequence[str | Image | File | Mapping[str, object]]
+"""What a message says, as users write it: a text, or parts, of which a string is text.
+
+As plain data a part is `{"type": "text", "text": ...}`, or `{"type": "image"}` and `{"type": "file"}` with one of
+"path", "url" and "data" (bytes, or a string of base64), and a file also with a "name".
+"""
 
 
 class ToolCallDict(TypedDict):
@@ -98,14 +122,14 @@ class MessageDict(TypedDict):
     """A message as users write it: `{"role": "user", "content": "Hello"}`."""
 
     role: Literal["user", "assistant", "system", "developer", "tool"]
-    content: str
+    content: Content
     tool_calls: NotRequired[Sequence[ToolCall | ToolCallDict]]
     tool_call_id: NotRequired[str]
     opaque: NotRequired[Mapping[str, Any]]
 
 
-Prompt: TypeAlias = str | Sequence[Message | MessageDict | Mapping[str, str]]
-"""What a model is asked: one text, or the turns of a conversation."""
+Prompt: TypeAlias = str | Sequence[str | Image | File | Message | MessageDict | Mapping[str, object]]
+"""What a model is asked: one text, the parts of one message, or the turns of a conversation."""
 
 
 class Sampling(TypedDict, total=False):
@@ -124,16 +148,34 @@ Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
 """How much a model is to think, in the words of the vendors; each takes some of them."""
 
 
-class Params(Sampling, total=False):
-    """Everything `models(...)` takes by keyword.
+class Policies(TypedDict, total=False):
+    """How a call is made, whatever it asks for; what is not given comes from configuration.
 
     `timeout` is the total number of seconds the call may take, from the call to the answer's last byte, and
-    `max_retries` how often it may be made again after failures that pass. `schema` is a JSON schema, or a type that
+    `max_retries` how often it may be made again after failures that pass. The call waits while more than
+    `max_concurrency` calls, `rpm` requests or `tpm` tokens a minute would go to its model with its key. It travels by
+    `http_client`, an `AsyncClient` of httpx or httpx2, which is used on Ember's I/O loop and never closed.
+    """
+
+    timeout: float
+    max_retries: int
+    max_concurrency: int
+    rpm: float
+    tpm: float
+    http_client: HttpClient
+
+
+class Params(Sampling, Policies, total=False):
+    """Everything `models(...)` takes by keyword.
+
+    `schema` is a JSON schema, or a type that
     pydantic can describe (a model, a dataclass, `list[int]`): the answer is JSON of that shape, its value in `.parsed`.
     `reask` is how often the model is asked again, with what was wrong, when its answer does not fit (1 if not given;
     streams are never asked again). `choices` are labels: the answer is one of them. `tools` are functions the model may
     ask to be called, in `.tool_calls`. `reasoning` is how much the model is to think first, as an effort or as tokens
-    at most; what it tells of that is in `.reasoning`. `extra` holds a vendor's own fields, sent as they are.
+    at most; what it tells of that is in `.reasoning`. `fallback` names models that are asked in turn when the first
+    fails with what they need not fail with, or with one of `fallback_on`. `extra` holds a vendor's own fields, sent as
+    they are.
     """
 
     system: str
@@ -142,8 +184,8 @@ class Params(Sampling, total=False):
     choices: Sequence[str]
     tools: Sequence[Callable[..., Any] | Tool]
     reasoning: Effort | int
-    timeout: float
-    max_retries: int
+    fallback: str | Sequence[str]
+    fallback_on: type[ModelError] | tuple[type[ModelError], ...]
     extra: Mapping[str, Any]
 
 

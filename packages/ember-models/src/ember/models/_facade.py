@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Unpack, cast
 
 from ember.context import EmberContext
@@ -11,6 +12,7 @@ from ember.core.externals import Estimate, External
 
 from . import _request
 from ._call import Call, EmbedCall, ModelId, Params, Prompt
+from ._parts import characters
 from ._route import ModelRegistry, listed
 from ._usage import Totals, totals
 
@@ -26,7 +28,7 @@ def _job(model: str | None, prompt: Prompt, params: Params, *, stream: bool = Fa
     from ._job import Job
 
     _request.checked(params)
-    parse = None
+    given, parse = params, None
     if (schema := params.get("schema")) is not None:
         from ._shape import shape
 
@@ -40,8 +42,23 @@ def _job(model: str | None, prompt: Prompt, params: Params, *, stream: bool = Fa
     to = _request.target(model)
     tools = () if box is None else tuple(box.tools.values())
     call = _request.call(to, prompt, params, tools, stream=stream)
-    policy, reask = _request.policy(to, params), _request.reask(params)
-    return Job(to.provider, call, to.endpoint, to.key_source, policy, to.context.scope, parse, reask, box)
+    policy, reask, http = _request.policy(to, params), _request.reask(params), _request.http(to, params)
+    scope = to.context.scope
+    job = Job(to.provider, call, to.endpoint, to.key_source, policy, scope, parse, reask, box, http=http)
+    others = _request.fallback(to, params)
+    return _with_fallback(job, others, prompt, given, stream=stream) if others else job
+
+
+def _with_fallback(
+    job: Job[Call], others: tuple[str, ...], prompt: Prompt, params: Params, *, stream: bool
+) -> Job[Call]:
+    from dataclasses import replace
+
+    from ._fallback import Fallback, causes
+
+    alone = cast(Params, {**params, "fallback": ()})
+    make = partial(_job, prompt=prompt, params=alone, stream=stream)
+    return replace(job, fallback=Fallback.of(job, others, causes(params.get("fallback_on")), make))
 
 
 def _embed_job(
@@ -51,8 +68,8 @@ def _embed_job(
 
     to = _request.target(model)
     call = _request.embed_call(to, texts, extra)
-    policy = _request.policy(to, {"timeout": timeout})
-    return Job(to.provider, call, to.endpoint, to.key_source, policy, to.context.scope)
+    policy, http = _request.policy(to, {"timeout": timeout}), _request.http(to, {})
+    return Job(to.provider, call, to.endpoint, to.key_source, policy, to.context.scope, http=http)
 
 
 def _estimate(model: str | None, prompt: Prompt, params: Params) -> Estimate:
@@ -60,8 +77,8 @@ def _estimate(model: str | None, prompt: Prompt, params: Params) -> Estimate:
     from ._cost import cost
 
     job = _job(model, prompt, params)
-    characters = sum(len(message.content) for message in job.call.messages) + len(job.call.system or "")
-    tokens_in, tokens_out = characters // 4 + 1, job.call.max_tokens
+    said = sum(characters(message.content) for message in job.call.messages) + len(job.call.system or "")
+    tokens_in, tokens_out = said // 4 + 1, job.call.max_tokens
     return Estimate(
         tokens_in, tokens_out, cost(job.provider, (job.call.model,), Usage(tokens_in, tokens_out))
     )
@@ -141,8 +158,9 @@ def _discover_job(provider: str, timeout: float) -> Job[EmbedCall]:
 
     to = _request.server(provider)
     # No model is called, but the engine knows of calls only: one without a model, which it does not book.
-    policy = _request.policy(to, {"timeout": timeout})
-    return Job(to.provider, EmbedCall("", ()), to.endpoint, to.key_source, policy, to.context.scope)
+    policy, http = _request.policy(to, {"timeout": timeout}), _request.http(to, {})
+    nothing = EmbedCall("", ())
+    return Job(to.provider, nothing, to.endpoint, to.key_source, policy, to.context.scope, http=http)
 
 
 def _named(provider: str, ids: tuple[str, ...]) -> tuple[ModelId, ...]:
@@ -169,12 +187,22 @@ class Models(External[..., "Response"]):
     def run(self, model: str | None, prompt: Prompt, **params: Unpack[Params]) -> Response:
         from ._engine import complete
 
-        return complete(_job(model, prompt, params))
+        job = _job(model, prompt, params)
+        if job.fallback is not None:
+            from ._fallback import complete as complete_in_turn
+
+            return complete_in_turn(job, job.fallback)
+        return complete(job)
 
     async def arun(self, model: str | None, prompt: Prompt, **params: Unpack[Params]) -> Response:
         from ._engine import acomplete
 
-        return await acomplete(_job(model, prompt, params))
+        job = _job(model, prompt, params)
+        if job.fallback is not None:
+            from ._fallback import acomplete as acomplete_in_turn
+
+            return await acomplete_in_turn(job, job.fallback)
+        return await acomplete(job)
 
     async def acall(self, model: str | None, prompt: Prompt, **params: Unpack[Params]) -> Response:
         """Call and await: `await models.acall("gpt-4", "Hello")`."""
@@ -337,7 +365,7 @@ class BoundModel(External[..., "Response"]):
 
 
 _UNSHOWN = frozenset(
-    {"system", "extra", "schema", "tools"}
+    {"system", "extra", "schema", "tools", "http_client"}
 )  # content, and whatever a user puts into vendor fields
 
 models = Models()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -19,6 +19,7 @@ from ._transport import HttpTransport
 from .errors import AuthenticationError, ModelError
 
 if TYPE_CHECKING:
+    from ._fallback import Fallback
     from ._tools import Toolbox
 
 _C = TypeVar("_C", Call, EmbedCall)
@@ -32,7 +33,8 @@ class Job(Generic[_C]):
 
     `key_source` says where the key came from, for errors; `parse` makes the value of a schema from the answer's text,
     and `reask` is how often the model may be asked again if it cannot; `spent` are the seconds that went into answers
-    which did not fit; `tools` checks the arguments of the tools that the model calls.
+    which did not fit; `tools` checks the arguments of the tools that the model calls; `fallback` are the models to ask
+    when this one fails; `http` takes the place of HTTP as Ember speaks it.
     """
 
     provider: BaseProvider
@@ -45,10 +47,12 @@ class Job(Generic[_C]):
     reask: int = 0
     tools: Toolbox | None = None
     spent: float = 0.0
+    fallback: Fallback | None = None
+    http: Transport | None = field(default=None, repr=False)
 
     @property
     def transport(self) -> Transport:
-        return self.provider.transport or _http
+        return self.provider.transport or self.http or _http
 
     def explained(self, error: ModelError) -> ModelError:
         """Return `error` with what only the engine knows: who was asked for what, with whose key."""

@@ -162,9 +162,10 @@ class BaseProvider(ABC):
     it answers for, `known_models` the ids `models.list()` shows. The base URL comes from `<NAME>_BASE_URL` if that is
     set, else from the first of `url_variables` that is; a key from `<NAME>_API_KEY` or the further variables in
     `key_variables`. Without `needs_key`, a key is used only where `key_variables` names a variable, and if one is set.
-    `supports` names the optional parts: "stream", "schema", "choices", "tools", "reasoning", "embed". `stream_type` is
-    the content type of streams: "text/event-stream", or "application/x-ndjson" for an event on each line. `prices` is
-    the provider's name in genai-prices (None: not known there); `free` says that calls cost nothing.
+    `supports` names the optional parts: "stream", "schema", "choices", "tools", "images", "files", "reasoning",
+    "embed". `stream_type` is the content type of streams: "text/event-stream", or "application/x-ndjson" for an event
+    on each line. `prices` is the provider's name in genai-prices (None: not known there); `free` says that calls cost
+    nothing.
     """
 
     name: ClassVar[str]

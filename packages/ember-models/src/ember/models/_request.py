@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple, cast, get_args
@@ -15,17 +14,15 @@ from ._call import (
     Effort,
     EmbedCall,
     Limits,
-    Message,
     Params,
     Policy,
     Prompt,
-    Role,
     Sampling,
     Tool,
-    ToolCall,
     nothing,
 )
-from ._provider import BaseProvider, Endpoint
+from ._prompt import conversation, needs
+from ._provider import BaseProvider, Endpoint, Transport
 from ._reask import DEFAULT_REASKS
 from ._route import ModelRegistry, default_model, endpoint, route
 from .errors import UnsupportedError
@@ -43,7 +40,6 @@ _COUNTS: Final[Mapping[str, tuple[float, float]]] = {
     "seed": (-math.inf, math.inf),
 }
 _EFFORTS: Final[tuple[str, ...]] = get_args(Effort)
-_ROLES: Final = frozenset(get_args(Role)) | {"system", "developer"}
 DEFAULT_RETRIES: Final = 2
 """How often a call is made again after a failure that may pass: three attempts in all."""
 DEFAULT_TIMEOUT: Final = 600.0
@@ -114,15 +110,14 @@ def call(to: Target, prompt: Prompt, params: Params, tools: tuple[Tool, ...] = (
         raise TypeError(
             "choices= leaves the model nothing to say but a label, so it cannot call tools=. Give one."
         )
-    # Turns of tools too: a provider that does not know them would send a conversation with holes in it.
-    tooled = bool(tools) or any(turn.tool_calls or turn.role == "tool" for turn in messages)
     _require(
         to,
         stream and "stream",
         choices and "choices",
         schema is not None and "schema",
-        tooled and "tools",
+        tools and "tools",
         given.get("reasoning") is not None and "reasoning",
+        *needs(messages),
     )
     return Call(
         model=to.model,
@@ -159,18 +154,37 @@ def embed_call(to: Target, texts: str | Sequence[str], extra: Mapping[str, Any] 
 def policy(to: Target, params: Mapping[str, Any]) -> Policy:
     """Return how the call is made: what the call says, else the provider's settings, else those of `models`."""
 
-    def setting(name: str) -> Any:
-        for layer in (params, to.endpoint.options, to.defaults):
-            if (value := layer.get(name)) is not None:
-                return value
-        return None
-
-    retries = setting("max_retries")
+    retries = _setting(to, params, "max_retries")
     if retries is None:
         retries = DEFAULT_RETRIES
     _check_number("max_retries", retries, (int,), (0, math.inf))
-    limits = Limits(setting("max_concurrency"), setting("rpm"), setting("tpm"))
-    return Policy(_seconds(setting("timeout")), retries, limits)
+    concurrency, rpm, tpm = (_setting(to, params, name) for name in ("max_concurrency", "rpm", "tpm"))
+    if concurrency is not None:
+        _check_number("max_concurrency", concurrency, (int,), (1, math.inf))
+    if rpm is not None:
+        _check_number("rpm", rpm, (int, float), (1, math.inf))
+    if tpm is not None:
+        _check_number("tpm", tpm, (int, float), (1, math.inf))
+    return Policy(_seconds(_setting(to, params, "timeout")), retries, Limits(concurrency, rpm, tpm))
+
+
+def fallback(to: Target, params: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the names of the models to ask when `to` fails; mostly none."""
+    names = _setting(to, params, "fallback")
+    if not names:
+        return ()
+    several = _texts(names)
+    if not several or "" in several:
+        raise TypeError(f"fallback is a model's name or a sequence of them; got {names!r}.")
+    return several
+
+
+def _setting(to: Target, params: Mapping[str, Any], name: str) -> Any:
+    """Return what the call says, else the provider's settings, else those of `models`; None if nobody does."""
+    for layer in (params, to.endpoint.options, to.defaults):
+        if (value := layer.get(name)) is not None:
+            return value
+    return None
 
 
 def _seconds(seconds: float | None) -> float:
@@ -180,6 +194,23 @@ def _seconds(seconds: float | None) -> float:
     if not seconds:
         raise ValueError("timeout is a positive number of seconds; got 0.")
     return seconds
+
+
+def http(to: Target, params: Mapping[str, Any]) -> Transport | None:
+    """Return the transport that a user's own HTTP client makes, or None if there is none, or no HTTP to replace.
+
+    Raises TypeError for a client that is none.
+    """
+    client = params.get("http_client")
+    if client is None:
+        client = to.endpoint.options.get("http_client")
+    if client is None:
+        client = to.defaults.get("http_client")
+    if client is None or to.provider.transport is not None:
+        return None
+    from ._http_client import ClientTransport
+
+    return ClientTransport(client)
 
 
 def reask(params: Params) -> int:
@@ -265,90 +296,3 @@ def _extra(value: Any) -> Mapping[str, Any]:
     if value is not None and not isinstance(value, Mapping):
         raise TypeError(f"extra is a mapping of a vendor's fields to values; got {type(value).__name__}.")
     return cast("Mapping[str, Any]", value) or nothing()
-
-
-def conversation(prompt: Prompt) -> tuple[tuple[Message, ...], str | None]:
-    """Return a prompt's messages, and its system prompt if a message is one."""
-    if isinstance(prompt, str):
-        if not prompt.strip():
-            raise ValueError("The prompt is empty: there is nothing to answer.")
-        return (Message("user", str(prompt)),), None
-    turns = cast(object, prompt)
-    if isinstance(turns, (bytes, Mapping)) or not isinstance(turns, Sequence):
-        raise TypeError(f"prompt is a string or a list of messages; got {type(prompt).__name__}.")
-    messages: list[Message] = []
-    system: list[str] = []
-    for position, item in enumerate(cast("Sequence[object]", turns)):
-        turn = _turn(position, item)
-        if isinstance(turn, str):
-            system.append(turn)
-        else:
-            messages.append(turn)
-    if not messages:
-        raise ValueError("The prompt has no message to answer: add one with role 'user'.")
-    return tuple(messages), "\n\n".join(system) if system else None
-
-
-_KEYS: Final = {"role", "content"}
-_MORE_KEYS: Final[Mapping[str, frozenset[str]]] = {
-    "assistant": frozenset({"tool_calls", "opaque"}),
-    "tool": frozenset({"tool_call_id"}),
-}
-
-
-def _turn(position: int, item: Any) -> Message | str:
-    """Return a message, or the text of one that is a system prompt."""
-    wanted = f"message {position} of the prompt is to be {{'role': ..., 'content': ...}}"
-    fields: dict[object, Any]
-    if isinstance(item, Message):
-        names = ("role", "content", "tool_calls", "tool_call_id", "opaque")
-        fields = {name: getattr(item, name) for name in names}
-    else:
-        if not isinstance(item, Mapping):
-            raise TypeError(f"{wanted}; got {type(item).__name__}.")
-        fields = dict(cast("Mapping[object, Any]", item))
-        others = set(fields) - _MORE_KEYS.get(str(fields.get("role")), frozenset())
-        if others | _KEYS != _KEYS or not set(fields) >= _KEYS:
-            raise ValueError(f"{wanted}; its keys are {sorted(map(repr, fields))}.")
-    role, content, call_id = fields["role"], fields["content"], fields.get("tool_call_id")
-    if role not in _ROLES:
-        raise ValueError(f"{wanted}, with a role of {', '.join(sorted(_ROLES))}; got {role!r}.")
-    calls = _tool_calls(position, fields.get("tool_calls", ()))
-    if content is None and calls:  # as vendors write a turn that only calls tools
-        content = ""
-    if not isinstance(content, str):
-        raise TypeError(f"{wanted}, with a content that is a string; got {type(content).__name__}.")
-    if call_id is not None and not isinstance(call_id, str):
-        raise TypeError(f"{wanted}, with a tool_call_id that is a string; got {type(call_id).__name__}.")
-    opaque = fields.get("opaque")
-    if opaque is not None and not isinstance(opaque, Mapping):
-        raise TypeError(f"{wanted}, with an opaque that is a mapping; got {type(opaque).__name__}.")
-    if role in ("system", "developer"):
-        return str(content)
-    return Message(role, str(content), calls, call_id, cast("Mapping[str, Any] | None", opaque))
-
-
-def _tool_calls(position: int, calls: Any) -> tuple[ToolCall, ...]:
-    if isinstance(calls, (str, bytes)) or not isinstance(calls, Sequence):
-        raise TypeError(f"the tool_calls of message {position} are a list; got {type(calls).__name__}.")
-    return tuple(_tool_call(position, call) for call in cast("Sequence[object]", calls))
-
-
-_CALL_KEYS: Final = {"id", "name", "arguments"}
-
-
-def _tool_call(position: int, call: Any) -> ToolCall:
-    if isinstance(call, ToolCall):
-        return call
-    wanted = (
-        f"each of the tool_calls of message {position} is to be {{'id': ..., 'name': ..., 'arguments': ...}}"
-    )
-    fields = dict(cast("Mapping[str, Any]", call)) if isinstance(call, Mapping) else {}
-    if set(fields) != _CALL_KEYS:
-        raise ValueError(f"{wanted}; its keys are {sorted(map(repr, fields))}.")
-    text: Any = fields["arguments"]
-    if isinstance(text, Mapping):
-        text = json.dumps(text, ensure_ascii=False, separators=(",", ":"))
-    if not all(isinstance(part, str) for part in (fields["id"], fields["name"], text)):
-        raise TypeError(f"{wanted}, of strings; arguments may be a JSON object.")
-    return ToolCall(fields["id"], fields["name"], text)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, overload
 
+from ember.core.errors import EmberError
 from ember.core.events import Usage
 
 from ._call import MessageDict, ToolCall
@@ -18,9 +19,10 @@ class Response(str):
     `usage` is in tokens, `cost` in US dollars (None: not known, never 0 for that), `latency` in seconds from the call
     to the answer's last byte. `model` is the id the provider says answered, `finish_reason` "stop", "length",
     "tool_calls", "content_filter" or the vendor's own word. `parsed` is the value where a schema was asked for,
-    `probabilities` a number per choice where choices were scored, `raw` the vendor's reply as parsed. `reasoning` is
-    what the vendor tells of the model's thinking, as a rule where `reasoning=` was asked for; None if nothing. `opaque`
-    is what it wants to see again when the conversation goes on; `message` has it.
+    `probabilities` a number per choice where choices were scored, `raw` the vendor's reply as parsed. `failures` says
+    why the models that were asked before this one (`fallback=`) gave no answer, in order. `reasoning` is what the
+    vendor tells of the model's thinking, as a rule where `reasoning=` was asked for; None if nothing. `opaque` is what
+    it wants to see again when the conversation goes on; `message` has it.
 
     >>> answer = Response("Paris", model="gpt-4", provider="openai")
     >>> answer == "Paris", f"It is {answer}.", answer.cost
@@ -40,6 +42,7 @@ class Response(str):
     raw: Any
     reasoning: str | None
     opaque: Mapping[str, Any] | None
+    failures: tuple[EmberError, ...]
 
     def __new__(
         cls,
@@ -58,6 +61,7 @@ class Response(str):
         raw: Any = None,
         reasoning: str | None = None,
         opaque: Mapping[str, Any] | None = None,
+        failures: tuple[EmberError, ...] = (),
     ) -> Response:
         self = super().__new__(cls, text)
         self.usage = Usage() if usage is None else usage
@@ -66,6 +70,7 @@ class Response(str):
         self.parsed, self.probabilities = parsed, probabilities
         self.latency, self.request_id, self.raw = latency, request_id, raw
         self.reasoning, self.opaque = reasoning, opaque
+        self.failures = failures
         return self
 
     @property

@@ -49,7 +49,7 @@ class ModelRegistry:
     >>> class Echo(BaseProvider):
     ...     name, base_url, needs_key = "echo", "http://127.0.0.1:9", False
     ...     def encode(self, call, endpoint):
-    ...         return HttpRequest(f"{endpoint.base_url}/echo", {}, call.messages[-1].content.encode())
+    ...         return HttpRequest(f"{endpoint.base_url}/echo", {}, call.messages[-1].text.encode())
     ...     def decode(self, call, reply):
     ...         return Completion(reply.body.decode(), call.model, "stop", Usage())
     >>> ModelRegistry.register(Echo())

@@ -15,9 +15,9 @@ from ember.core.externals import External
 from ember.core.pool import in_pool
 
 from ._call import Message, Prompt, ToolCall
+from ._prompt import conversation
 from ._provider import clipped
 from ._reask import summed, summed_cost
-from ._request import conversation
 from ._response import Response
 from ._tools import Toolbox, result_text, toolbox
 from .errors import ToolCallError, TooManySteps

@@ -12,8 +12,9 @@ import os
 import threading
 from collections import deque
 from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import replace
 from types import TracebackType
-from typing import Final, Self, TypeGuard
+from typing import TYPE_CHECKING, Final, Self, TypeGuard
 
 from ember.core import loop
 from ember.core.errors import BlockedLoop
@@ -27,6 +28,9 @@ from ._provider import Exchange, HttpRequest, excerpt
 from ._response import Response
 from ._sse import EventParser, LineParser, Parser
 from .errors import ConnectionFailed, InvalidResponse, ModelError, StreamIncomplete
+
+if TYPE_CHECKING:
+    from ._fallback import Turns
 
 _PARSERS: Final[Mapping[str, type[Parser]]] = {
     "text/event-stream": EventParser,
@@ -69,6 +73,13 @@ class _Source:
             raise
         finally:
             self._fetching = None
+
+    def allow(self, seconds: float) -> None:
+        """Let the stream take that much longer. Nothing may be under way just now."""
+        policy = replace(self._job.policy, timeout=self._job.policy.timeout + seconds)
+        self._job = replace(self._job, policy=policy)
+        if self._attempts is not None:
+            self._attempts.deadline += seconds
 
     async def again(self, error: ModelError) -> bool:
         """After a failure before any text: wait and return True if the request is to be made again, else False."""
@@ -113,12 +124,14 @@ class _Reader:
 
     def __init__(self, job: Job[Call]) -> None:
         self._over = True  # should what follows raise, there is nothing to be closed
-        request = encoded(job, job.provider.encode)
-        self._decoder = encoded(job, lambda call, _: job.provider.decoder(call))
-        self._job, self._watch = job, Watch(job)
-        self._parser = _PARSERS[job.provider.stream_type]()
-        self._source = _Source(job, request, self._watch)
+        self._turns: Turns | None = None
+        if job.fallback is not None:
+            from ._fallback import Turns
+
+            self._turns = Turns(job, job.fallback)
+            job = self._turns.job
         self._ready: deque[Piece | StreamEnd] = deque()
+        self._turn_to(job)
         self._texts: list[str] = []
         self._typed = False  # whether the consumer takes other pieces than text
         self._told = False  # whether there was anything for it
@@ -126,6 +139,13 @@ class _Reader:
         self._response: Response | None = None
         self._turn = threading.Lock()
         self._over = False
+
+    def _turn_to(self, job: Job[Call]) -> None:
+        """Make ready to ask for `job`. Nothing is sent yet."""
+        request = encoded(job, job.provider.encode)
+        self._job, self._watch = job, Watch(job)
+        self._source = _Source(job, request, self._watch)
+        self._begin_again()
 
     @property
     def response(self) -> Response:
@@ -146,6 +166,8 @@ class _Reader:
             )
         self._source.process = os.getpid()
         self._watch.begin()
+        if self._turns is not None:
+            self._turns.begin()
 
     def _here(self) -> bool:
         return self._source.process in (None, os.getpid())
@@ -163,7 +185,8 @@ class _Reader:
                     if isinstance(piece, str):
                         self._tell(piece)
                     else:
-                        self._told = self._told or self._typed
+                        if self._typed and not self._told:
+                            self._begin_telling()
                         self._ready.append(piece)
                 if self._decoder.done:
                     break
@@ -176,6 +199,8 @@ class _Reader:
                 failure.partial_text = ""  # of a label, which was not told
             raise failure from None
         response = self._response = answer(self._job, completion, self._watch)
+        if self._turns is not None:
+            self._turns.answered(response)
         if self._job.call.choices:
             self._ready.append(str(response))
         self._ready.append(StreamEnd(response.finish_reason, response.usage, response.cost))
@@ -184,9 +209,15 @@ class _Reader:
     def _tell(self, text: str) -> None:
         # A label is decided by its last character: it is told whole, at the end.
         if text and not self._job.call.choices:
-            self._told = True
+            if not self._told:
+                self._begin_telling()
             self._ready.append(text)
             self._texts.append(text)
+
+    def _begin_telling(self) -> None:
+        self._told = True
+        if self._turns is not None:
+            self._source.allow(self._turns.withheld)  # from here on, no other model is asked
 
     def _may_begin_again(self, error: BaseException) -> TypeGuard[ModelError]:
         return isinstance(error, ModelError) and not self._told and not self._over
@@ -195,6 +226,19 @@ class _Reader:
         """Start reading from nothing, for another attempt's stream."""
         self._decoder = encoded(self._job, lambda call, _: self._job.provider.decoder(call))
         self._parser = _PARSERS[self._job.provider.stream_type]()
+        self._ready.clear()  # what nobody was told
+
+    def _asks_another(self, error: ModelError) -> bool:
+        """After a model failed for good: book that, and turn to the next of the call's, if there is one for this."""
+        if self._turns is None or self._over:
+            return False
+        self._job.explained(error)
+        self._watch.failed(error)
+        self._turns.failed(error)
+        self._turn_to(self._turns.job)
+        self._source.process = os.getpid()
+        self._watch.begin()
+        return True
 
     def _end(self, error: BaseException) -> None:
         """Book the failure, once, and keep the error for when the pieces that came before it have been taken."""
@@ -206,6 +250,8 @@ class _Reader:
             broken.__cause__, error = error, broken
         if isinstance(error, ModelError):
             self._job.explained(error)
+            if self._turns is not None and error not in self._turns.failures:
+                error.failures = tuple(self._turns.failures)
         self._failure = error
         self._watch.failed(error)
 
@@ -284,9 +330,10 @@ class TextStream(_Reader, Iterator[str]):
                     except ModelError as error:
                         if not self._may_begin_again(error):
                             raise
-                        if not loop.run(self._source.again(error), "models.stream"):
+                        if loop.run(self._source.again(error), "models.stream"):
+                            self._begin_again()
+                        elif not self._asks_another(error):
                             raise
-                        self._begin_again()
                         continue
                     if ended:
                         self._over = True
@@ -347,9 +394,10 @@ class AsyncTextStream(_Reader, AsyncIterator[str]):
                     except ModelError as error:
                         if not self._may_begin_again(error):
                             raise
-                        if not await loop.arun(self._source.again(error)):
+                        if await loop.arun(self._source.again(error)):
+                            self._begin_again()
+                        elif not self._asks_another(error):
                             raise
-                        self._begin_again()
                         continue
                     if ended:
                         self._over = True

@@ -14,6 +14,7 @@ from ember.core.events import Usage
 from . import errors
 from ._call import Call, EmbedCall, Message, Tool, ToolCall
 from ._deltas import Piece, ReasoningDelta, ToolCallDelta
+from ._parts import Image, Part
 from ._provider import Completion, Endpoint, HttpReply, HttpRequest, StreamDecoder, Vectors
 from ._sse import ServerEvent
 from ._vectors import vectors_in as vectors_in
@@ -265,15 +266,29 @@ class _ChatStream:
 
 def _message(message: Message) -> dict[str, Any]:
     if message.role == "tool" and message.tool_call_id is not None:
-        return {"role": "tool", "tool_call_id": message.tool_call_id, "content": message.content}
+        return {"role": "tool", "tool_call_id": message.tool_call_id, "content": message.text}
     kept: Fields = (message.opaque or {}).get(_FORMAT) or {}
     if not message.tool_calls:
-        return {"role": message.role, "content": message.content, **kept}
+        content = message.content
+        said = content if isinstance(content, str) else [_part(part) for part in content]
+        return {"role": message.role, "content": said, **kept}
     calls = [
         {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.text}}
         for call in message.tool_calls
     ]
-    return {"role": message.role, "content": message.content or None, "tool_calls": calls, **kept}
+    return {"role": message.role, "content": message.text or None, "tool_calls": calls, **kept}
+
+
+def _part(part: Part) -> dict[str, Any]:
+    if isinstance(part, str):
+        return {"type": "text", "text": part}
+    if isinstance(part, Image):
+        return {"type": "image_url", "image_url": {"url": part.data_url}}
+    if part.data is None:
+        raise errors.UnsupportedError(
+            "chat completions take no URL of a file. Give its bytes or its path: File(...) reads it."
+        )
+    return {"type": "file", "file": {"filename": part.title, "file_data": part.data_url}}
 
 
 def effort(call: Call, vendor: str) -> str | None:

@@ -19,7 +19,8 @@
         ├── ResponseTooLarge                ... larger than the body cap
         └── StreamIncomplete                ... a stream that ended before its end; `.partial_text`
 
-Each carries `provider`, `model`, `status` and `request_id` where they are known.
+Each carries `provider`, `model`, `status` and `request_id` where they are known, and in `failures` what the other
+models of the call failed with, if there were any (`fallback=`).
 """
 
 from __future__ import annotations
@@ -66,6 +67,7 @@ class ModelError(EmberError):
         self.should_retry = should_retry
         self.usage = usage
         self.cost: Decimal | None = None
+        self.failures: tuple[EmberError, ...] = ()
 
     def describe(self) -> str:
         who = "/".join(name for name in (self.provider, self.model) if name)
@@ -76,7 +78,9 @@ class ModelError(EmberError):
         ]
         known = ", ".join(fact for fact in facts if fact)
         said = f"{self.problem}{f' ({known})' if known else ''}"
-        return " ".join(filter(None, (f"{who}:" if who else "", said, self.advice)))
+        others = " ".join(map(str, self.failures))
+        also = f"The other models of this call failed too: {others}" if others else ""
+        return " ".join(filter(None, (f"{who}:" if who else "", said, self.advice, also)))
 
 
 class UnknownModel(ModelError, LookupError):

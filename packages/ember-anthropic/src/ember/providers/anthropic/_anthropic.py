@@ -63,7 +63,9 @@ class Anthropic(BaseProvider):
         "claude-opus-4-5",
         "claude-haiku-4-5",
     )
-    supports: ClassVar[frozenset[str]] = frozenset({"stream", "schema", "choices", "tools", "reasoning"})
+    supports: ClassVar[frozenset[str]] = frozenset(
+        {"stream", "schema", "choices", "tools", "images", "files", "reasoning"}
+    )
     prices: ClassVar[str | None] = "anthropic"
 
     def encode(self, call: Call, endpoint: Endpoint) -> HttpRequest:

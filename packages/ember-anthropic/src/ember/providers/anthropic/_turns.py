@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from ember.models import Call, Message, Tool, errors
+from ember.models import Call, File, Message, Part, Tool, errors
 
 from ._message import FORMAT, said_in, tool_calls_in
 
@@ -28,7 +28,9 @@ def turns(call: Call) -> list[dict[str, Any]]:
             made.append({"role": "assistant", "content": came})
             continue
         blocks = [_use(call, each.id, each.name, each.text) for each in message.tool_calls]
-        if blocks and message.content:
+        if not isinstance(message.content, str):
+            blocks = [*map(_block, message.content), *blocks]
+        elif blocks and message.content:
             blocks.insert(0, {"type": "text", "text": message.content})
         made.append({"role": message.role, "content": blocks or message.content})
     return made
@@ -41,6 +43,21 @@ def _as_it_came(message: Message) -> list[Any] | None:
         return None
     same = [each.id for each in tool_calls_in(blocks)] == [each.id for each in message.tool_calls]
     return list(blocks) if same else None
+
+
+def _block(part: Part) -> dict[str, Any]:
+    if isinstance(part, str):
+        return {"type": "text", "text": part}
+    source: dict[str, Any]
+    if part.url is not None:
+        source = {"type": "url", "url": part.url}
+    elif isinstance(part, File) and part.text is not None:
+        source = {"type": "text", "media_type": part.media_type, "data": part.text}
+    else:
+        source = {"type": "base64", "media_type": part.media_type, "data": part.base64}
+    if isinstance(part, File):
+        return {"type": "document", "source": source} | ({} if part.name is None else {"title": part.name})
+    return {"type": "image", "source": source}
 
 
 def tool_fields(tool: Tool) -> dict[str, Any]:
@@ -58,7 +75,7 @@ def _result(call: Call, message: Message) -> dict[str, Any]:
         raise _unsupported(
             call, "takes the result of a tool with the id of its call: give the message its tool_call_id."
         )
-    return {"type": "tool_result", "tool_use_id": message.tool_call_id, "content": message.content}
+    return {"type": "tool_result", "tool_use_id": message.tool_call_id, "content": message.text}
 
 
 def _use(call: Call, id: str, name: str, text: str) -> dict[str, Any]:

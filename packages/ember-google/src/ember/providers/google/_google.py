@@ -22,12 +22,13 @@ from ember.models import (
 from ember.models.schemas import wanted_schema
 from ember.models.wire import json_request, reply_fields
 
-from ._content import as_it_came, completion
+from ._content import completion
 from ._embeddings import vectors
 from ._faults import refined, unwrapped
 from ._schema import accepted_schema
 from ._stream import ContentStream
 from ._thinking import thinking_config
+from ._turns import content, contents
 
 # The first is what the official SDK uses; the others have what is not stable yet.
 _VERSIONS: Final = ("v1", "v1beta", "v1alpha")
@@ -66,7 +67,9 @@ class Google(BaseProvider):
         "gemini-embedding-2",
         "gemini-embedding-001",
     )
-    supports: ClassVar[frozenset[str]] = frozenset({"stream", "schema", "choices", "reasoning", "embed"})
+    supports: ClassVar[frozenset[str]] = frozenset(
+        {"stream", "schema", "choices", "images", "files", "reasoning", "embed"}
+    )
     prices: ClassVar[str | None] = "google"
 
     def encode(self, call: Call, endpoint: Endpoint) -> HttpRequest:
@@ -92,12 +95,8 @@ class Google(BaseProvider):
         }
         config = {name: value for name, value in config.items() if value is not None}
         body: dict[str, Any] = {
-            "contents": [
-                as_it_came(message)
-                or _content(message.content, "model" if message.role == "assistant" else "user")
-                for message in call.messages
-            ],
-            "systemInstruction": None if call.system is None else _content(call.system),
+            "contents": contents(call),
+            "systemInstruction": None if call.system is None else content(call.system),
             "generationConfig": config or None,
         }
         body = {name: value for name, value in body.items() if value is not None}
@@ -113,7 +112,7 @@ class Google(BaseProvider):
     def encode_embed(self, call: EmbedCall, endpoint: Endpoint) -> HttpRequest:
         """Return the request for a vector per text; `extra` is merged into the request of each text."""
         requests = [
-            _merged({"content": _content(text), "model": _resource(call.model)}, call.extra)
+            _merged({"content": content(text), "model": _resource(call.model)}, call.extra)
             for text in call.texts
         ]
         return _request(call.model, "batchEmbedContents", endpoint, {"requests": requests})
@@ -128,10 +127,6 @@ class Google(BaseProvider):
         """
         reply, fields = unwrapped(reply)
         return refined(super().explain(reply), fields)
-
-
-def _content(text: str, role: str = "user") -> dict[str, Any]:
-    return {"parts": [{"text": text}], "role": role}
 
 
 def _resource(model: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
+from ._attached import tokens_of
 from ._dialect import (
     SIGNATURE,
     THOUGHTS,
@@ -26,7 +27,7 @@ def messages(asked: Mapping[str, Any], say: Say) -> Answer:
     """Answer `POST .../messages`."""
     model, turns, limit = required(asked, "model"), required(asked, "messages"), required(asked, "max_tokens")
     pieces, short = cut(say(last_user_text(turns)), limit)
-    read = sum(count(text_of(turn.get("content"))) for turn in turns) + count(text_of(asked.get("system")))
+    read = sum(tokens_of(turn.get("content")) for turn in turns) + count(text_of(asked.get("system")))
     for turn in turns:
         _check_thinking(turn.get("content"))
     thinking: Mapping[str, Any] = asked.get("thinking") or {}

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any
 
+from ._attached import tokens_of
 from ._dialect import (
     SIGNATURE,
     THOUGHTS,
@@ -67,7 +68,9 @@ def _said(asked: Mapping[str, Any], say: Say) -> tuple[list[str], bool, int]:
     texts = [_text(turn) for turn in turns]
     users = [text for text, turn in zip(texts, turns) if turn.get("role", "user") == "user"]
     pieces, short = cut(say(users[-1] if users else ""), wanted.get("maxOutputTokens"))
-    read = sum(map(count, texts)) + count(_text(asked.get("systemInstruction") or {}))
+    read = sum(tokens_of(turn.get("parts")) for turn in turns) + count(
+        _text(asked.get("systemInstruction") or {})
+    )
     return pieces, short, read
 
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from ._attached import images_of
 from ._dialect import THOUGHTS, Answer, Dialect, Say, count, cut, last_user_text, required, words
 from ._openai import vector
 from ._reply import Event
@@ -21,7 +22,7 @@ def chat(asked: Mapping[str, Any], say: Say) -> Answer:
     model, messages = required(asked, "model"), required(asked, "messages")
     options: Mapping[str, Any] = asked.get("options") or {}
     pieces, short = cut(say(last_user_text(messages)), options.get("num_predict"))
-    read, wrote = sum(count(message["content"]) for message in messages), len(pieces)
+    read, wrote = sum(count(message["content"]) + images_of(message) for message in messages), len(pieces)
     thoughts = words(THOUGHTS) if asked.get("think") else []
     wrote += len(thoughts)
     part = {"model": model, "created_at": _CREATED}

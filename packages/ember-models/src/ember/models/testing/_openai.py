@@ -8,6 +8,7 @@ import struct
 from collections.abc import Mapping
 from typing import Any
 
+from ._attached import tokens_of
 from ._dialect import (
     SIGNATURE,
     THOUGHTS,
@@ -18,7 +19,6 @@ from ._dialect import (
     cut,
     last_user_text,
     required,
-    text_of,
     words,
 )
 from ._reply import Event
@@ -31,7 +31,7 @@ def chat_completions(asked: Mapping[str, Any], say: Say) -> Answer:
     model, messages = required(asked, "model"), required(asked, "messages")
     limit = asked.get("max_completion_tokens") or asked.get("max_tokens")
     pieces, short = cut(say(last_user_text(messages)), limit)
-    read, wrote = sum(count(text_of(message.get("content"))) for message in messages), len(pieces)
+    read, wrote = sum(tokens_of(message.get("content")) for message in messages), len(pieces)
     thoughts = words(THOUGHTS) if asked.get("reasoning_effort") not in (None, "none") else []
     wrote += len(thoughts)
     usage: dict[str, Any] = {"prompt_tokens": read, "completion_tokens": wrote, "total_tokens": read + wrote}
@@ -68,7 +68,7 @@ def responses(asked: Mapping[str, Any], say: Say) -> Answer:
     model, given = required(asked, "model"), required(asked, "input")
     messages = [{"role": "user", "content": given}] if isinstance(given, str) else given
     pieces, short = cut(say(last_user_text(messages)), asked.get("max_output_tokens"))
-    read = sum(count(text_of(message.get("content"))) for message in messages) + count(
+    read = sum(tokens_of(message.get("content")) for message in messages) + count(
         asked.get("instructions") or ""
     )
     settings: Mapping[str, Any] = asked.get("reasoning") or {}

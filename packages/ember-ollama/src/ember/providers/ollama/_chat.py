@@ -10,6 +10,9 @@ from ember.models import (
     Call,
     Completion,
     Endpoint,
+    File,
+    Image,
+    Message,
     Piece,
     ReasoningDelta,
     ServerEvent,
@@ -39,10 +42,7 @@ _FORMAT: Final = "ollama"
 
 def asked(call: Call, endpoint: Endpoint) -> Fields:
     """Return the JSON that asks for `call`."""
-    messages: list[dict[str, Any]] = [
-        {"role": message.role, "content": message.content, **((message.opaque or {}).get(_FORMAT) or {})}
-        for message in call.messages
-    ]
+    messages: list[dict[str, Any]] = [_turn(message) for message in call.messages]
     if call.system is not None:
         messages.insert(0, {"role": "system", "content": call.system})
     sampling = {
@@ -80,6 +80,22 @@ def _think(call: Call) -> bool | str:
     if call.reasoning in ("none", 0):
         return False
     return str(call.reasoning) if "gpt-oss" in call.model else True
+
+
+def _turn(message: Message) -> dict[str, Any]:
+    turn: dict[str, Any] = {"role": message.role, "content": message.text}
+    turn |= (message.opaque or {}).get(_FORMAT) or {}
+    if not isinstance(message.content, str):
+        turn["images"] = [_image(part) for part in message.content if not isinstance(part, str)]
+    return turn
+
+
+def _image(part: Image | File) -> str:
+    if part.data is None:
+        raise errors.UnsupportedError(
+            "Ollama takes no URL of an image. Give its bytes or its path: Image(...) reads it."
+        )
+    return part.base64
 
 
 def options(endpoint: Endpoint, sampling: Fields, extra: Fields) -> dict[str, Any]:

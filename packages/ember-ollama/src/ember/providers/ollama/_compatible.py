@@ -36,7 +36,7 @@ class Compatible(BaseProvider):
     needs_key: ClassVar[bool] = False
     key_variables: ClassVar[tuple[str, ...]] = ("COMPATIBLE_API_KEY",)
     supports: ClassVar[frozenset[str]] = frozenset(
-        {"stream", "schema", "choices", "tools", "reasoning", "embed"}
+        {"stream", "schema", "choices", "tools", "images", "files", "reasoning", "embed"}
     )
 
     def encode(self, call: Call, endpoint: Endpoint) -> HttpRequest:
@@ -61,12 +61,16 @@ class Compatible(BaseProvider):
         return _chat.decode_discover(reply)
 
 
+_NO_FILES: Final = Compatible.supports - {"files"}  # images they take, where the model does
+
+
 class VLLM(Compatible):
     """vLLM's server, where `vllm serve` puts it."""
 
     name: ClassVar[str] = "vllm"
     base_url: ClassVar[str] = "http://127.0.0.1:8000/v1"
     key_variables: ClassVar[tuple[str, ...]] = ("VLLM_API_KEY",)
+    supports: ClassVar[frozenset[str]] = _NO_FILES
 
 
 class LMStudio(Compatible):
@@ -75,6 +79,7 @@ class LMStudio(Compatible):
     name: ClassVar[str] = "lmstudio"
     base_url: ClassVar[str] = "http://127.0.0.1:1234/v1"
     key_variables: ClassVar[tuple[str, ...]] = ("LMSTUDIO_API_KEY",)
+    supports: ClassVar[frozenset[str]] = _NO_FILES
 
 
 class LlamaServer(Compatible):
@@ -83,3 +88,4 @@ class LlamaServer(Compatible):
     name: ClassVar[str] = "llama-server"
     base_url: ClassVar[str] = "http://127.0.0.1:8080/v1"
     key_variables: ClassVar[tuple[str, ...]] = ("LLAMA_SERVER_API_KEY",)
+    supports: ClassVar[frozenset[str]] = _NO_FILES

@@ -47,7 +47,9 @@ class Ollama(BaseProvider):
     needs_key: ClassVar[bool] = False
     key_variables: ClassVar[tuple[str, ...]] = ("OLLAMA_API_KEY",)
     url_variables: ClassVar[tuple[str, ...]] = ("OLLAMA_HOST",)
-    supports: ClassVar[frozenset[str]] = frozenset({"stream", "schema", "choices", "reasoning", "embed"})
+    supports: ClassVar[frozenset[str]] = frozenset(
+        {"stream", "schema", "choices", "images", "reasoning", "embed"}
+    )
     stream_type: ClassVar[Literal["text/event-stream", "application/x-ndjson"]] = "application/x-ndjson"
 
     def address(self, given: str) -> str:

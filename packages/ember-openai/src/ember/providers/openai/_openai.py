@@ -86,7 +86,7 @@ class OpenAI(BaseProvider):
         "text-embedding-ada-002",
     )
     supports: ClassVar[frozenset[str]] = frozenset(
-        {"stream", "schema", "choices", "tools", "reasoning", "embed"}
+        {"stream", "schema", "choices", "tools", "images", "files", "reasoning", "embed"}
     )
     prices: ClassVar[str | None] = "openai"
 

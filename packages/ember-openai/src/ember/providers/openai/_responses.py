@@ -11,7 +11,9 @@ from ember.models import (
     Endpoint,
     HttpReply,
     HttpRequest,
+    Image,
     Message,
+    Part,
     Tool,
     ToolCall,
     Usage,
@@ -220,14 +222,26 @@ def _items(call: Call, message: Message) -> list[dict[str, Any]]:
                 provider="openai",
                 model=call.model,
             )
-        return [{"type": "function_call_output", "call_id": message.tool_call_id, "output": message.content}]
+        return [{"type": "function_call_output", "call_id": message.tool_call_id, "output": message.text}]
     calls = [
         {"type": "function_call", "call_id": each.id, "name": each.name, "arguments": each.text}
         for each in message.tool_calls
     ]
     if calls and not message.content:
         return calls
-    return [{"role": message.role, "content": message.content}, *calls]
+    content = message.content
+    said = content if isinstance(content, str) else [_part(part) for part in content]
+    return [{"role": message.role, "content": said}, *calls]
+
+
+def _part(part: Part) -> dict[str, Any]:
+    if isinstance(part, str):
+        return {"type": "input_text", "text": part}
+    if isinstance(part, Image):
+        return {"type": "input_image", "detail": "auto", "image_url": part.data_url}
+    if part.url is not None:
+        return {"type": "input_file", "file_url": part.url}
+    return {"type": "input_file", "filename": part.title, "file_data": part.data_url}
 
 
 def _tool(tool: Tool) -> dict[str, Any]:
