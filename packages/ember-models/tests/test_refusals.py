@@ -20,12 +20,12 @@ JSON = {"type": "object", "properties": {"x": {"type": "integer"}}}
 def refuses(body: Any) -> Any:
     """Make the server's own answer a refusal."""
     if isinstance(body, list):
-        return [event if isinstance(event, str) else _refused(event) for event in cast("list[Any]", body)]
+        return [event if isinstance(event, str) else _refused(event) for event in cast("list[object]", body)]
     body["choices"][0]["message"] |= {"content": None, "refusal": "I cannot."}
     return body
 
 
-def _refused(event: dict[str, Any]) -> dict[str, Any]:
+def _refused(event: Any) -> Any:
     for choice in event["choices"]:
         if said := choice["delta"].pop("content", None):
             choice["delta"]["refusal"] = said
