@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
-from itertools import pairwise
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -17,9 +16,7 @@ from ember.models import (
     Call,
     EmbedCall,
     HttpReply,
-    LineParser,
     Message,
-    Piece,
     ServerEvent,
     ToolCall,
     errors,
@@ -162,15 +159,6 @@ def test_a_model_that_is_not_there_says_how_to_get_it(served: LocalServer) -> No
         models("ollama/llama9", "Hi")
 
 
-def test_a_server_that_is_not_running_is_a_connection_that_failed(
-    served: LocalServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    served.stop()
-    for ask in (lambda: models("ollama/llama3.2", "Hi"), lambda: models.discover("ollama")):
-        with pytest.raises(errors.ConnectionFailed, match="refused"):
-            ask()
-
-
 @pytest.mark.parametrize(
     "body",
     [
@@ -244,16 +232,6 @@ def test_only_done_makes_a_streamed_answer_whole() -> None:
     assert decoder.finish().text == "Hello"
 
 
-@pytest.mark.parametrize("fault", ["drop", "reset", "end"])
-def test_a_stream_that_breaks_off_is_incomplete(fault: Any, served: LocalServer) -> None:
-    served.replies(fault=fault, after=2, delay=0.01)
-    stream = models.stream("ollama/llama3.2", "one two three")
-    told: list[str] = []
-    with pytest.raises(errors.StreamIncomplete) as raised:
-        told.extend(stream)
-    assert raised.value.partial_text == "one two "
-
-
 def test_a_stream_of_server_sent_events_is_not_taken_for_ollamas(served: LocalServer) -> None:
     served.replies(sse=[{"choices": []}, "[DONE]"])
     with pytest.raises(errors.InvalidResponse, match="text/event-stream"):
@@ -265,24 +243,6 @@ def test_a_line_of_wrong_shape_is_an_error(broken: str) -> None:
     decoder = Ollama().decoder(CALL)
     with pytest.raises(errors.InvalidResponse):
         decoder.feed(ServerEvent(broken))
-
-
-def text_of(pieces: tuple[Piece, ...]) -> str:
-    return "".join(piece for piece in pieces if isinstance(piece, str))
-
-
-STREAM: Final = b"".join(
-    json.dumps(said, ensure_ascii=False).encode() + b"\n"
-    for said in (says("Grüße, ", done=False), says("世界 🙂", done=False), says(""))
-)
-
-
-@given(st.lists(st.integers(0, len(STREAM)), max_size=20))
-def test_the_text_does_not_depend_on_where_the_bytes_are_split(cuts: list[int]) -> None:
-    parser, decoder, told = LineParser(), Ollama().decoder(CALL), ""
-    for start, end in pairwise([0, *sorted(cuts), len(STREAM)]):
-        told += "".join(text_of(decoder.feed(sent)) for sent in parser.feed(STREAM[start:end]))
-    assert told == decoder.finish().text == "Grüße, 世界 🙂"
 
 
 KEYS: Final = ["message", "content", "done", "done_reason", "error", "tool_calls", "function", "embeddings"]

@@ -13,6 +13,8 @@ from ember.core.events import Usage
 from ember.models import (
     AsyncTextStream,
     BoundModel,
+    Budget,
+    BudgetState,
     Embeddings,
     Message,
     Response,
@@ -45,6 +47,14 @@ models(None, "Hello", fallback=["gpt-4"], fallback_on=(RateLimitError, ModelErro
 models(None, "Hello", fallback_on=KeyError)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 assert_type(answer.failures, tuple[EmberError, ...])
 assert_type(ModelError("no").failures, tuple[EmberError, ...])
+
+models(None, "Hello", budget=0.10)
+models(None, "Hello", budget={"usd": 5, "calls": 3})
+models(None, "Hello", budget=Budget(tokens=1_000, allow_unknown=True))
+models(None, "Hello", budget="5")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+assert_type(models.budgets(), tuple[BudgetState, ...])
+assert_type(models.budgets()[0].left.usd, Decimal | None)
+assert_type(models.budgets()[0].spent.usd, Decimal)
 
 models(None, "Hello", schema=list[int], reask=2)
 models(None, "Hello", reask="often")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]

@@ -79,6 +79,14 @@ _MODELS: Final = Table(
         "rpm": Setting(float, low=1, about="requests a minute, to one model with one key"),
         "tpm": Setting(float, low=1, about="tokens a minute, to one model with one key"),
         "fallback": Setting(list, about="models to ask in turn when the one that was called fails"),
+        "budget": Table(
+            {
+                "usd": Setting(float, low=0, about="the most US dollars that calls may cost"),
+                "tokens": Setting(int, low=0, about="the most tokens that calls may read and write"),
+                "calls": Setting(int, low=0, about="the most calls that may be answered"),
+                "allow_unknown": Setting(bool, about="whether calls may be made whose use cannot be counted"),
+            }
+        ),
         "http_client": Setting(
             Live, about="the HTTP client that calls travel by: an object, so only in a block"
         ),
@@ -153,7 +161,9 @@ def _defaults(table: Table) -> Tree:
     values: dict[str, Any] = {}
     for name, node in table.keys.items():
         if isinstance(node, Table):
-            values[name] = _defaults(node)
+            inner = _defaults(node)
+            if inner or node.other is not None:  # names to come have a place; settings nobody made have none
+                values[name] = inner
         elif node.default is not None:
             values[name] = freeze(node.default)
     return MappingProxyType(values)

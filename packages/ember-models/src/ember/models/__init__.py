@@ -6,6 +6,7 @@ from ember.core.events import Usage as Usage
 
 from . import errors as errors
 from ._call import (
+    Budget as Budget,
     Call as Call,
     EmbedCall as EmbedCall,
     Message as Message,
@@ -41,6 +42,7 @@ from ._version import __version__ as __version__
 
 if TYPE_CHECKING:  # for annotations; importing it for real would bring the engine, which the first call does
     from ._attempts import Health as Health
+    from ._budget import BudgetState as BudgetState, Spending as Spending
     from ._http_client import HttpClient as HttpClient
     from ._run_tools import ToolRun as ToolRun
     from ._stream import AsyncTextStream as AsyncTextStream, TextStream as TextStream

@@ -93,17 +93,30 @@ class Attempts:
 
     async def enter(self) -> None:
         """Wait for admission. Raises `ProviderUnavailable` where the breaker lets nobody through."""
-        again = self._watch.requests > 0
+        again, hold = self._watch.requests > 0, self._job.hold
+        if hold is not None and not again:
+            hold.check()
         self._pass = await self._gate.enter(self._job.policy.limits, _tokens(self._job), first=again)
+        if hold is not None:
+            try:
+                hold.reserve()  # now, and not before it waited: those that were ahead have used some of the budget
+            except ModelError:
+                self._go_back()
+                raise
         wait = self._lane.breaker.refuses()
         if wait is not None:
-            self._gate.leave(self._pass)
-            self._pass = None
+            self._go_back()
             raise ProviderUnavailable(
                 f"{self._lane.breaker.failures} requests in a row have failed, so this endpoint is left alone for "
                 f"{wait:.1f} s. No request was made.",
                 retry_after=round(wait, 1),
             )
+
+    def _go_back(self) -> None:
+        """Give the place back without having sent anything."""
+        if self._pass is not None:
+            self._gate.leave(self._pass)
+            self._pass = None
 
     def heard(self, headers: Mapping[str, str]) -> None:
         """Take note of what a reply's headers say about limits that are used up."""

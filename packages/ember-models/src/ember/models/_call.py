@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Literal, NewType, NotRequired, TypeAlias, TypedDict, cast
 
@@ -148,13 +149,66 @@ Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
 """How much a model is to think, in the words of the vendors; each takes some of them."""
 
 
+@dataclass(frozen=True, slots=True, init=False, repr=False)
+class Budget:
+    """What calls may use at most: US dollars, tokens read and written, calls that are answered. None: no limit.
+
+    A call whose use could not be counted (a model without a known price under `usd`, or one that does not say how many
+    tokens it used) is refused, unless `allow_unknown`. Raises ValueError for what is no limit.
+
+    >>> Budget(usd=5, calls=1_000)
+    Budget(usd=5, calls=1000)
+    """
+
+    usd: Decimal | None
+    tokens: int | None
+    calls: int | None
+    allow_unknown: bool
+
+    def __init__(
+        self,
+        usd: float | Decimal | None = None,
+        tokens: int | None = None,
+        calls: int | None = None,
+        allow_unknown: bool = False,
+    ) -> None:
+        dollars = None
+        if usd is not None:
+            if isinstance(usd, bool) or not isinstance(usd, (int, float, Decimal)):  # pyright: ignore[reportUnnecessaryIsInstance]
+                raise TypeError(f"usd of a budget is a number; got {type(usd).__name__}.")
+            dollars = usd if isinstance(usd, Decimal) else Decimal(str(usd))
+            if not dollars.is_finite():
+                raise ValueError(f"usd of a budget is finite; got {usd}.")
+        for name, count in (("tokens", tokens), ("calls", calls)):
+            if count is not None and type(count) is not int:
+                raise TypeError(f"{name} of a budget is a whole number; got {type(count).__name__}.")
+        object.__setattr__(self, "usd", dollars)
+        object.__setattr__(self, "tokens", tokens)
+        object.__setattr__(self, "calls", calls)
+        object.__setattr__(self, "allow_unknown", allow_unknown)
+
+    def __repr__(self) -> str:
+        shown = [f"{n}={v}" for n in ("usd", "tokens", "calls") if (v := getattr(self, n)) is not None]
+        return f"Budget({', '.join([*shown, *(['allow_unknown=True'] if self.allow_unknown else [])])})"
+
+
+class BudgetDict(TypedDict, total=False):
+    """A budget as users write it: `{"usd": 0.10, "calls": 20}`."""
+
+    usd: float | Decimal
+    tokens: int
+    calls: int
+    allow_unknown: bool
+
+
 class Policies(TypedDict, total=False):
     """How a call is made, whatever it asks for; what is not given comes from configuration.
 
     `timeout` is the total number of seconds the call may take, from the call to the answer's last byte, and
     `max_retries` how often it may be made again after failures that pass. The call waits while more than
-    `max_concurrency` calls, `rpm` requests or `tpm` tokens a minute would go to its model with its key. It travels by
-    `http_client`, an `AsyncClient` of httpx or httpx2, which is used on Ember's I/O loop and never closed.
+    `max_concurrency` calls, `rpm` requests or `tpm` tokens a minute would go to its model with its key. `budget` is
+    what it may use in all, re-asks and fallbacks included; a number is US dollars. It travels by `http_client`, an
+    `AsyncClient` of httpx or httpx2, which is used on Ember's I/O loop and never closed.
     """
 
     timeout: float
@@ -162,6 +216,7 @@ class Policies(TypedDict, total=False):
     max_concurrency: int
     rpm: float
     tpm: float
+    budget: float | Decimal | Budget | BudgetDict
     http_client: HttpClient
 
 

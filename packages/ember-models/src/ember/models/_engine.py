@@ -60,7 +60,7 @@ def complete(job: Job[Call]) -> Response:
             try:
                 return answer(job, _decoded(job, job.provider.decode, reply, watch), watch)
             except SchemaMismatch as error:
-                job = _reask.again(job, error, watch.seconds())
+                job = _reask.again(job, error, watch)
                 request = encoded(job, job.provider.encode)
 
 
@@ -73,7 +73,7 @@ async def acomplete(job: Job[Call]) -> Response:
             try:
                 return answer(job, _decoded(job, job.provider.decode, reply, watch), watch)
             except SchemaMismatch as error:
-                job = _reask.again(job, error, watch.seconds())
+                job = _reask.again(job, error, watch)
                 request = encoded(job, job.provider.encode)
 
 
@@ -260,7 +260,7 @@ def answer(job: Job[Call], completion: Completion, watch: Watch) -> Response:
     # An answer that calls tools is not the last one, and has no value yet.
     parsed = _reask.value(job.parse, completion) if job.parse is not None and not calls else None
     return Response(
-        text,
+        well_formed(text),
         usage=usage,
         cost=watch.cost,
         model=completion.model,
@@ -299,6 +299,16 @@ def _embeddings(job: Job[EmbedCall], vectors: Vectors, watch: Watch) -> Embeddin
         watch.finished(),
         vectors.request_id,
     )
+
+
+def well_formed(text: str) -> str:
+    """Return `text` with U+FFFD for each half of a surrogate pair: JSON can hold one, and no file or terminal can."""
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
 
 
 _MOST_TOKENS: Final = 1_000_000_000

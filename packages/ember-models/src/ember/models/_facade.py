@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Unpack, cast
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack, cast
 
-from ember.context import EmberContext
+from ember.context import EmberContext, get_context
 from ember.core.events import Usage
 from ember.core.externals import Estimate, External
 
@@ -18,10 +18,13 @@ from ._usage import Totals, totals
 
 if TYPE_CHECKING:  # the engine and what stands below it (asyncio, aiohttp) are loaded by the first call
     from ._attempts import Health
+    from ._budget import BudgetState, Claim
     from ._job import Job
     from ._response import Embeddings, Response
     from ._run_tools import OnError, ToolRun
     from ._stream import AsyncTextStream, TextStream
+
+_C = TypeVar("_C", Call, EmbedCall)
 
 
 def _job(model: str | None, prompt: Prompt, params: Params, *, stream: bool = False) -> Job[Call]:
@@ -45,8 +48,22 @@ def _job(model: str | None, prompt: Prompt, params: Params, *, stream: bool = Fa
     policy, reask, http = _request.policy(to, params), _request.reask(params), _request.http(to, params)
     scope = to.context.scope
     job = Job(to.provider, call, to.endpoint, to.key_source, policy, scope, parse, reask, box, http=http)
+    if (budget := params.get("budget")) is not None or to.context.levels("models.budget"):
+        job, mine = _held(job, to.context, budget)
+        given = cast(Params, {**given, "budget": mine})  # the fallbacks' too
     others = _request.fallback(to, params)
     return _with_fallback(job, others, prompt, given, stream=stream) if others else job
+
+
+def _held(job: Job[_C], context: EmberContext, budget: Any) -> tuple[Job[_C], Claim | None]:
+    """Return `job` with its place in the budgets in force, and its own budget, if it has one, with an account."""
+    from dataclasses import replace
+
+    from ._budget import Hold, claims, own
+
+    mine = None if budget is None else own(budget)
+    in_force = claims(context) if mine is None else (mine, *claims(context))
+    return replace(job, hold=Hold(in_force, job.provider, job.call)), mine
 
 
 def _with_fallback(
@@ -288,6 +305,12 @@ class Models(External[..., "Response"]):
     def usage(self, context: EmberContext | None = None) -> Totals:
         """Return what calls have used: in this process, or in `context` and the contexts made in it."""
         return totals() if context is None else totals(context.scope)
+
+    def budgets(self, context: EmberContext | None = None) -> tuple[BudgetState, ...]:
+        """Return how the budgets in force here, or in `context`, stand: the innermost block's first."""
+        from ._budget import states
+
+        return states(get_context() if context is None else context)
 
     def health(self) -> tuple[Health, ...]:
         """Return how the endpoints called so far fare: breaker, calls under way and waiting, learned limits."""

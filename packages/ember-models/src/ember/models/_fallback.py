@@ -20,6 +20,7 @@ from ._call import Call
 from ._job import Job
 from ._response import Response
 from .errors import (
+    BudgetExceeded,
     ConnectionFailed,
     InvalidResponse,
     ModelError,
@@ -128,6 +129,11 @@ class Turns:
             error.problem = (
                 f"no complete answer within {share:.3g} s, its share of the {self._total:g} s of this call."
             )
+        if isinstance(
+            error, BudgetExceeded
+        ):  # whoever watches the money is to hear of it, and nobody else is asked
+            error.failures = tuple(self.failures)
+            raise error
         self.failures.append(error)
         if isinstance(error, self._causes):
             while self._left and self._seconds_left() > 0:

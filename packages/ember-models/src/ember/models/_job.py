@@ -19,6 +19,7 @@ from ._transport import HttpTransport
 from .errors import AuthenticationError, ModelError
 
 if TYPE_CHECKING:
+    from ._budget import Hold
     from ._fallback import Fallback
     from ._tools import Toolbox
 
@@ -34,7 +35,8 @@ class Job(Generic[_C]):
     `key_source` says where the key came from, for errors; `parse` makes the value of a schema from the answer's text,
     and `reask` is how often the model may be asked again if it cannot; `spent` are the seconds that went into answers
     which did not fit; `tools` checks the arguments of the tools that the model calls; `fallback` are the models to ask
-    when this one fails; `http` takes the place of HTTP as Ember speaks it.
+    when this one fails; `hold` is its place in the budgets in force, if there are any; `http` takes the place of HTTP
+    as Ember speaks it.
     """
 
     provider: BaseProvider
@@ -48,6 +50,7 @@ class Job(Generic[_C]):
     tools: Toolbox | None = None
     spent: float = 0.0
     fallback: Fallback | None = None
+    hold: Hold | None = None
     http: Transport | None = field(default=None, repr=False)
 
     @property
@@ -104,6 +107,8 @@ class Watch:
         self._over = True
         seconds = time.perf_counter() - (self._begun or 0.0)
         tokens = None if self.usage is None else self.usage.total_tokens
+        if self._job.hold is not None:
+            self._job.hold.settle(self.usage, self.cost, answered=True)
         _log.answered(self._job, seconds, self.requests, tokens, text)
         events.emit(
             CallFinished(
@@ -119,6 +124,8 @@ class Watch:
             seconds, name = time.perf_counter() - self._begun, type(error).__name__
             if isinstance(error, ModelError):
                 error.usage, error.cost = self.usage, self.cost
+            if self._job.hold is not None:
+                self._job.hold.settle(self.usage, self.cost, answered=False)
             _log.failed(self._job, seconds, self.requests, error)
             events.emit(
                 CallFailed(

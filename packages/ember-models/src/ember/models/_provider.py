@@ -55,10 +55,11 @@ class HttpReply:
         try:
             return json.loads(self.body)
         except (ValueError, RecursionError):
-            kind = self.headers.get("content-type", "no content type")
-            raise errors.InvalidResponse(
-                f"the answer is not JSON ({kind}): {excerpt(self.body)}", status=self.status
-            ) from None
+            pass  # raised from here, the error would bring the decoder's along, and that has the whole body
+        kind = self.headers.get("content-type", "no content type")
+        raise errors.InvalidResponse(
+            f"the answer is not JSON ({kind}): {excerpt(self.body)}", status=self.status
+        )
 
 
 def clipped(text: str, length: int = 200) -> str:

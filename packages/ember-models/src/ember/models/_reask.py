@@ -20,7 +20,7 @@ from .errors import ContentFilterError, ModelTimeout, SchemaMismatch
 from .schemas import chosen, wanted_schema
 
 if TYPE_CHECKING:
-    from ._job import Job
+    from ._job import Job, Watch
 
 DEFAULT_REASKS = 1
 """How often a model is asked again when the call does not say: a second answer mostly fits, a third rarely helps."""
@@ -66,17 +66,20 @@ def value(parse: Callable[[str], Any], completion: Completion) -> Any:
         raise
 
 
-def again(job: Job[Call], error: SchemaMismatch, seconds: float) -> Job[Call]:
-    """Return the call that asks `job`'s model again, `seconds` after the first was made; raise `error` if none is left.
+def again(job: Job[Call], error: SchemaMismatch, watch: Watch) -> Job[Call]:
+    """Return the call that asks `job`'s model again, on the account of the first; raise `error` if none is left.
 
-    An answer that was cut short would be cut again, and is final.
+    An answer that was cut short would be cut again, and is final. Raises `BudgetExceeded` where another cannot be paid.
     """
+    seconds = watch.seconds()
     if job.reask < 1 or error.finish_reason == "length":
         raise error
     if seconds >= job.policy.timeout:
         raise ModelTimeout(
             f"no answer that fits within the {job.policy.timeout:g} s this call may take."
         ) from None
+    if job.hold is not None:
+        job.hold.go_on(watch.usage, watch.cost)
     # A turn without text is refused by vendors.
     said = (Message("assistant", error.text),) if error.text.strip() else ()
     call = replace(job.call, messages=(*job.call.messages, *said, Message("user", _told(job.call, error))))

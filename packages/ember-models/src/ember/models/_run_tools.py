@@ -14,6 +14,7 @@ from ember.core.events import Usage
 from ember.core.externals import External
 from ember.core.pool import in_pool
 
+from ._budget import own
 from ._call import Message, Prompt, ToolCall
 from ._prompt import conversation
 from ._provider import clipped
@@ -70,6 +71,8 @@ class Run:
             raise TypeError(f"The tool {missing[0]!r} has no function that could be run.")
         messages, system = conversation(prompt)
         self.messages = list(messages)
+        if (budget := params.get("budget")) is not None:
+            params["budget"] = own(budget)  # one for all answers together
         self.params = params if system is None else {**params, "system": system}
         if system is not None and params.get("system") is not None:
             raise TypeError("A system prompt is given twice: as system= and as a message. Keep one.")

@@ -22,7 +22,7 @@ from ember.core.errors import BlockedLoop
 from ._attempts import Attempts
 from ._call import Call
 from ._deltas import Piece, StreamEnd, StreamEvent, TextDelta
-from ._engine import answer, encoded, opened, raise_for, undecoded
+from ._engine import answer, encoded, opened, raise_for, undecoded, well_formed
 from ._job import Job, Watch
 from ._provider import Exchange, HttpRequest, excerpt
 from ._response import Response
@@ -209,6 +209,7 @@ class _Reader:
     def _tell(self, text: str) -> None:
         # A label is decided by its last character: it is told whole, at the end.
         if text and not self._job.call.choices:
+            text = well_formed(text)
             if not self._told:
                 self._begin_telling()
             self._ready.append(text)
@@ -216,6 +217,8 @@ class _Reader:
 
     def _begin_telling(self) -> None:
         self._told = True
+        if self._job.hold is not None:
+            self._job.hold.answering = True
         if self._turns is not None:
             self._source.allow(self._turns.withheld)  # from here on, no other model is asked
 

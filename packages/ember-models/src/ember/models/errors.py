@@ -12,6 +12,7 @@
     ├── ProviderUnavailable                 the provider failed; `.retry_after` seconds   HTTP 408, 409, 5xx
     ├── ConnectionFailed (ConnectionError)  no connection, or it broke
     ├── ModelTimeout (TimeoutError)         the total deadline passed
+    ├── BudgetExceeded                      a budget does not allow it; `.unit`, `.limit`, `.spent`, `.floor`
     ├── TooManySteps                        a model that went on calling tools; `.messages`
     └── InvalidResponse (ValueError)        an answer came that is not one
         ├── SchemaMismatch                  ... does not fit the schema; `.text`, `.errors`
@@ -137,6 +138,37 @@ class ModelTimeout(ModelError, TimeoutError):
     """The call's total deadline passed; nothing of it is left in flight."""
 
     advice = "timeout= (or models.timeout) sets the total seconds a call may take."
+
+
+class BudgetExceeded(ModelError):
+    """A budget does not allow the call, even if that used no more than it must. No request was made for it.
+
+    `source` says whose budget, `unit` is "usd", "tokens" or "calls". In that unit, `limit` is what the budget allows,
+    `spent` what calls have used, `reserved` what calls under way have claimed, `floor` what this one needs at least.
+    """
+
+    advice = "Raise the limit, or go on under a new budget; models.budgets() shows those in force."
+
+    def __init__(
+        self,
+        source: str,
+        *,
+        unit: str = "",
+        limit: Decimal | int = 0,
+        spent: Decimal | int = 0,
+        reserved: Decimal | int = 0,
+        floor: Decimal | int = 0,
+        **known: object,
+    ) -> None:
+        shown = {"usd": "US dollars"}.get(unit, unit)
+        super().__init__(
+            f"the budget of {source} allows {limit} {shown}: {spent} are spent, {reserved} claimed by calls under way, "
+            f"and this call needs at least {floor}. No request was made.",
+            **known,  # type: ignore[arg-type]  # forwarded unchanged, checked by the callee
+        )
+        self.args = (source,)  # what unpickling calls this with
+        self.source, self.unit, self.limit = source, unit, limit
+        self.spent, self.reserved, self.floor = spent, reserved, floor
 
 
 class TooManySteps(ModelError):

@@ -10,7 +10,7 @@ from typing import Any, Final
 from ember.models import Call, Completion, Piece, ReasoningDelta, ServerEvent, ToolCall, ToolCallDelta
 from ember.models.wire import Fields, event_fields, incomplete, malformed, mapping, text, text_or_none
 
-from ._message import finish_reason, kept, raise_error_in, said_in, thinking_in, usage_of
+from ._message import finish_reason, kept, raise_error_in, thinking_in, usage_of
 
 # The piece of a block that each delta brings, and the field of the block that it adds to.
 _GROWS: Final = {
@@ -31,6 +31,7 @@ class MessageStream:
         self.done = False
         self._call = call
         self._model = call.model
+        self._text: list[str] = []
         self._blocks: dict[int, _Block] = {}
         self._stop_reason: str | None = None
         self._usage: dict[str, Any] = {}
@@ -50,11 +51,12 @@ class MessageStream:
         return () if take is None else take(body)
 
     def finish(self) -> Completion:
-        blocks = [block.whole() for _, block in sorted(self._blocks.items())]
+        whole = "".join(self._text)
         if not self.done or self._stop_reason is None:
-            raise incomplete(said_in(blocks))
+            raise incomplete(whole)
+        blocks = [block.whole() for _, block in sorted(self._blocks.items())]
         return Completion(
-            text=said_in(blocks),
+            text=whole,
             model=self._model,
             finish_reason=finish_reason(self._stop_reason),
             usage=usage_of(self._usage),
@@ -79,7 +81,7 @@ class MessageStream:
         block = self._blocks[_index(body)] = _Block(fields)
         kind = text(fields, "type")
         if kind == "text":
-            return (said,) if (said := text(fields, "text")) else ()
+            return self._say(text(fields, "text"))
         if kind == "tool_use":
             block.tool = ToolCallDelta(self._tools, text(fields, "id"), text(fields, "name"), "")
             self._tools += 1
@@ -98,13 +100,17 @@ class MessageStream:
             block = self._blocks[_index(body)] = _Block({"type": name})
         block.add(field, added)
         if kind == "text_delta":
-            return (added,)
+            return self._say(added)
         if kind == "thinking_delta":
             return (ReasoningDelta(added),)
         # A tool that Anthropic runs itself streams its input too; it is nobody's to call.
         if kind == "input_json_delta" and (tool := block.tool) is not None:
             return (ToolCallDelta(tool.index, tool.id, tool.name, added),)
         return ()
+
+    def _say(self, words: str) -> tuple[Piece, ...]:
+        self._text.append(words)
+        return (words,) if words else ()
 
     def _change(self, body: Fields) -> tuple[Piece, ...]:
         self._stop_reason = text_or_none(mapping(body, "delta"), "stop_reason") or self._stop_reason

@@ -13,6 +13,8 @@ from ._dialect import (
     BadRequest,
     Dialect,
     Say,
+    as_json,
+    calls_in,
     count,
     cut,
     last_user_text,
@@ -26,18 +28,26 @@ from ._reply import Event
 def messages(asked: Mapping[str, Any], say: Say) -> Answer:
     """Answer `POST .../messages`."""
     model, turns, limit = required(asked, "model"), required(asked, "messages"), required(asked, "max_tokens")
-    pieces, short = cut(say(last_user_text(turns)), limit)
+    said = say(last_user_text(turns))
+    pieces, short = cut(said, limit)
+    uses: list[dict[str, Any]] = [
+        {"type": "tool_use", "id": f"toolu_{n}", "name": name, "input": dict(arguments)}
+        for n, (name, arguments) in enumerate(calls_in(said))
+    ]
     read = sum(tokens_of(turn.get("content")) for turn in turns) + count(text_of(asked.get("system")))
     for turn in turns:
         _check_thinking(turn.get("content"))
     thinking: Mapping[str, Any] = asked.get("thinking") or {}
     thoughts = words(THOUGHTS) if thinking.get("type") in ("enabled", "adaptive") else []
-    wrote, stop = len(pieces) + len(thoughts), "max_tokens" if short else "end_turn"
-    blocks: list[dict[str, Any]] = [{"type": "text", "text": "".join(pieces)}]
+    wrote = len(pieces) + len(thoughts) + len(uses)
+    stop = "max_tokens" if short else "tool_use" if uses else "end_turn"
     usage: dict[str, Any] = {"input_tokens": read, "output_tokens": wrote}
+    blocks: list[dict[str, Any]] = []
     if thoughts:
-        blocks.insert(0, {"type": "thinking", "thinking": THOUGHTS, "signature": SIGNATURE})
+        blocks.append({"type": "thinking", "thinking": THOUGHTS, "signature": SIGNATURE})
         usage["output_tokens_details"] = {"thinking_tokens": len(thoughts)}
+    place = len(blocks)
+    blocks += [{"type": "text", "text": "".join(pieces)}, *uses]
     whole: dict[str, Any] = {
         "id": "msg_local",
         "type": "message",
@@ -62,12 +72,13 @@ def messages(asked: Mapping[str, Any], say: Say) -> Answer:
         *(_thought(thoughts) if thoughts else ()),
         {
             "type": "content_block_start",
-            "index": len(blocks) - 1,
+            "index": place,
             "content_block": {"type": "text", "text": ""},
         },
         {"type": "ping"},
-        *(_delta(len(blocks) - 1, type="text_delta", text=piece) for piece in pieces),
-        {"type": "content_block_stop", "index": len(blocks) - 1},
+        *(_delta(place, type="text_delta", text=piece) for piece in pieces),
+        {"type": "content_block_stop", "index": place},
+        *(step for n, use in enumerate(uses, place + 1) for step in _used(n, use)),
         {
             "type": "message_delta",
             "delta": {"stop_reason": stop, "stop_sequence": None},
@@ -103,6 +114,16 @@ def _check_thinking(content: Any) -> None:
             SIGNATURE,
         ):
             raise BadRequest("`thinking` blocks cannot be modified.")
+
+
+def _used(index: int, use: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the events that tell of one tool's call."""
+    delta = {"type": "input_json_delta", "partial_json": as_json(use["input"])}
+    return [
+        {"type": "content_block_start", "index": index, "content_block": {**use, "input": {}}},
+        {"type": "content_block_delta", "index": index, "delta": delta},
+        {"type": "content_block_stop", "index": index},
+    ]
 
 
 _TYPES = {

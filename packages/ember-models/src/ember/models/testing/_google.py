@@ -14,6 +14,7 @@ from ._dialect import (
     BadRequest,
     Dialect,
     Say,
+    calls_in,
     count,
     cut,
     required,
@@ -25,31 +26,32 @@ from ._reply import Event
 
 def generate(asked: Mapping[str, Any], say: Say) -> Answer:
     """Answer `POST .../models/NAME:generateContent`."""
-    pieces, short, read = _said(asked, say)
+    pieces, calls, short, read = _said(asked, say)
     thoughts = _thoughts(asked)
-    parts = [{"text": THOUGHTS, "thought": True}] if thoughts else []
-    answer: dict[str, Any] = {"text": "".join(pieces)}
+    parts = [_text_part("".join(pieces)), *calls] if pieces or not calls else calls
     if thoughts:
-        answer["thoughtSignature"] = SIGNATURE
-    body = _response([*parts, answer], read, len(pieces), _why(short), len(thoughts))
-    return Answer(body, read, len(pieces) + len(thoughts))
+        signed = {**parts[0], "thoughtSignature": SIGNATURE}
+        parts = [_thought_part(THOUGHTS), signed, *parts[1:]]
+    made = len(pieces) + len(calls)
+    body = _response(parts, read, made, _why(short), len(thoughts))
+    return Answer(body, read, made + len(thoughts))
 
 
 def stream(asked: Mapping[str, Any], say: Say) -> Answer:
     """Answer `POST .../models/NAME:streamGenerateContent?alt=sse`: the counts grow with every piece."""
-    pieces, short, read = _said(asked, say)
-    thoughts, last = _thoughts(asked), len(pieces)
+    pieces, calls, short, read = _said(asked, say)
+    thoughts = _thoughts(asked)
+    parts = [*map(_text_part, pieces), *calls]
+    last = len(parts)
     events: list[Event] = [
-        _response([{"text": thought, "thought": True}], read, 0, None, made)
-        for made, thought in enumerate(thoughts, 1)
+        _response([_thought_part(thought)], read, 0, None, made) for made, thought in enumerate(thoughts, 1)
     ]
-    events += [
-        _response([{"text": piece}], read, made, None, len(thoughts)) for made, piece in enumerate(pieces, 1)
-    ]
+    events += [_response([part], read, made, None, len(thoughts)) for made, part in enumerate(parts, 1)]
     # The signature comes with the last part, which says nothing more.
-    end = {"text": "", "thoughtSignature": SIGNATURE} if thoughts else {"text": ""}
-    last_event = _response([end], read, last, _why(short), len(thoughts))
-    return Answer([*events, last_event], read, last + len(thoughts))
+    end = {"text": "", "thoughtSignature": SIGNATURE} if thoughts else _text_part("")
+    return Answer(
+        [*events, _response([end], read, last, _why(short), len(thoughts))], read, last + len(thoughts)
+    )
 
 
 def embed(asked: Mapping[str, Any], say: Say) -> Answer:
@@ -62,16 +64,20 @@ def embed(asked: Mapping[str, Any], say: Say) -> Answer:
     return Answer({"embeddings": embeddings, "usageMetadata": {"promptTokenCount": read}}, read, 0)
 
 
-def _said(asked: Mapping[str, Any], say: Say) -> tuple[list[str], bool, int]:
+def _said(asked: Mapping[str, Any], say: Say) -> tuple[list[str], list[dict[str, Any]], bool, int]:
     turns: list[Mapping[str, Any]] = required(asked, "contents")
     wanted: Mapping[str, Any] = asked.get("generationConfig") or {}
     texts = [_text(turn) for turn in turns]
     users = [text for text, turn in zip(texts, turns) if turn.get("role", "user") == "user"]
-    pieces, short = cut(say(users[-1] if users else ""), wanted.get("maxOutputTokens"))
+    said = say(users[-1] if users else "")
+    pieces, short = cut(said, wanted.get("maxOutputTokens"))
+    calls: list[dict[str, Any]] = [
+        {"functionCall": {"name": name, "args": dict(arguments)}} for name, arguments in calls_in(said)
+    ]
     read = sum(tokens_of(turn.get("parts")) for turn in turns) + count(
         _text(asked.get("systemInstruction") or {})
     )
-    return pieces, short, read
+    return pieces, calls, short, read
 
 
 def _thoughts(asked: Mapping[str, Any]) -> list[str]:
@@ -90,6 +96,14 @@ def _text(content: Any) -> str:
 
 def _why(short: bool) -> str:
     return "MAX_TOKENS" if short else "STOP"
+
+
+def _text_part(text: str) -> dict[str, Any]:
+    return {"text": text}
+
+
+def _thought_part(text: str) -> dict[str, Any]:
+    return {"text": text, "thought": True}
 
 
 def _response(

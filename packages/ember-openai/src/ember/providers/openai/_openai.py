@@ -169,4 +169,5 @@ class _EitherStream:
         body = event_fields(event)
         if "choices" in body or "error" in body:
             return _compatible_chat.decoder(self._call)
-        return ResponsesStream(self._call) if isinstance(body.get("type"), str) else None
+        kind = body.get("type")
+        return ResponsesStream(self._call) if str(kind).startswith("response.") or kind == "error" else None
