@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, cast
 
 from ember.models import Call, Completion, Message, ToolCall, Usage, errors
+from ember.models.turns import made_id, parsed_arguments
 from ember.models.wire import Fields, malformed, mapping, sequence, text, text_or_none, tokens
 
 from ._faults import raise_error_in
@@ -39,7 +40,7 @@ def completion(call: Call, body: Fields) -> Completion:
     if candidate is None:
         raise malformed(body, "candidates", "a list with an answer in it")
     parts = parts_of(candidate)
-    said, calls = said_in(parts), tool_calls_in(parts)
+    said, calls = said_in(parts), tool_calls_in(call, parts)
     reason = finish_reason(stop_word(candidate), bool(calls))
     # No content at all is an answer only where something else explains it.
     if reason is None and not said and not calls:
@@ -97,10 +98,10 @@ def is_thought(part: Fields) -> bool:
     return part.get("thought") is True
 
 
-def tool_calls_in(parts: Sequence[Fields]) -> tuple[ToolCall, ...]:
-    """Return the functions that the parts call."""
+def tool_calls_in(call: Call, parts: Sequence[Fields], before: int = 0) -> tuple[ToolCall, ...]:
+    """Return the functions that the parts call, after `before` others."""
     found = (mapping(part, "functionCall") for part in parts if "functionCall" in part)
-    return tuple(map(_tool_call, found))
+    return tuple(_tool_call(call, fields, number) for number, fields in enumerate(found, before))
 
 
 def kept(parts: Sequence[Fields]) -> Mapping[str, Any] | None:
@@ -108,13 +109,13 @@ def kept(parts: Sequence[Fields]) -> Mapping[str, Any] | None:
     return {FORMAT: list(parts)} if any("thoughtSignature" in part for part in parts) else None
 
 
-def as_it_came(message: Message) -> dict[str, Any] | None:
+def as_it_came(call: Call, message: Message) -> dict[str, Any] | None:
     """Return the content that a turn came as, if it still says the same; None if it is to be written anew."""
     parts: Any = (message.opaque or {}).get(FORMAT)
     if not parts or said_in(parts) != message.content:
         return None
-    same = [(each.name, each.text) for each in tool_calls_in(parts)] == [
-        (each.name, each.text) for each in message.tool_calls
+    same = [(each.name, parsed_arguments(each)) for each in tool_calls_in(call, parts)] == [
+        (each.name, parsed_arguments(each)) for each in message.tool_calls
     ]
     return {"parts": list(parts), "role": "model"} if same else None
 
@@ -169,7 +170,7 @@ def _part(fields: Fields, name: str) -> int | None:
     return 0 if fields.get(name) is None else tokens(fields, name)
 
 
-def _tool_call(fields: Fields) -> ToolCall:
+def _tool_call(call: Call, fields: Fields, number: int) -> ToolCall:
     """Return the call of a function; its arguments as JSON text, since the API sends them parsed."""
     arguments: Any = fields.get("args")
     if arguments is None:
@@ -177,4 +178,5 @@ def _tool_call(fields: Fields) -> ToolCall:
     if not isinstance(arguments, dict):
         raise malformed(fields, "args", "an object")
     told = json.dumps(arguments, ensure_ascii=False, separators=(",", ":"))
-    return ToolCall(text_or_none(fields, "id") or "", text(fields, "name"), told)
+    id = text_or_none(fields, "id") or made_id(call, number)
+    return ToolCall(id, text(fields, "name"), told)

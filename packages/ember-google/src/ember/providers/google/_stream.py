@@ -76,7 +76,7 @@ class ContentStream:
         if "text" in part:
             added = text(part, "text")
             return ReasoningDelta(added) if is_thought(part) else added
-        calls = tool_calls_in((part,))  # each comes whole
+        calls = tool_calls_in(self._call, (part,), len(self._tools))  # each comes whole
         self._tools += calls
         for call in calls:
             return ToolCallDelta(len(self._tools) - 1, call.id, call.name, call.text)
