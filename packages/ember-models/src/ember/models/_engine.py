@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import fields
+from decimal import Decimal
 from pathlib import PurePath
 from typing import Any, Final, NoReturn, TypeVar
 
@@ -53,32 +54,54 @@ _C = TypeVar("_C", Call, EmbedCall)
 
 def complete(job: Job[Call]) -> Response:
     """Make the call and wait for the answer."""
+    if job.keep is not None:
+        from ._cached import complete as cached
+
+        return cached(job, job.keep)
     request = encoded(job, job.provider.encode)
     with Watch(job) as watch:
-        while True:
-            reply = loop.run(_reply(job, request, watch), "models")
-            try:
-                return answer(job, _decoded(job, job.provider.decode, reply, watch), watch)
-            except SchemaMismatch as error:
-                job = _reask.again(job, error, watch)
-                request = encoded(job, job.provider.encode)
+        return made(job, request, watch)
+
+
+def made(job: Job[Call], request: HttpRequest, watch: Watch) -> Response:
+    """Send `request`, and wait for an answer that is what was asked for."""
+    while True:
+        reply = loop.run(_reply(job, request, watch), "models")
+        try:
+            return answer(job, _decoded(job, job.provider.decode, reply, watch), watch)
+        except SchemaMismatch as error:
+            job = _reask.again(job, error, watch)
+            request = encoded(job, job.provider.encode)
 
 
 async def acomplete(job: Job[Call]) -> Response:
     """Make the call and await the answer."""
+    if job.keep is not None:
+        from ._cached import acomplete as cached
+
+        return await cached(job, job.keep)
     request = encoded(job, job.provider.encode)
     with Watch(job) as watch:
-        while True:
-            reply = await loop.arun(_reply(job, request, watch))
-            try:
-                return answer(job, _decoded(job, job.provider.decode, reply, watch), watch)
-            except SchemaMismatch as error:
-                job = _reask.again(job, error, watch)
-                request = encoded(job, job.provider.encode)
+        return await amade(job, request, watch)
+
+
+async def amade(job: Job[Call], request: HttpRequest, watch: Watch) -> Response:
+    """Send `request`, and await an answer that is what was asked for."""
+    while True:
+        reply = await loop.arun(_reply(job, request, watch))
+        try:
+            return answer(job, _decoded(job, job.provider.decode, reply, watch), watch)
+        except SchemaMismatch as error:
+            job = _reask.again(job, error, watch)
+            request = encoded(job, job.provider.encode)
 
 
 def embed(job: Job[EmbedCall]) -> Embeddings:
     """Make the embedding call and wait for the vectors."""
+    if job.keep is not None:
+        from ._cached import embed as cached
+
+        return cached(job, job.keep)
     request = encoded(job, job.provider.encode_embed)
     with Watch(job) as watch:
         reply = loop.run(_reply(job, request, watch), "models.embed")
@@ -87,6 +110,10 @@ def embed(job: Job[EmbedCall]) -> Embeddings:
 
 async def aembed(job: Job[EmbedCall]) -> Embeddings:
     """Make the embedding call and await the vectors."""
+    if job.keep is not None:
+        from ._cached import aembed as cached
+
+        return await cached(job, job.keep)
     request = encoded(job, job.provider.encode_embed)
     with Watch(job) as watch:
         reply = await loop.arun(_reply(job, request, watch))
@@ -246,12 +273,15 @@ def told(error: Exception) -> str:
     return f"{type(error).__name__}: {clipped(str(error))}{place}"
 
 
-def answer(job: Job[Call], completion: Completion, watch: Watch) -> Response:
-    """Return the `Response` for a decoded answer, and book it."""
+def answer(job: Job[Call], completion: Completion, watch: Watch, *, cached: bool = False) -> Response:
+    """Return the `Response` for a decoded answer, and book it; one that was `cached` has used nothing."""
     # Decoders may be strangers' code, and a `str` of None would be "None".
     if not isinstance(getattr(completion, "text", None), str):
         raise InvalidResponse("the provider made no answer of the reply; that is a fault of the provider.")
-    usage = _book(job, completion.model, completion.usage, watch)
+    if cached:
+        usage = _add(watch, NOTHING_USED, NO_COST)
+    else:
+        usage = _book(job, completion.model, completion.usage, watch)
     # From here on what is wrong with the answer is known to have been paid for.
     text = _reask.text(job.call, completion)
     calls = completion.tool_calls
@@ -259,6 +289,8 @@ def answer(job: Job[Call], completion: Completion, watch: Watch) -> Response:
         calls = tuple(map(job.tools.checked, calls))
     # An answer that calls tools is not the last one, and has no value yet.
     parsed = _reask.value(job.parse, completion) if job.parse is not None and not calls else None
+    if job.keep is not None and not cached:
+        job.keep.keep(completion)
     return Response(
         well_formed(text),
         usage=usage,
@@ -269,18 +301,26 @@ def answer(job: Job[Call], completion: Completion, watch: Watch) -> Response:
         tool_calls=calls,
         parsed=parsed,
         probabilities=completion.probabilities,
-        latency=watch.finished(text),
+        latency=watch.finished(text, cached=cached),
         request_id=completion.request_id,
         raw=completion.raw,
         reasoning=completion.reasoning,
         opaque=completion.opaque,
+        cached=cached,
     )
+
+
+NOTHING_USED: Final = Usage(0, 0, 0, 0, 0)
+NO_COST: Final = Decimal(0)
 
 
 def _book(job: Job[Any], model: str, used: Usage, watch: Watch) -> Usage:
     """Add the tokens of one reply to the call's account, and their price; return all that the call used."""
     used = _believable(used)
-    price = _cost.cost(job.provider, (model, job.call.model), used)
+    return _add(watch, used, _cost.cost(job.provider, (model, job.call.model), used))
+
+
+def _add(watch: Watch, used: Usage, price: Decimal | None) -> Usage:
     watch.cost = _reask.summed_cost(watch.usage is not None, watch.cost, price)
     watch.usage = _reask.summed(watch.usage, used)
     return watch.usage

@@ -20,9 +20,10 @@ class Response(str):
     to the answer's last byte. `model` is the id the provider says answered, `finish_reason` "stop", "length",
     "tool_calls", "content_filter" or the vendor's own word. `parsed` is the value where a schema was asked for,
     `probabilities` a number per choice where choices were scored, `raw` the vendor's reply as parsed. `failures` says
-    why the models that were asked before this one (`fallback=`) gave no answer, in order. `reasoning` is what the
-    vendor tells of the model's thinking, as a rule where `reasoning=` was asked for; None if nothing. `opaque` is what
-    it wants to see again when the conversation goes on; `message` has it.
+    why the models that were asked before this one (`fallback=`) gave no answer, in order. `cached` says that the answer
+    came from the cache on disk: it used nothing and cost nothing. `reasoning` is what the vendor tells of the model's
+    thinking, as a rule where `reasoning=` was asked for; None if nothing. `opaque` is what it wants to see again when
+    the conversation goes on; `message` has it.
 
     >>> answer = Response("Paris", model="gpt-4", provider="openai")
     >>> answer == "Paris", f"It is {answer}.", answer.cost
@@ -42,6 +43,7 @@ class Response(str):
     raw: Any
     reasoning: str | None
     opaque: Mapping[str, Any] | None
+    cached: bool
     failures: tuple[EmberError, ...]
 
     def __new__(
@@ -61,6 +63,7 @@ class Response(str):
         raw: Any = None,
         reasoning: str | None = None,
         opaque: Mapping[str, Any] | None = None,
+        cached: bool = False,
         failures: tuple[EmberError, ...] = (),
     ) -> Response:
         self = super().__new__(cls, text)
@@ -70,6 +73,7 @@ class Response(str):
         self.parsed, self.probabilities = parsed, probabilities
         self.latency, self.request_id, self.raw = latency, request_id, raw
         self.reasoning, self.opaque = reasoning, opaque
+        self.cached = cached
         self.failures = failures
         return self
 
@@ -94,7 +98,8 @@ class Response(str):
 class Embeddings(Sequence[tuple[float, ...]]):
     """One vector per text, in the order of the texts; `numpy.asarray` makes a [texts, dimensions] array of it.
 
-    `usage` is in tokens, `cost` in US dollars (None: not known), `latency` in seconds.
+    `usage` is in tokens, `cost` in US dollars (None: not known), `latency` in seconds. `cached` says that every vector
+    came from the cache on disk; where only some did, usage and cost are those of the others.
     """
 
     vectors: tuple[tuple[float, ...], ...] = field(repr=False)
@@ -104,6 +109,7 @@ class Embeddings(Sequence[tuple[float, ...]]):
     cost: Decimal | None
     latency: float
     request_id: str | None = None
+    cached: bool = False
 
     @overload
     def __getitem__(self, index: int) -> tuple[float, ...]: ...

@@ -21,10 +21,10 @@ from ember.core.errors import BlockedLoop
 
 from ._attempts import Attempts
 from ._call import Call
-from ._deltas import Piece, StreamEnd, StreamEvent, TextDelta
+from ._deltas import Piece, ReasoningDelta, StreamEnd, StreamEvent, TextDelta, ToolCallDelta
 from ._engine import answer, encoded, opened, raise_for, undecoded, well_formed
 from ._job import Job, Watch
-from ._provider import Exchange, HttpRequest, excerpt
+from ._provider import Completion, Exchange, HttpRequest, excerpt
 from ._response import Response
 from ._sse import EventParser, LineParser, Parser
 from .errors import ConnectionFailed, InvalidResponse, ModelError, StreamIncomplete
@@ -145,6 +145,7 @@ class _Reader:
         request = encoded(job, job.provider.encode)
         self._job, self._watch = job, Watch(job)
         self._source = _Source(job, request, self._watch)
+        self._unsought = job.keep
         self._begin_again()
 
     @property
@@ -155,6 +156,18 @@ class _Reader:
         if self._over:
             raise RuntimeError("The stream was left or broke off before its end: there is no whole answer.")
         raise RuntimeError("The stream has not ended: iterate it to its end, then read `.response`.")
+
+    def _taken(self, kept: Completion | None) -> None:
+        """Take the whole answer from the cache, if it had one."""
+        self._unsought = None
+        if kept is not None:
+            # What no longer fits its schema is asked for anew.
+            with contextlib.suppress(InvalidResponse):
+                response = self._response = answer(self._job, kept, self._watch, cached=True)
+                if self._turns is not None:
+                    self._turns.answered(response)
+                self._over = True
+                self._ready.extend(_pieces(response))
 
     def _begin_reading(self) -> None:
         if not self._turn.acquire(blocking=False):
@@ -293,6 +306,17 @@ class _Reader:
             io.mail.post(let_go)
 
 
+def _pieces(response: Response) -> Iterator[Piece | StreamEnd]:
+    """Yield a whole answer in as few pieces as it has."""
+    if response.reasoning:
+        yield ReasoningDelta(response.reasoning)
+    if response:
+        yield str(response)
+    for index, call in enumerate(response.tool_calls):
+        yield ToolCallDelta(index, call.id, call.name, call.text)
+    yield StreamEnd(response.finish_reason, response.usage, response.cost)
+
+
 def _event(piece: Piece | StreamEnd) -> StreamEvent:
     return TextDelta(piece) if isinstance(piece, str) else piece
 
@@ -329,6 +353,9 @@ class TextStream(_Reader, Iterator[str]):
             while not self._ready and not self._over:
                 try:
                     try:
+                        if self._unsought is not None:
+                            self._taken(self._unsought.find())
+                            continue
                         ended = self._take(loop.run(self._source.next(), "models.stream"))
                     except ModelError as error:
                         if not self._may_begin_again(error):
@@ -393,6 +420,9 @@ class AsyncTextStream(_Reader, AsyncIterator[str]):
             while not self._ready and not self._over:
                 try:
                     try:
+                        if self._unsought is not None:
+                            self._taken(await self._unsought.afind())
+                            continue
                         ended = self._take(await loop.arun(self._source.next()))
                     except ModelError as error:
                         if not self._may_begin_again(error):
