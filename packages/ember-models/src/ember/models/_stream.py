@@ -27,6 +27,7 @@ from ._job import Job, Watch
 from ._provider import Completion, Exchange, HttpRequest, excerpt
 from ._response import Response
 from ._sse import EventParser, LineParser, Parser
+from ._unpack import MOST_BYTES, too_large
 from .errors import ConnectionFailed, InvalidResponse, ModelError, StreamIncomplete
 
 if TYPE_CHECKING:
@@ -135,6 +136,7 @@ class _Reader:
         self._texts: list[str] = []
         self._typed = False  # whether the consumer takes other pieces than text
         self._told = False  # whether there was anything for it
+        self._length = 0
         self._failure: BaseException | None = None
         self._response: Response | None = None
         self._turn = threading.Lock()
@@ -188,7 +190,9 @@ class _Reader:
     def _take(self, chunk: bytes | None) -> bool:
         """Take the next bytes (None: there are no more); return whether the stream is at its end."""
         try:
+            self._unread += len(chunk or b"")
             for event in self._parser.feed(chunk) if chunk is not None else ():
+                self._unread = 0
                 pieces = self._decoder.feed(event)
                 if type(pieces) is not tuple:  # a stranger's text would be told letter by letter
                     raise InvalidResponse(
@@ -196,13 +200,20 @@ class _Reader:
                     )
                 for piece in pieces:
                     if isinstance(piece, str):
+                        self._length += len(piece)
                         self._tell(piece)
                     else:
+                        self._length += len(
+                            piece.arguments if isinstance(piece, ToolCallDelta) else piece.text
+                        )
                         if self._typed and not self._told:
                             self._begin_telling()
                         self._ready.append(piece)
                 if self._decoder.done:
                     break
+            if max(self._length, self._unread) > MOST_BYTES:
+                what = "the text of the stream" if self._length > MOST_BYTES else "an event of the stream"
+                raise too_large(what, MOST_BYTES)
             if chunk is not None and not self._decoder.done:
                 return False
             completion = self._decoder.finish()
@@ -243,6 +254,7 @@ class _Reader:
         self._decoder = encoded(self._job, lambda call, _: self._job.provider.decoder(call))
         self._parser = _PARSERS[self._job.provider.stream_type]()
         self._ready.clear()  # what nobody was told
+        self._unread = 0  # bytes that have come and are no whole event yet
 
     def _asks_another(self, error: ModelError) -> bool:
         """After a model failed for good: book that, and turn to the next of the call's, if there is one for this."""
