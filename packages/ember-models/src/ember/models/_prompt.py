@@ -62,7 +62,10 @@ def needs(messages: tuple[Message, ...]) -> Iterator[str]:
 
 
 _KEYS: Final = {"role", "content"}
-_MORE_KEYS: Final[Mapping[str, str]] = {"assistant": "tool_calls", "tool": "tool_call_id"}
+_MORE_KEYS: Final[Mapping[str, frozenset[str]]] = {
+    "assistant": frozenset({"tool_calls", "opaque"}),
+    "tool": frozenset({"tool_call_id"}),
+}
 
 
 def _turn(position: int, item: Any) -> tuple[Message, bool]:
@@ -72,13 +75,13 @@ def _turn(position: int, item: Any) -> tuple[Message, bool]:
     points: tuple[int, ...] = ()
     if isinstance(item, Message):
         points = item.cache_points
-        names = ("role", "content", "tool_calls", "tool_call_id")
+        names = ("role", "content", "tool_calls", "tool_call_id", "opaque")
         fields = {name: getattr(item, name) for name in names}
     else:
         if not isinstance(item, Mapping):
             raise TypeError(f"{wanted}; got {type(item).__name__}.")
         fields = dict(cast("Mapping[object, Any]", item))
-        others = set(fields) - {_MORE_KEYS.get(str(fields.get("role")), "content")}
+        others = set(fields) - _MORE_KEYS.get(str(fields.get("role")), frozenset())
         if others | _KEYS != _KEYS or not set(fields) >= _KEYS:
             raise ValueError(f"{wanted}; its keys are {sorted(map(repr, fields))}.")
     role, content, call_id = fields["role"], fields["content"], fields.get("tool_call_id")
@@ -97,11 +100,15 @@ def _turn(position: int, item: Any) -> tuple[Message, bool]:
         )
     if call_id is not None and not isinstance(call_id, str):
         raise TypeError(f"{wanted}, with a tool_call_id that is a string; got {type(call_id).__name__}.")
+    opaque = fields.get("opaque")
+    if opaque is not None and not isinstance(opaque, Mapping):
+        raise TypeError(f"{wanted}, with an opaque that is a mapping; got {type(opaque).__name__}.")
     if not all(0 <= point <= (1 if isinstance(said, str) else len(said)) for point in points):
         raise ValueError(f"the cache_points of message {position} are numbers of its parts; got {points}.")
     if role in ("system", "developer"):
         return Message("user", said, cache_points=points), True
-    return Message(role, said, calls, call_id, points), False
+    seen = cast("Mapping[str, Any] | None", opaque)
+    return Message(role, said, calls, call_id, seen, points), False
 
 
 def _content(
@@ -243,12 +250,11 @@ def _tool_call(position: int, call: Any) -> ToolCall:
         f"each of the tool_calls of message {position} is to be {{'id': ..., 'name': ..., 'arguments': ...}}"
     )
     fields = dict(cast("Mapping[str, Any]", call)) if isinstance(call, Mapping) else {}
-    signature = fields.pop("signature", None)
     if set(fields) != _CALL_KEYS:
         raise ValueError(f"{wanted}; its keys are {sorted(map(repr, fields))}.")
     text: Any = fields["arguments"]
     if isinstance(text, Mapping):
         text = json.dumps(text, ensure_ascii=False, separators=(",", ":"))
-    if not all(isinstance(part, str) for part in (fields["id"], fields["name"], text, signature or "")):
+    if not all(isinstance(part, str) for part in (fields["id"], fields["name"], text)):
         raise TypeError(f"{wanted}, of strings; arguments may be a JSON object.")
-    return ToolCall(fields["id"], fields["name"], text, signature)
+    return ToolCall(fields["id"], fields["name"], text)

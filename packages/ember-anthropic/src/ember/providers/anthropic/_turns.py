@@ -7,6 +7,8 @@ from typing import Any, Final
 from ember.models import Call, File, Message, Part, Tool, errors
 from ember.models.turns import parsed_arguments
 
+from ._message import FORMAT, said_in, tool_calls_in
+
 CACHED: Final = {"type": "ephemeral"}
 
 
@@ -24,6 +26,9 @@ def turns(call: Call) -> list[dict[str, Any]]:
             results.append(_result(call, message))
             continue
         results = []
+        if (came := _as_it_came(message)) is not None:
+            made.append({"role": "assistant", "content": came})
+            continue
         blocks = [
             {"type": "tool_use", "id": each.id, "name": each.name, "input": parsed_arguments(each)}
             for each in message.tool_calls
@@ -48,7 +53,16 @@ def mark(turn: dict[str, Any], block: int = -1) -> None:
             return  # the API refuses blocks of text without text
         turn["content"] = [{"type": "text", "text": turn["content"]}]
     blocks: list[dict[str, Any]] = turn["content"]
-    blocks[block]["cache_control"] = CACHED
+    blocks[block] = {**blocks[block], "cache_control": CACHED}  # a new one: the old may be the caller's
+
+
+def _as_it_came(message: Message) -> list[Any] | None:
+    """Return the blocks that a turn came as, if it still says the same; None if it is to be written anew."""
+    blocks: Any = (message.opaque or {}).get(FORMAT)
+    if not blocks or said_in(blocks) != message.content:
+        return None
+    same = [each.id for each in tool_calls_in(blocks)] == [each.id for each in message.tool_calls]
+    return list(blocks) if same else None
 
 
 def _block(part: Part) -> dict[str, Any]:
