@@ -21,6 +21,8 @@ from .errors import AuthenticationError, ModelError
 if TYPE_CHECKING:
     from ._budget import Hold
     from ._fallback import Fallback
+    from ._gate import Pass
+    from ._keep import Keep
     from ._tools import Toolbox
 
 _C = TypeVar("_C", Call, EmbedCall)
@@ -36,7 +38,7 @@ class Job(Generic[_C]):
     and `reask` is how often the model may be asked again if it cannot; `spent` are the seconds that went into answers
     which did not fit; `tools` checks the arguments of the tools that the model calls; `fallback` are the models to ask
     when this one fails; `hold` is its place in the budgets in force, if there are any; `http` takes the place of HTTP
-    as Ember speaks it.
+    as Ember speaks it; `keep` is where the answer is kept.
     """
 
     provider: BaseProvider
@@ -52,6 +54,7 @@ class Job(Generic[_C]):
     fallback: Fallback | None = None
     hold: Hold | None = None
     http: Transport | None = field(default=None, repr=False)
+    keep: Keep | None = None
 
     @property
     def transport(self) -> Transport:
@@ -69,13 +72,14 @@ class Job(Generic[_C]):
 class Watch:
     """The account of one call: events, duration, and the errors' finishing touch. It begins when the call is made."""
 
-    __slots__ = ("_begun", "_job", "_number", "_over", "_parent", "cost", "requests", "usage")
+    __slots__ = ("_begun", "_job", "_number", "_over", "_parent", "admitted", "cost", "requests", "usage")
 
     def __init__(self, job: Job[Any]) -> None:
         self._job = job
         self._number, self._parent = events.next_call(), current_call()
         self._begun: float | None = None
         self._over = False
+        self.admitted: Pass | None = None  # where there is a limit on tokens, which is told what was used
         self.requests = 0
         self.usage: Usage | None = None
         self.cost: Decimal | None = None
@@ -102,17 +106,24 @@ class Watch:
             name = type(error).__name__
             events.emit(CallRetried(*self._facts(), attempt=self.requests, delay=delay, error=name))
 
-    def finished(self, text: str | None = None) -> float:
+    def finished(self, text: str | None = None, *, cached: bool = False) -> float:
         """Tell that the call answered, with `text` if that is what it asked for; return its duration in seconds."""
         self._over = True
         seconds = time.perf_counter() - (self._begun or 0.0)
         tokens = None if self.usage is None else self.usage.total_tokens
+        if self.admitted is not None and tokens is not None:
+            self.admitted.tokens = tokens
         if self._job.hold is not None:
             self._job.hold.settle(self.usage, self.cost, answered=True)
         _log.answered(self._job, seconds, self.requests, tokens, text)
         events.emit(
             CallFinished(
-                *self._facts(), duration=seconds, usage=self.usage, cost=self.cost, requests=self.requests
+                *self._facts(),
+                duration=seconds,
+                usage=self.usage,
+                cost=self.cost,
+                requests=self.requests,
+                cached=cached,
             )
         )
         return seconds
@@ -122,6 +133,8 @@ class Watch:
         if not self._over and self._begun is not None:
             self._over = True
             seconds, name = time.perf_counter() - self._begun, type(error).__name__
+            if isinstance(error, ModelError):
+                error.usage, error.cost = self.usage, self.cost
             if self._job.hold is not None:
                 self._job.hold.settle(self.usage, self.cost, answered=False)
             _log.failed(self._job, seconds, self.requests, error)
