@@ -133,6 +133,8 @@ class Watch:
         if not self._over and self._begun is not None:
             self._over = True
             seconds, name = time.perf_counter() - self._begun, type(error).__name__
+            if isinstance(error, ModelError):
+                error.usage, error.cost = self.usage, self.cost
             if self._job.hold is not None:
                 self._job.hold.settle(self.usage, self.cost, answered=False)
             _log.failed(self._job, seconds, self.requests, error)
