@@ -76,7 +76,7 @@ def test_a_limit_that_is_refused_without_a_word_is_found_as_well(patient: LocalS
     load = Load(40)
     load.run(4.0)
     assert load.answers >= 0.5 * 4 * 20
-    assert load.failures <= 5 and refused(patient) <= 60
+    assert load.failures <= 10 and refused(patient) <= 120  # thousands, did those that wait not go on waiting
 
 
 def test_one_caller_after_another_finds_the_limit_too(patient: LocalServer) -> None:
@@ -181,16 +181,15 @@ def test_a_servers_concurrency_is_found_kept_and_outgrown_when_it_grows(patient:
 def test_after_refusing_everything_for_a_while_a_server_is_back_in_use_at_once(
     patient: LocalServer, status: int
 ) -> None:
+    patient.latency = 0.1
     patient.replies(status)
     load = Load(20)
     load.run(1.5)
     assert load.answers == 0
     patient.replies(200, text="hi")
     time.sleep(5 if status == 503 else 0)  # which the breaker rests after twenty failures in a row
-    load.run(1.5)
-    before = load.answers
-    load.run(1.0)
-    assert load.answers - before >= 300
+    load.run(3.0)
+    assert load.answers >= 150  # one after another, it would be thirty
 
 
 def test_the_other_key_and_the_other_model_are_not_slowed_by_a_limit(patient: LocalServer) -> None:
