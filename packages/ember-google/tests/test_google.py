@@ -89,11 +89,6 @@ def test_a_version_of_the_api_that_is_none_is_refused() -> None:
         Google().encode(CALL, Endpoint(HERE.base_url, None, {"api": "chat"}))
 
 
-def test_what_a_tool_found_is_refused_with_a_way_to_send_it() -> None:
-    with pytest.raises(errors.UnsupportedError, match="contents"):
-        Google().encode(Call(CALL.model, (Message("tool", "42"),)), HERE)
-
-
 def test_vendor_fields_add_to_what_the_call_says_and_win_over_it() -> None:
     extra: dict[str, Any] = {
         "generationConfig": {"topK": 5, "temperature": 1.0},
@@ -460,7 +455,10 @@ def test_functions_that_are_called_in_a_stream_are_kept_in_order() -> None:
         decoder.feed(ServerEvent(json.dumps(says({"functionCall": part}, reason=None))))
     decoder.feed(chunk("", "STOP"))
     done = decoder.finish()
-    assert done.tool_calls == (ToolCall("", "now", "{}"), ToolCall("w", "weather", '{"city":"Zürich"}'))
+    assert done.tool_calls == (
+        ToolCall("ember-call-0", "now", "{}"),
+        ToolCall("w", "weather", '{"city":"Zürich"}'),
+    )
     assert done.finish_reason == "tool_calls"
 
 

@@ -18,7 +18,6 @@ from ember.models import (
     HttpReply,
     Message,
     ServerEvent,
-    ToolCall,
     errors,
     models,
 )
@@ -274,14 +273,3 @@ def test_no_body_whatever_raises_anything_but_a_model_error(body: object) -> Non
         Ollama().decode_discover(reply(body))
     with suppress(errors.ModelError):
         Ollama().explain(reply(body, 404))
-
-
-def test_turns_of_tools_are_refused_rather_than_sent_with_holes(served: LocalServer) -> None:
-    turns = [
-        Message("user", "What is the weather in Rome?"),
-        Message("assistant", "", tool_calls=(ToolCall("1", "weather", "{}"),)),
-        Message("tool", "sun", tool_call_id="1"),
-    ]
-    with pytest.raises(errors.UnsupportedError, match="'tools'"):
-        models("ollama/m", turns)
-    assert served.requests == []

@@ -217,6 +217,13 @@ class BaseProvider(ABC):
         """Return the vendor's own ids of the models in a reply of status 2xx."""
         raise errors.UnsupportedError("this provider cannot be asked for its models.", provider=self.name)
 
+    def client(self, endpoint: Endpoint, *, asynchronous: bool) -> Any:
+        """Return a new client of the vendor's own SDK, with the endpoint's key and base URL and no other.
+
+        The SDK is imported here and nowhere else (`ember.models.sdk.vendor_sdk`).
+        """
+        raise errors.UnsupportedError("this provider has no SDK of its vendor's.", provider=self.name)
+
     def explain(self, reply: HttpReply) -> errors.ModelError:
         """Return the error that a reply outside 2xx stands for.
 

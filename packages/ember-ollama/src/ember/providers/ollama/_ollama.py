@@ -19,6 +19,7 @@ from ember.models import (
     errors,
 )
 from ember.models.chat_completions import vectors_in
+from ember.models.sdk import vendor_sdk
 from ember.models.wire import (
     get_request,
     json_request,
@@ -47,7 +48,9 @@ class Ollama(BaseProvider):
     needs_key: ClassVar[bool] = False
     key_variables: ClassVar[tuple[str, ...]] = ("OLLAMA_API_KEY",)
     url_variables: ClassVar[tuple[str, ...]] = ("OLLAMA_HOST",)
-    supports: ClassVar[frozenset[str]] = frozenset({"stream", "schema", "choices", "images", "embed"})
+    supports: ClassVar[frozenset[str]] = frozenset(
+        {"stream", "schema", "choices", "tools", "images", "embed"}
+    )
     stream_type: ClassVar[Literal["text/event-stream", "application/x-ndjson"]] = "application/x-ndjson"
 
     def address(self, given: str) -> str:
@@ -113,6 +116,13 @@ class Ollama(BaseProvider):
 
     def decode_discover(self, reply: HttpReply) -> tuple[str, ...]:
         return tuple(text(model, "model") for model in sequence(reply_fields(reply), "models"))
+
+    def client(self, endpoint: Endpoint, *, asynchronous: bool) -> Any:
+        """Return an `ollama.Client`, or an `ollama.AsyncClient`."""
+        ollama = vendor_sdk("ollama", "ember-ollama[sdk]")
+        make = ollama.AsyncClient if asynchronous else ollama.Client
+        headers = {} if endpoint.key is None else {"authorization": f"Bearer {endpoint.key.reveal()}"}
+        return make(host=endpoint.base_url, headers=headers)
 
     def explain(self, reply: HttpReply) -> errors.ModelError:
         error = super().explain(reply)
