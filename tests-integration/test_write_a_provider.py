@@ -1,6 +1,6 @@
 """docs/how-to/write-a-provider.md: its files are a provider, and it passes the suite.
 
-`make isolated` builds the very wheel, and runs the suite beside nothing but what the wheel declares: test_installations.
+`make isolated` builds the very wheel and runs the suite beside what the wheel declares: test_installations.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+
 
 @pytest.fixture
 def folder(strangers_files: dict[str, str], tmp_path: Path) -> Path:
