@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import fields
+from decimal import Decimal
 from pathlib import PurePath
 from typing import Any, Final, NoReturn, TypeVar
 
@@ -53,32 +54,54 @@ _C = TypeVar("_C", Call, EmbedCall)
 
 def complete(job: Job[Call]) -> Response:
     """Make the call and wait for the answer."""
+    if job.keep is not None:
+        from ._cached import complete as cached
+
+        return cached(job, job.keep)
     request = encoded(job, job.provider.encode)
     with Watch(job) as watch:
-        while True:
-            reply = loop.run(_reply(job, request, watch), "models")
-            try:
-                return answer(job, _decoded(job, job.provider.decode, reply), watch)
-            except SchemaMismatch as error:
-                job = _reask.again(job, error, watch)
-                request = encoded(job, job.provider.encode)
+        return made(job, request, watch)
+
+
+def made(job: Job[Call], request: HttpRequest, watch: Watch) -> Response:
+    """Send `request`, and wait for an answer that is what was asked for."""
+    while True:
+        reply = loop.run(_reply(job, request, watch), "models")
+        try:
+            return answer(job, _decoded(job, job.provider.decode, reply), watch)
+        except SchemaMismatch as error:
+            job = _reask.again(job, error, watch)
+            request = encoded(job, job.provider.encode)
 
 
 async def acomplete(job: Job[Call]) -> Response:
     """Make the call and await the answer."""
+    if job.keep is not None:
+        from ._cached import acomplete as cached
+
+        return await cached(job, job.keep)
     request = encoded(job, job.provider.encode)
     with Watch(job) as watch:
-        while True:
-            reply = await loop.arun(_reply(job, request, watch))
-            try:
-                return answer(job, _decoded(job, job.provider.decode, reply), watch)
-            except SchemaMismatch as error:
-                job = _reask.again(job, error, watch)
-                request = encoded(job, job.provider.encode)
+        return await amade(job, request, watch)
+
+
+async def amade(job: Job[Call], request: HttpRequest, watch: Watch) -> Response:
+    """Send `request`, and await an answer that is what was asked for."""
+    while True:
+        reply = await loop.arun(_reply(job, request, watch))
+        try:
+            return answer(job, _decoded(job, job.provider.decode, reply), watch)
+        except SchemaMismatch as error:
+            job = _reask.again(job, error, watch)
+            request = encoded(job, job.provider.encode)
 
 
 def embed(job: Job[EmbedCall]) -> Embeddings:
     """Make the embedding call and wait for the vectors."""
+    if job.keep is not None:
+        from ._cached import embed as cached
+
+        return cached(job, job.keep)
     request = encoded(job, job.provider.encode_embed)
     with Watch(job) as watch:
         reply = loop.run(_reply(job, request, watch), "models.embed")
@@ -87,6 +110,10 @@ def embed(job: Job[EmbedCall]) -> Embeddings:
 
 async def aembed(job: Job[EmbedCall]) -> Embeddings:
     """Make the embedding call and await the vectors."""
+    if job.keep is not None:
+        from ._cached import aembed as cached
+
+        return await cached(job, job.keep)
     request = encoded(job, job.provider.encode_embed)
     with Watch(job) as watch:
         reply = await loop.arun(_reply(job, request, watch))
@@ -241,13 +268,17 @@ def told(error: Exception) -> str:
     return f"{type(error).__name__}: {clipped(str(error))}{place}"
 
 
-def answer(job: Job[Call], completion: Completion, watch: Watch) -> Response:
-    """Return the `Response` for a decoded answer, and book it."""
+def answer(job: Job[Call], completion: Completion, watch: Watch, *, cached: bool = False) -> Response:
+    """Return the `Response` for a decoded answer, and book it; one that was `cached` has used nothing."""
     # Decoders may be strangers' code, and a `str` of None would be "None".
     if not isinstance(getattr(completion, "text", None), str):
         raise InvalidResponse("the provider made no answer of the reply; that is a fault of the provider.")
-    used = _believable(completion.usage)
-    price = _cost.cost(job.provider, (completion.model, job.call.model), used)
+    price: Decimal | None
+    if cached:
+        used, price = NOTHING_USED, NO_COST
+    else:
+        used = _believable(completion.usage)
+        price = _cost.cost(job.provider, (completion.model, job.call.model), used)
     cost = watch.cost = _reask.summed_cost(watch.usage is not None, watch.cost, price)
     usage = watch.usage = _reask.summed(watch.usage, used)
     calls = completion.tool_calls
@@ -255,6 +286,8 @@ def answer(job: Job[Call], completion: Completion, watch: Watch) -> Response:
         calls = tuple(map(job.tools.checked, calls))
     # An answer that calls tools is not the last one, and has no value yet.
     parsed = _reask.value(job.parse, completion) if job.parse is not None and not calls else None
+    if job.keep is not None and not cached:
+        job.keep.keep(completion)
     return Response(
         well_formed(completion.text),
         usage=usage,
@@ -265,10 +298,15 @@ def answer(job: Job[Call], completion: Completion, watch: Watch) -> Response:
         tool_calls=calls,
         parsed=parsed,
         probabilities=completion.probabilities,
-        latency=watch.finished(completion.text),
+        latency=watch.finished(completion.text, cached=cached),
         request_id=completion.request_id,
         raw=completion.raw,
+        cached=cached,
     )
+
+
+NOTHING_USED: Final = Usage(0, 0, 0, 0, 0)
+NO_COST: Final = Decimal(0)
 
 
 def _embeddings(job: Job[EmbedCall], vectors: Vectors, watch: Watch) -> Embeddings:

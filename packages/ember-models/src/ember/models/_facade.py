@@ -19,6 +19,7 @@ from ._usage import Totals, totals
 if TYPE_CHECKING:  # the engine and what stands below it (asyncio, aiohttp) are loaded by the first call
     from ._attempts import Health
     from ._budget import BudgetState, Claim
+    from ._cached import AnswerCache
     from ._job import Job
     from ._response import Embeddings, Response
     from ._run_tools import OnError, ToolRun
@@ -51,6 +52,8 @@ def _job(model: str | None, prompt: Prompt, params: Params, *, stream: bool = Fa
     if (budget := params.get("budget")) is not None or to.context.levels("models.budget"):
         job, mine = _held(job, to.context, budget)
         given = cast(Params, {**given, "budget": mine})  # the fallbacks' too
+    if policy.cache is not None:
+        job = _kept(job, to)
     others = _request.fallback(to, params)
     return _with_fallback(job, others, prompt, given, stream=stream) if others else job
 
@@ -79,14 +82,25 @@ def _with_fallback(
 
 
 def _embed_job(
-    model: str | None, texts: str | Sequence[str], timeout: float | None, extra: Mapping[str, Any] | None
+    model: str | None,
+    texts: str | Sequence[str],
+    timeout: float | None,
+    cache: bool | float | None,
+    extra: Mapping[str, Any] | None,
 ) -> Job[EmbedCall]:
     from ._job import Job
 
     to = _request.target(model)
     call = _request.embed_call(to, texts, extra)
-    policy, http = _request.policy(to, {"timeout": timeout}), _request.http(to, {})
-    return Job(to.provider, call, to.endpoint, to.key_source, policy, to.context.scope, http=http)
+    policy, http = _request.policy(to, {"timeout": timeout, "cache": cache}), _request.http(to, {})
+    job = Job(to.provider, call, to.endpoint, to.key_source, policy, to.context.scope, http=http)
+    return job if policy.cache is None else _kept(job, to)
+
+
+def _kept(job: Job[_C], to: _request.Target) -> Job[_C]:
+    from ._keep import kept  # brings SQLite
+
+    return kept(job, to.defaults.get("cache_size"))
 
 
 def _estimate(model: str | None, prompt: Prompt, params: Params) -> Estimate:
@@ -112,25 +126,28 @@ class Embed(External[..., "Embeddings"]):
         texts: str | Sequence[str],
         *,
         timeout: float | None = None,
+        cache: bool | float | None = None,
         extra: Mapping[str, Any] | None = None,
     ) -> Embeddings:
         """Return one vector per text (a single string counts as one text), in order, with usage and cost.
 
-        `timeout` is in seconds, in all. `await models.embed.aio(...)` is the awaitable form.
+        `timeout` is in seconds, in all. With `cache`, each text's vector is kept on disk, and only new texts are sent.
+        `await models.embed.aio(...)` is the awaitable form.
         """
-        return super().__call__(model, texts, timeout=timeout, extra=extra)
+        return super().__call__(model, texts, timeout=timeout, cache=cache, extra=extra)
 
     def run(
         self,
         model: str | None,
         texts: str | Sequence[str],
         *,
-        timeout: float | None,
-        extra: Mapping[str, Any] | None,
+        timeout: float | None = None,
+        cache: bool | float | None = None,
+        extra: Mapping[str, Any] | None = None,
     ) -> Embeddings:
         from ._engine import embed
 
-        return embed(_embed_job(model, texts, timeout, extra))
+        return embed(_embed_job(model, texts, timeout, cache, extra))
 
     async def arun(
         self,
@@ -138,11 +155,12 @@ class Embed(External[..., "Embeddings"]):
         texts: str | Sequence[str],
         *,
         timeout: float | None = None,
+        cache: bool | float | None = None,
         extra: Mapping[str, Any] | None = None,
     ) -> Embeddings:
         from ._engine import aembed
 
-        return await aembed(_embed_job(model, texts, timeout, extra))
+        return await aembed(_embed_job(model, texts, timeout, cache, extra))
 
 
 class Discover(External[..., tuple[ModelId, ...]]):
@@ -316,6 +334,13 @@ class Models(External[..., "Response"]):
     def usage(self, context: EmberContext | None = None) -> Totals:
         """Return what calls have used: in this process, or in `context` and the contexts made in it."""
         return totals() if context is None else totals(context.scope)
+
+    @property
+    def cache(self) -> AnswerCache:
+        """What `cache=` keeps on disk: `models.cache.stats()`, `models.cache.clear()`."""
+        from ._cached import AnswerCache
+
+        return AnswerCache()
 
     def budgets(self, context: EmberContext | None = None) -> tuple[BudgetState, ...]:
         """Return how the budgets in force here, or in `context`, stand: the innermost block's first."""

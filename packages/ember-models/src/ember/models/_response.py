@@ -20,7 +20,8 @@ class Response(str):
     to the answer's last byte. `model` is the id the provider says answered, `finish_reason` "stop", "length",
     "tool_calls", "content_filter" or the vendor's own word. `parsed` is the value where a schema was asked for,
     `probabilities` a number per choice where choices were scored, `raw` the vendor's reply as parsed. `failures` says
-    why the models that were asked before this one (`fallback=`) gave no answer, in order.
+    why the models that were asked before this one (`fallback=`) gave no answer, in order. `cached` says that the answer
+    came from the cache on disk: it used nothing and cost nothing.
 
     >>> answer = Response("Paris", model="gpt-4", provider="openai")
     >>> answer == "Paris", f"It is {answer}.", answer.cost
@@ -38,6 +39,7 @@ class Response(str):
     latency: float
     request_id: str | None
     raw: Any
+    cached: bool
     failures: tuple[EmberError, ...]
 
     def __new__(
@@ -55,6 +57,7 @@ class Response(str):
         latency: float = 0.0,
         request_id: str | None = None,
         raw: Any = None,
+        cached: bool = False,
         failures: tuple[EmberError, ...] = (),
     ) -> Response:
         self = super().__new__(cls, text)
@@ -63,6 +66,7 @@ class Response(str):
         self.finish_reason, self.tool_calls = finish_reason, tool_calls
         self.parsed, self.probabilities = parsed, probabilities
         self.latency, self.request_id, self.raw = latency, request_id, raw
+        self.cached = cached
         self.failures = failures
         return self
 
@@ -90,7 +94,8 @@ def _as_data(call: ToolCall) -> ToolCallDict:
 class Embeddings(Sequence[tuple[float, ...]]):
     """One vector per text, in the order of the texts; `numpy.asarray` makes a [texts, dimensions] array of it.
 
-    `usage` is in tokens, `cost` in US dollars (None: not known), `latency` in seconds.
+    `usage` is in tokens, `cost` in US dollars (None: not known), `latency` in seconds. `cached` says that every vector
+    came from the cache on disk; where only some did, usage and cost are those of the others.
     """
 
     vectors: tuple[tuple[float, ...], ...] = field(repr=False)
@@ -100,6 +105,7 @@ class Embeddings(Sequence[tuple[float, ...]]):
     cost: Decimal | None
     latency: float
     request_id: str | None = None
+    cached: bool = False
 
     @overload
     def __getitem__(self, index: int) -> tuple[float, ...]: ...
