@@ -64,7 +64,7 @@ live: .hatch/default.ok
 	@$(DEFAULT) tools/live.py $(T)
 
 bench: .hatch/default.ok
-	@status=0; for script in call_cost cache_hit throughput in_flight_memory import_cost batching; do \
+	@status=0; for script in call_cost cache_hit throughput latency in_flight_memory import_cost batching; do \
 		$(DEFAULT) benchmarks/$$script.py || status=1; done; exit $$status
 
 check: .hatch/check.ok
