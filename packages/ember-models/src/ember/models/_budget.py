@@ -173,7 +173,8 @@ class Hold:
     def check(self) -> None:
         """Raise `BudgetExceeded` if the call does not fit any more: there is no point in waiting for its turn."""
         with _lock:
-            self._refuse_beyond(self._floor)
+            if self._held is None:
+                self._refuse_beyond(self._floor)
 
     def reserve(self) -> None:
         """Claim the floor, for the first attempt; those after it go on from there. Raises `BudgetExceeded`."""

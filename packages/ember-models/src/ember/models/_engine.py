@@ -37,7 +37,7 @@ from ._provider import (
     Vectors,
     clipped,
 )
-from ._response import Embeddings, Response
+from ._response import Response
 from ._retry import heed
 from .errors import (
     ConnectionFailed,
@@ -56,9 +56,9 @@ def complete(job: Job[Call]) -> Response:
     request = encoded(job, job.provider.encode)
     with Watch(job) as watch:
         while True:
-            reply = loop.run(_reply(job, request, watch), "models")
+            reply = loop.run(reply_to(job, request, watch), "models")
             try:
-                return answer(job, _decoded(job, job.provider.decode, reply), watch)
+                return answer(job, decoded(job, job.provider.decode, reply), watch)
             except SchemaMismatch as error:
                 job = _reask.again(job, error, watch)
                 request = encoded(job, job.provider.encode)
@@ -69,28 +69,12 @@ async def acomplete(job: Job[Call]) -> Response:
     request = encoded(job, job.provider.encode)
     with Watch(job) as watch:
         while True:
-            reply = await loop.arun(_reply(job, request, watch))
+            reply = await loop.arun(reply_to(job, request, watch))
             try:
-                return answer(job, _decoded(job, job.provider.decode, reply), watch)
+                return answer(job, decoded(job, job.provider.decode, reply), watch)
             except SchemaMismatch as error:
                 job = _reask.again(job, error, watch)
                 request = encoded(job, job.provider.encode)
-
-
-def embed(job: Job[EmbedCall]) -> Embeddings:
-    """Make the embedding call and wait for the vectors."""
-    request = encoded(job, job.provider.encode_embed)
-    with Watch(job) as watch:
-        reply = loop.run(_reply(job, request, watch), "models.embed")
-        return _embeddings(job, _decoded(job, job.provider.decode_embed, reply), watch)
-
-
-async def aembed(job: Job[EmbedCall]) -> Embeddings:
-    """Make the embedding call and await the vectors."""
-    request = encoded(job, job.provider.encode_embed)
-    with Watch(job) as watch:
-        reply = await loop.arun(_reply(job, request, watch))
-        return _embeddings(job, _decoded(job, job.provider.decode_embed, reply), watch)
 
 
 def discover(job: Job[EmbedCall]) -> tuple[str, ...]:
@@ -107,11 +91,11 @@ async def adiscover(job: Job[EmbedCall]) -> tuple[str, ...]:
 
 def _asking(job: Job[EmbedCall]) -> Coroutine[Any, Any, HttpReply]:
     request = encoded(job, lambda _, endpoint: job.provider.encode_discover(endpoint))
-    return _reply(job, request, Watch(job))
+    return reply_to(job, request, Watch(job))
 
 
 def _served(job: Job[EmbedCall], reply: HttpReply) -> tuple[str, ...]:
-    return _decoded(job, lambda _, whole: job.provider.decode_discover(whole), reply)
+    return decoded(job, lambda _, whole: job.provider.decode_discover(whole), reply)
 
 
 @contextmanager
@@ -138,7 +122,7 @@ def encoded(job: Job[_C], encode: Callable[[_C, Endpoint], _T]) -> _T:
         raise job.explained(InvalidRequestError(fault)) from None
 
 
-async def _reply(job: Job[Any], request: HttpRequest, watch: Watch) -> HttpReply:
+async def reply_to(job: Job[Any], request: HttpRequest, watch: Watch) -> HttpReply:
     """Send `request`, as often as it takes and is allowed, and return the reply in 2xx; on the I/O loop."""
     attempts = Attempts(job, watch)
     deadline = asyncio.timeout_at(attempts.deadline)
@@ -211,7 +195,7 @@ def raise_for(error: Exception, job: Job[Any], deadline: asyncio.Timeout) -> NoR
 _D = TypeVar("_D", Completion, Vectors, tuple[str, ...])
 
 
-def _decoded(job: Job[_C], decode: Callable[[_C, HttpReply], _D], reply: HttpReply) -> _D:
+def decoded(job: Job[_C], decode: Callable[[_C, HttpReply], _D], reply: HttpReply) -> _D:
     try:
         return decode(job.call, reply)
     except Exception as error:
@@ -246,10 +230,7 @@ def answer(job: Job[Call], completion: Completion, watch: Watch) -> Response:
     # Decoders may be strangers' code, and a `str` of None would be "None".
     if not isinstance(getattr(completion, "text", None), str):
         raise InvalidResponse("the provider made no answer of the reply; that is a fault of the provider.")
-    used = _believable(completion.usage)
-    price = _cost.cost(job.provider, (completion.model, job.call.model), used)
-    cost = watch.cost = _reask.summed_cost(watch.usage is not None, watch.cost, price)
-    usage = watch.usage = _reask.summed(watch.usage, used)
+    usage = book(job, completion.model, completion.usage, watch)
     calls = completion.tool_calls
     if job.tools is not None:
         calls = tuple(map(job.tools.checked, calls))
@@ -258,7 +239,7 @@ def answer(job: Job[Call], completion: Completion, watch: Watch) -> Response:
     return Response(
         completion.text,
         usage=usage,
-        cost=cost,
+        cost=watch.cost,
         model=completion.model,
         provider=job.provider.name,
         finish_reason=completion.finish_reason,
@@ -271,20 +252,13 @@ def answer(job: Job[Call], completion: Completion, watch: Watch) -> Response:
     )
 
 
-def _embeddings(job: Job[EmbedCall], vectors: Vectors, watch: Watch) -> Embeddings:
-    usage = watch.usage = _believable(vectors.usage)
-    cost = watch.cost = _cost.cost(job.provider, (vectors.model, job.call.model), usage)
-    if len(vectors.vectors) != len(job.call.texts):
-        raise InvalidResponse(f"{len(vectors.vectors)} vectors came back for {len(job.call.texts)} texts.")
-    return Embeddings(
-        vectors.vectors,
-        vectors.model,
-        job.provider.name,
-        usage,
-        cost,
-        watch.finished(),
-        vectors.request_id,
-    )
+def book(job: Job[Any], model: str, used: Usage, watch: Watch) -> Usage:
+    """Add the tokens of one reply to the call's account, and their price; return all that the call used."""
+    used = _believable(used)
+    price = _cost.cost(job.provider, (model, job.call.model), used)
+    watch.cost = _reask.summed_cost(watch.usage is not None, watch.cost, price)
+    watch.usage = _reask.summed(watch.usage, used)
+    return watch.usage
 
 
 _MOST_TOKENS: Final = 1_000_000_000
