@@ -10,12 +10,11 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, cast
 
 import pytest
 
 from ember.context import create_context, get_context
-from ember.models.testing import LocalServer
+from ember.models.testing import LocalServer, fitting, schema_in
 from workspace import ROOT
 
 DOCUMENTS = sorted([ROOT / "README.md", *ROOT.glob("docs/*.md"), *ROOT.glob("packages/*/README.md")])
@@ -29,42 +28,6 @@ def blocks(text: str) -> Iterator[str]:
 
 
 WITH_CODE = [path for path in DOCUMENTS if any(blocks(path.read_text(encoding="utf-8")))]
-
-
-def fitting(schema: dict[str, Any]) -> Any:
-    """Return the plainest value of a JSON schema.
-
-    >>> fitting({"type": "object", "properties": {"label": {"enum": ["yes", "no"]}, "n": {"type": "integer"}}})
-    {'label': 'yes', 'n': 1}
-    """
-    if "const" in schema or "enum" in schema:
-        return schema["const"] if "const" in schema else schema["enum"][0]
-    match schema.get("type"):
-        case "object":
-            return {name: fitting(part) for name, part in schema.get("properties", {}).items()}
-        case "array":
-            return [fitting(schema.get("items", {}))]
-        case "integer" | "number":
-            return 1
-        case "boolean":
-            return True
-        case _:
-            return "Paris"
-
-
-def schema_in(body: Any) -> dict[str, Any] | None:
-    """Return the JSON schema that a request asks its answer to have, wherever its dialect puts it."""
-    if isinstance(body, dict):
-        fields = cast("dict[str, Any]", body)
-        for name in ("schema", "input_schema"):
-            if isinstance(fields.get(name), dict):
-                return cast("dict[str, Any]", fields[name])
-        return next((found for part in fields.values() if (found := schema_in(part)) is not None), None)
-    if isinstance(body, list):
-        return next(
-            (found for part in cast("list[object]", body) if (found := schema_in(part)) is not None), None
-        )
-    return None
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any, ClassVar
 
 import pytest
-from acme import KEY, Acme, Everything, register
+from acme import KEY, Acme, register
 
 from ember.api import models
 from ember.context import create_context, with_context
@@ -31,11 +31,11 @@ class Strict(Acme):
     embed_bytes = 10
 
 
-class PricedStrict(Strict, Everything):
+class PricedStrict(Strict):
     """The same at OpenAI's prices."""
 
     name = "priced"
-    model_patterns = ()
+    model_patterns: ClassVar[tuple[str, ...]] = ()
     prices = "openai"
 
 

@@ -43,7 +43,8 @@ class Tool:
 class ToolCall:
     """A tool the model asks to be called; `text` is the arguments as the model wrote them.
 
-    `checked` is what became of them where the tool was given as a function: the arguments, or what is wrong with them.
+    `signature` is what some vendors want to see again when the conversation goes on, as they gave it. `checked` is what
+    became of the arguments where the tool was given as a function: their values, or what is wrong with them.
 
     >>> ToolCall("c1", "add", '{"a": 1}').arguments
     {'a': 1}
@@ -52,6 +53,7 @@ class ToolCall:
     id: str
     name: str
     text: str
+    signature: str | None = field(default=None, repr=False)
     checked: Mapping[str, Any] | ToolCallError | None = field(default=None, repr=False, compare=False)
 
     @property
@@ -114,6 +116,7 @@ class ToolCallDict(TypedDict):
     id: str
     name: str
     arguments: str | Mapping[str, Any]
+    signature: NotRequired[str]
 
 
 class MessageDict(TypedDict):

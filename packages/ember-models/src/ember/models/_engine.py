@@ -237,7 +237,7 @@ def answer(job: Job[Call], completion: Completion, watch: Watch) -> Response:
     # An answer that calls tools is not the last one, and has no value yet.
     parsed = _reask.value(job.parse, completion) if job.parse is not None and not calls else None
     return Response(
-        completion.text,
+        well_formed(completion.text),
         usage=usage,
         cost=watch.cost,
         model=completion.model,
@@ -259,6 +259,16 @@ def book(job: Job[Any], model: str, used: Usage, watch: Watch) -> Usage:
     watch.cost = _reask.summed_cost(watch.usage is not None, watch.cost, price)
     watch.usage = _reask.summed(watch.usage, used)
     return watch.usage
+
+
+def well_formed(text: str) -> str:
+    """Return `text` with U+FFFD for each half of a surrogate pair: JSON can hold one, and no file or terminal can."""
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
 
 
 _MOST_TOKENS: Final = 1_000_000_000

@@ -289,6 +289,17 @@ class Models(External[..., "Response"]):
         """Return the names of the providers that are registered or installed. Loads none of them."""
         return ModelRegistry.names()
 
+    def client(self, provider: str, *, asynchronous: bool = False) -> Any:
+        """Return a new client of `provider`'s own SDK, with the key and at the base URL that calls would use here.
+
+        For what Ember does not wrap. It is the caller's, to keep and to close, and nothing of Ember's acts on it: the
+        SDK's own timeouts, retries and errors hold, and none of its calls is counted, limited or masked. Raises
+        `NotRegistered` for a provider there is not, `CredentialNotFound` or `CredentialError` as a call does,
+        `UnsupportedError` where there is no SDK, ImportError with what to install where it is not installed.
+        """
+        to = _request.server(provider)
+        return to.provider.client(to.endpoint, asynchronous=asynchronous)
+
     def usage(self, context: EmberContext | None = None) -> Totals:
         """Return what calls have used: in this process, or in `context` and the contexts made in it."""
         return totals() if context is None else totals(context.scope)

@@ -220,11 +220,12 @@ def _tool_call(position: int, call: Any) -> ToolCall:
         f"each of the tool_calls of message {position} is to be {{'id': ..., 'name': ..., 'arguments': ...}}"
     )
     fields = dict(cast("Mapping[str, Any]", call)) if isinstance(call, Mapping) else {}
+    signature = fields.pop("signature", None)
     if set(fields) != _CALL_KEYS:
         raise ValueError(f"{wanted}; its keys are {sorted(map(repr, fields))}.")
     text: Any = fields["arguments"]
     if isinstance(text, Mapping):
         text = json.dumps(text, ensure_ascii=False, separators=(",", ":"))
-    if not all(isinstance(part, str) for part in (fields["id"], fields["name"], text)):
+    if not all(isinstance(part, str) for part in (fields["id"], fields["name"], text, signature or "")):
         raise TypeError(f"{wanted}, of strings; arguments may be a JSON object.")
-    return ToolCall(fields["id"], fields["name"], text)
+    return ToolCall(fields["id"], fields["name"], text, signature)

@@ -54,10 +54,11 @@ class HttpReply:
         try:
             return json.loads(self.body)
         except (ValueError, RecursionError):
-            kind = self.headers.get("content-type", "no content type")
-            raise errors.InvalidResponse(
-                f"the answer is not JSON ({kind}): {excerpt(self.body)}", status=self.status
-            ) from None
+            pass  # raised from here, the error would bring the decoder's along, and that has the whole body
+        kind = self.headers.get("content-type", "no content type")
+        raise errors.InvalidResponse(
+            f"the answer is not JSON ({kind}): {excerpt(self.body)}", status=self.status
+        )
 
 
 def clipped(text: str, length: int = 200) -> str:
@@ -221,6 +222,13 @@ class BaseProvider(ABC):
     def decode_discover(self, reply: HttpReply) -> tuple[str, ...]:
         """Return the vendor's own ids of the models in a reply of status 2xx."""
         raise errors.UnsupportedError("this provider cannot be asked for its models.", provider=self.name)
+
+    def client(self, endpoint: Endpoint, *, asynchronous: bool) -> Any:
+        """Return a new client of the vendor's own SDK, with the endpoint's key and base URL and no other.
+
+        The SDK is imported here and nowhere else (`ember.models.sdk.vendor_sdk`).
+        """
+        raise errors.UnsupportedError("this provider has no SDK of its vendor's.", provider=self.name)
 
     def explain(self, reply: HttpReply) -> errors.ModelError:
         """Return the error that a reply outside 2xx stands for.

@@ -10,7 +10,7 @@ from typing import Any, overload
 from ember.core.errors import EmberError
 from ember.core.events import Usage
 
-from ._call import MessageDict, ToolCall
+from ._call import MessageDict, ToolCall, ToolCallDict
 from ._matrix import Matrix, Vector
 
 
@@ -76,10 +76,15 @@ class Response(str):
         """
         turn: MessageDict = {"role": "assistant", "content": str(self)}
         if self.tool_calls:
-            turn["tool_calls"] = [
-                {"id": call.id, "name": call.name, "arguments": call.text} for call in self.tool_calls
-            ]
+            turn["tool_calls"] = [_as_data(call) for call in self.tool_calls]
         return turn
+
+
+def _as_data(call: ToolCall) -> ToolCallDict:
+    said: ToolCallDict = {"id": call.id, "name": call.name, "arguments": call.text}
+    if call.signature is not None:
+        said["signature"] = call.signature
+    return said
 
 
 @dataclass(frozen=True, slots=True)

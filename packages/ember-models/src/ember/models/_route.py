@@ -270,7 +270,7 @@ def _base_url(url: str, provider: str, source: str, allow_http: bool) -> str:
         problem = "holds a user name, which could pass for a host"
     elif any(ord(c) <= 32 or ord(c) == 127 for c in url):
         problem = "holds white space or control characters"
-    elif parts.scheme == "http" and not allow_http and not _is_loopback(parts.hostname):
+    elif parts.scheme == "http" and not allow_http and not is_loopback(parts.hostname):
         problem = (
             "would send prompts and keys over the network in clear; if that is meant, set "
             f"providers.{provider}.allow_http to true"
@@ -281,7 +281,8 @@ def _base_url(url: str, provider: str, source: str, allow_http: bool) -> str:
     return url.rstrip("/")
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether `host` is this machine, by its name or its number alone."""
     if host == "localhost" or host.endswith(".localhost"):  # RFC 6761, section 6.3
         return True
     try:

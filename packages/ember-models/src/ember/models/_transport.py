@@ -10,7 +10,6 @@ import os
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from functools import lru_cache
-from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 from yarl import URL
@@ -18,6 +17,7 @@ from yarl import URL
 from ember.core.loop import io_loop
 
 from ._provider import HttpRequest
+from ._proxy import proxy_for
 from ._unpack import ACCEPTED, Unpacker
 from .errors import ConnectionFailed, InvalidRequestError, InvalidResponse
 
@@ -38,6 +38,8 @@ class HttpTransport:
                 allow_redirects=False,
                 proxy=proxy,
             )
+        except InvalidRequestError:  # of a proxy; it is a ValueError too, and says what is wrong
+            raise
         except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError):
             raise InvalidRequestError("the request's URL is none; check providers.<name>.base_url.") from None
         except aiohttp.ClientError as error:
@@ -68,11 +70,9 @@ async def _close_session(session: aiohttp.ClientSession) -> None:
 
 @lru_cache(maxsize=256)
 def _target(url: str) -> tuple[URL, str | None]:
-    """Return the URL as sent, and the proxy that HTTPS_PROXY, HTTP_PROXY and NO_PROXY name for it."""
+    """Return the URL as sent, and the proxy to send it by."""
     target = URL(url, encoded=True)
-    proxies = getproxies()
-    proxied = proxies and target.host and not proxy_bypass(target.host)
-    return target, proxies.get(target.scheme) if proxied else None
+    return target, proxy_for(target)
 
 
 class HttpExchange:
@@ -130,6 +130,12 @@ def _failure(error: aiohttp.ClientError) -> ConnectionFailed | InvalidResponse:
         )
         problem = f"no secure connection{where}: {reason}. Ember never turns verification off."
         return ConnectionFailed(problem, should_retry=False)
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        wrong = error.status in (401, 403, 407)  # what was asked will be refused again
+        problem = f"the proxy refused to connect to the server: HTTP {error.status}."
+        return ConnectionFailed(problem, should_retry=False if wrong else None)
+    if isinstance(error, aiohttp.ClientProxyConnectionError):
+        return ConnectionFailed(f"no connection{where}, the proxy: {_reason(error.os_error)}.")
     if isinstance(error, aiohttp.ClientConnectorDNSError):
         return ConnectionFailed(f"no connection{where}: the host name is not known.")
     if isinstance(error, aiohttp.ClientConnectorError):

@@ -15,6 +15,7 @@ from ember.models import (
     errors,
 )
 from ember.models.schemas import wanted_schema
+from ember.models.sdk import sdk_key, vendor_sdk
 from ember.models.wire import json_request, refuse, reply_fields
 
 from ._message import completion
@@ -100,6 +101,12 @@ class Anthropic(BaseProvider):
 
     def decoder(self, call: Call) -> StreamDecoder:
         return MessageStream(call)
+
+    def client(self, endpoint: Endpoint, *, asynchronous: bool) -> Any:
+        """Return an `anthropic.Anthropic`, or an `anthropic.AsyncAnthropic`."""
+        anthropic = vendor_sdk("anthropic", "ember-anthropic[sdk]")
+        make = anthropic.AsyncAnthropic if asynchronous else anthropic.Anthropic
+        return make(api_key=sdk_key(endpoint), base_url=endpoint.base_url)
 
     def explain(self, reply: HttpReply) -> errors.ModelError:
         """Return the error a reply stands for; an account out of credit is a `QuotaError` here as everywhere."""

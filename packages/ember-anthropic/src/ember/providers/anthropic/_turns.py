@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from ember.models import Call, File, Message, Part, Tool, errors
+from ember.models.turns import parsed_arguments
 
 
 def turns(call: Call) -> list[dict[str, Any]]:
@@ -22,7 +22,10 @@ def turns(call: Call) -> list[dict[str, Any]]:
             results.append(_result(call, message))
             continue
         results = []
-        blocks = [_use(call, each.id, each.name, each.text) for each in message.tool_calls]
+        blocks = [
+            {"type": "tool_use", "id": each.id, "name": each.name, "input": parsed_arguments(each)}
+            for each in message.tool_calls
+        ]
         if not isinstance(message.content, str):
             blocks = [*map(_block, message.content), *blocks]
         elif blocks and message.content:
@@ -58,23 +61,9 @@ def tool_fields(tool: Tool) -> dict[str, Any]:
 
 def _result(call: Call, message: Message) -> dict[str, Any]:
     if message.tool_call_id is None:
-        raise _unsupported(
-            call, "takes the result of a tool with the id of its call: give the message its tool_call_id."
+        raise errors.UnsupportedError(
+            "Anthropic takes the result of a tool with the id of its call: give the message its tool_call_id.",
+            provider="anthropic",
+            model=call.model,
         )
     return {"type": "tool_result", "tool_use_id": message.tool_call_id, "content": message.text}
-
-
-def _use(call: Call, id: str, name: str, text: str) -> dict[str, Any]:
-    try:
-        arguments = json.loads(text or "{}")
-    except (ValueError, RecursionError):
-        arguments = None
-    if not isinstance(arguments, dict):
-        raise _unsupported(
-            call, f"takes the arguments of a tool's call as a JSON object, which those of {name!r} are not."
-        )
-    return {"type": "tool_use", "id": id, "name": name, "input": arguments}
-
-
-def _unsupported(call: Call, why: str) -> errors.UnsupportedError:
-    return errors.UnsupportedError(f"Anthropic {why}", provider="anthropic", model=call.model)

@@ -8,6 +8,7 @@ from typing import Any, Final, cast
 
 from ember.models import Call, Completion, ToolCall, Usage, errors
 from ember.models.schemas import answer_text
+from ember.models.turns import made_id
 from ember.models.wire import Fields, malformed, mapping, sequence, text, text_or_none, tokens
 
 from ._faults import raise_error_in
@@ -36,7 +37,7 @@ def completion(call: Call, body: Fields) -> Completion:
     candidate = candidate_in(body)
     if candidate is None:
         raise malformed(body, "candidates", "a list with an answer in it")
-    said, calls = parts_of(candidate)
+    said, calls = parts_of(call, candidate)
     reason = finish_reason(stop_word(candidate), bool(calls))
     # No content at all is an answer only where something else explains it.
     if reason is None and not said and not calls:
@@ -69,8 +70,8 @@ def candidate_in(body: Fields) -> Fields | None:
     return None
 
 
-def parts_of(candidate: Fields) -> tuple[str, list[ToolCall]]:
-    """Return the text that a candidate's parts say, and the functions they call."""
+def parts_of(call: Call, candidate: Fields, before: int = 0) -> tuple[str, list[ToolCall]]:
+    """Return the text that a candidate's parts say, and the functions they call, after `before` others."""
     content: Fields = {} if candidate.get("content") is None else mapping(candidate, "content")
     parts: Sequence[Fields] = () if content.get("parts") is None else sequence(content, "parts")
     said: list[str] = []
@@ -81,7 +82,7 @@ def parts_of(candidate: Fields) -> tuple[str, list[ToolCall]]:
         if "text" in part:
             said.append(text(part, "text"))
         elif "functionCall" in part:
-            calls.append(_tool_call(mapping(part, "functionCall")))
+            calls.append(_tool_call(call, part, before + len(calls)))
         # Others are code that Google ran, and media.
     return "".join(said), calls
 
@@ -136,12 +137,14 @@ def _part(fields: Fields, name: str) -> int | None:
     return 0 if fields.get(name) is None else tokens(fields, name)
 
 
-def _tool_call(fields: Fields) -> ToolCall:
+def _tool_call(call: Call, part: Fields, number: int) -> ToolCall:
     """Return the call of a function; its arguments as JSON text, since the API sends them parsed."""
+    fields = mapping(part, "functionCall")
     arguments: Any = fields.get("args")
     if arguments is None:
         arguments = {}
     if not isinstance(arguments, dict):
         raise malformed(fields, "args", "an object")
     told = json.dumps(arguments, ensure_ascii=False, separators=(",", ":"))
-    return ToolCall(text_or_none(fields, "id") or "", text(fields, "name"), told)
+    id = text_or_none(fields, "id") or made_id(call, number)
+    return ToolCall(id, text(fields, "name"), told, text_or_none(part, "thoughtSignature"))

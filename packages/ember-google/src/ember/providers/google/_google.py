@@ -20,6 +20,7 @@ from ember.models import (
     errors,
 )
 from ember.models.schemas import wanted_schema
+from ember.models.sdk import sdk_key, vendor_sdk
 from ember.models.wire import json_request, reply_fields
 
 from ._content import completion
@@ -27,7 +28,7 @@ from ._embeddings import vectors
 from ._faults import refined, unwrapped
 from ._schema import accepted_schema
 from ._stream import ContentStream
-from ._turns import content, contents
+from ._turns import content, contents, declarations
 
 # The first is what the official SDK uses; the others have what is not stable yet.
 _VERSIONS: Final = ("v1", "v1beta", "v1alpha")
@@ -67,18 +68,11 @@ class Google(BaseProvider):
         "gemini-embedding-001",
     )
     supports: ClassVar[frozenset[str]] = frozenset(
-        {"stream", "schema", "choices", "images", "files", "embed", "dimensions"}
+        {"stream", "schema", "choices", "tools", "images", "files", "embed", "dimensions"}
     )
     prices: ClassVar[str | None] = "google"
 
     def encode(self, call: Call, endpoint: Endpoint) -> HttpRequest:
-        if any(message.role == "tool" for message in call.messages):
-            raise errors.UnsupportedError(
-                "Gemini takes the result of a tool as a part of a user's message that names the function. "
-                'Send such messages with extra={"contents": [...]}.',
-                provider=self.name,
-                model=call.model,
-            )
         schema = wanted_schema(call)
         config: dict[str, Any] = {
             "temperature": call.temperature,
@@ -95,6 +89,7 @@ class Google(BaseProvider):
         body: dict[str, Any] = {
             "contents": contents(call),
             "systemInstruction": None if call.system is None else content(call.system),
+            "tools": declarations(call.tools),
             "generationConfig": config or None,
         }
         body = {name: value for name, value in body.items() if value is not None}
@@ -117,6 +112,13 @@ class Google(BaseProvider):
 
     def decode_embed(self, call: EmbedCall, reply: HttpReply) -> Vectors:
         return vectors(call, reply_fields(reply))
+
+    def client(self, endpoint: Endpoint, *, asynchronous: bool) -> Any:
+        """Return a `google.genai.Client`. It is one for both: its `aio` is what can be awaited, while it is kept."""
+        genai = vendor_sdk("google.genai", "ember-google[sdk]")
+        options = {"base_url": endpoint.base_url, "api_version": endpoint.options.get("api")}
+        # Without the word on Vertex AI, a variable would send prompts there.
+        return genai.Client(api_key=sdk_key(endpoint), vertexai=False, http_options=options)
 
     def explain(self, reply: HttpReply) -> errors.ModelError:
         """Return the error a reply stands for, as the details in Google's error bodies tell it more exactly.

@@ -44,7 +44,7 @@ class ContentStream:
             self._usage |= {name: value for name, value in counts.items() if value is not None}
         if candidate is None:
             return ""
-        said, calls = parts_of(candidate)
+        said, calls = parts_of(self._call, candidate, len(self._tools))
         self._text.append(said)
         self._tools += calls
         self._word = stop_word(candidate) or self._word

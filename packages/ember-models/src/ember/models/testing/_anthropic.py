@@ -6,22 +6,39 @@ from collections.abc import Mapping
 from typing import Any
 
 from ._attached import tokens_of
-from ._dialect import Answer, Dialect, Say, count, cut, last_user_text, required, text_of
+from ._dialect import (
+    Answer,
+    Dialect,
+    Say,
+    as_json,
+    calls_in,
+    count,
+    cut,
+    last_user_text,
+    required,
+    text_of,
+)
 from ._reply import Event
 
 
 def messages(asked: Mapping[str, Any], say: Say) -> Answer:
     """Answer `POST .../messages`."""
     model, turns, limit = required(asked, "model"), required(asked, "messages"), required(asked, "max_tokens")
-    pieces, short = cut(say(last_user_text(turns)), limit)
+    said = say(last_user_text(turns))
+    pieces, short = cut(said, limit)
+    uses: list[dict[str, Any]] = [
+        {"type": "tool_use", "id": f"toolu_{n}", "name": name, "input": dict(arguments)}
+        for n, (name, arguments) in enumerate(calls_in(said))
+    ]
     read = sum(tokens_of(turn.get("content")) for turn in turns) + count(text_of(asked.get("system")))
-    wrote, stop = len(pieces), "max_tokens" if short else "end_turn"
+    wrote = len(pieces) + len(uses)
+    stop = "max_tokens" if short else "tool_use" if uses else "end_turn"
     whole: dict[str, Any] = {
         "id": "msg_local",
         "type": "message",
         "role": "assistant",
         "model": model,
-        "content": [{"type": "text", "text": "".join(pieces)}],
+        "content": [{"type": "text", "text": "".join(pieces)}, *uses],
         "stop_reason": stop,
         "stop_sequence": None,
         "usage": {"input_tokens": read, "output_tokens": wrote},
@@ -44,6 +61,7 @@ def messages(asked: Mapping[str, Any], say: Say) -> Answer:
             for piece in pieces
         ),
         {"type": "content_block_stop", "index": 0},
+        *(step for n, use in enumerate(uses, 1) for step in _used(n, use)),
         {
             "type": "message_delta",
             "delta": {"stop_reason": stop, "stop_sequence": None},
@@ -53,6 +71,16 @@ def messages(asked: Mapping[str, Any], say: Say) -> Answer:
     ]
     events: list[Event] = [(step["type"], step) for step in steps]
     return Answer(events, read, wrote)
+
+
+def _used(index: int, use: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the events that tell of one tool's call."""
+    delta = {"type": "input_json_delta", "partial_json": as_json(use["input"])}
+    return [
+        {"type": "content_block_start", "index": index, "content_block": {**use, "input": {}}},
+        {"type": "content_block_delta", "index": index, "delta": delta},
+        {"type": "content_block_stop", "index": index},
+    ]
 
 
 _TYPES = {

@@ -7,22 +7,25 @@ from collections.abc import Mapping
 from typing import Any
 
 from ._attached import tokens_of
-from ._dialect import Answer, BadRequest, Dialect, Say, count, cut, required, text_of
+from ._dialect import Answer, BadRequest, Dialect, Say, calls_in, count, cut, required, text_of
 from ._reply import Event
 
 
 def generate(asked: Mapping[str, Any], say: Say) -> Answer:
     """Answer `POST .../models/NAME:generateContent`."""
-    pieces, short, read = _said(asked, say)
-    return Answer(_response("".join(pieces), read, len(pieces), _why(short)), read, len(pieces))
+    parts, calls, short, read = _said(asked, say)
+    whole = [_text_part("".join(parts)), *calls] if parts or not calls else calls
+    made = len(parts) + len(calls)
+    return Answer(_response(whole, read, made, _why(short)), read, made)
 
 
 def stream(asked: Mapping[str, Any], say: Say) -> Answer:
     """Answer `POST .../models/NAME:streamGenerateContent?alt=sse`: the counts grow with every piece."""
-    pieces, short, read = _said(asked, say)
-    last = len(pieces)
-    events: list[Event] = [_response(piece, read, made) for made, piece in enumerate(pieces, 1)]
-    return Answer([*events, _response("", read, last, _why(short))], read, last)
+    pieces, calls, short, read = _said(asked, say)
+    parts = [*map(_text_part, pieces), *calls]
+    last = len(parts)
+    events: list[Event] = [_response([part], read, made) for made, part in enumerate(parts, 1)]
+    return Answer([*events, _response([_text_part("")], read, last, _why(short))], read, last)
 
 
 def embed(asked: Mapping[str, Any], say: Say) -> Answer:
@@ -38,16 +41,20 @@ def embed(asked: Mapping[str, Any], say: Say) -> Answer:
     return Answer({"embeddings": embeddings, "usageMetadata": {"promptTokenCount": read}}, read, 0)
 
 
-def _said(asked: Mapping[str, Any], say: Say) -> tuple[list[str], bool, int]:
+def _said(asked: Mapping[str, Any], say: Say) -> tuple[list[str], list[dict[str, Any]], bool, int]:
     turns: list[Mapping[str, Any]] = required(asked, "contents")
     wanted: Mapping[str, Any] = asked.get("generationConfig") or {}
     texts = [_text(turn) for turn in turns]
     users = [text for text, turn in zip(texts, turns) if turn.get("role", "user") == "user"]
-    pieces, short = cut(say(users[-1] if users else ""), wanted.get("maxOutputTokens"))
+    said = say(users[-1] if users else "")
+    pieces, short = cut(said, wanted.get("maxOutputTokens"))
+    calls: list[dict[str, Any]] = [
+        {"functionCall": {"name": name, "args": dict(arguments)}} for name, arguments in calls_in(said)
+    ]
     read = sum(tokens_of(turn.get("parts")) for turn in turns) + count(
         _text(asked.get("systemInstruction") or {})
     )
-    return pieces, short, read
+    return pieces, calls, short, read
 
 
 def _text(content: Any) -> str:
@@ -60,8 +67,12 @@ def _why(short: bool) -> str:
     return "MAX_TOKENS" if short else "STOP"
 
 
-def _response(text: str, read: int, made: int, why: str | None = None) -> dict[str, Any]:
-    candidate: dict[str, Any] = {"content": {"parts": [{"text": text}], "role": "model"}, "index": 0}
+def _text_part(text: str) -> dict[str, Any]:
+    return {"text": text}
+
+
+def _response(parts: list[dict[str, Any]], read: int, made: int, why: str | None = None) -> dict[str, Any]:
+    candidate: dict[str, Any] = {"content": {"parts": parts, "role": "model"}, "index": 0}
     if why is not None:
         candidate["finishReason"] = why
     counts = {"promptTokenCount": read, "candidatesTokenCount": made, "totalTokenCount": read + made}

@@ -9,7 +9,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from ._attached import tokens_of
-from ._dialect import Answer, Dialect, Say, count, cut, last_user_text, required
+from ._dialect import (
+    Answer,
+    Dialect,
+    Say,
+    as_json,
+    calls_in,
+    count,
+    cut,
+    last_user_text,
+    required,
+)
 from ._reply import Event
 
 _CREATED = 1_700_000_000
@@ -19,17 +29,33 @@ def chat_completions(asked: Mapping[str, Any], say: Say) -> Answer:
     """Answer `POST .../chat/completions`."""
     model, messages = required(asked, "model"), required(asked, "messages")
     limit = asked.get("max_completion_tokens") or asked.get("max_tokens")
-    pieces, short = cut(say(last_user_text(messages)), limit)
-    read, wrote = sum(tokens_of(message.get("content")) for message in messages), len(pieces)
+    said = say(last_user_text(messages))
+    pieces, short = cut(said, limit)
+    calls: list[dict[str, Any]] = [
+        {"id": f"call_{n}", "type": "function", "function": {"name": name, "arguments": as_json(arguments)}}
+        for n, (name, arguments) in enumerate(calls_in(said))
+    ]
+    read = sum(tokens_of(message.get("content")) for message in messages)
+    wrote = len(pieces) + len(calls)
     usage = {"prompt_tokens": read, "completion_tokens": wrote, "total_tokens": read + wrote}
-    finish = "length" if short else "stop"
+    finish = "length" if short else "tool_calls" if calls else "stop"
     whole = {"id": "chatcmpl-local", "object": "chat.completion", "created": _CREATED, "model": model}
     if not asked.get("stream"):
-        message = {"role": "assistant", "content": "".join(pieces), "refusal": None}
+        text = "".join(pieces)
+        message: dict[str, Any] = {"role": "assistant", "content": text, "refusal": None}
+        if calls:
+            message |= {"content": text or None, "tool_calls": calls}
         choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": finish}
         return Answer({**whole, "choices": [choice], "usage": usage}, read, wrote)
     part = {**whole, "object": "chat.completion.chunk"}
-    deltas = [{"role": "assistant", "content": ""}, *({"content": piece} for piece in pieces), {}]
+    deltas: list[dict[str, Any]] = [{"role": "assistant", "content": ""}]
+    deltas += ({"content": piece} for piece in pieces)
+    for n, call in enumerate(calls):
+        function = call["function"]
+        begun = {**call, "index": n, "function": {**function, "arguments": ""}}
+        written = {"index": n, "function": {"arguments": function["arguments"]}}
+        deltas += ({"tool_calls": [part]} for part in (begun, written))
+    deltas.append({})
     ends = [None] * (len(deltas) - 1) + [finish]
     events: list[Event] = [
         {**part, "choices": [{"index": 0, "delta": delta, "logprobs": None, "finish_reason": end}]}
@@ -45,11 +71,23 @@ def responses(asked: Mapping[str, Any], say: Say) -> Answer:
     """Answer `POST .../responses`."""
     model, given = required(asked, "model"), required(asked, "input")
     messages = [{"role": "user", "content": given}] if isinstance(given, str) else given
-    pieces, short = cut(say(last_user_text(messages)), asked.get("max_output_tokens"))
+    said = say(last_user_text(messages))
+    pieces, short = cut(said, asked.get("max_output_tokens"))
     read = sum(tokens_of(message.get("content")) for message in messages) + count(
         asked.get("instructions") or ""
     )
-    wrote, text = len(pieces), "".join(pieces)
+    calls: list[dict[str, Any]] = [
+        {
+            "id": f"fc_{n}",
+            "type": "function_call",
+            "status": "completed",
+            "call_id": f"call_{n}",
+            "name": name,
+            "arguments": as_json(arguments),
+        }
+        for n, (name, arguments) in enumerate(calls_in(said))
+    ]
+    wrote, text = len(pieces) + len(calls), "".join(pieces)
     usage = {
         "input_tokens": read,
         "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
@@ -89,7 +127,7 @@ def responses(asked: Mapping[str, Any], say: Say) -> Answer:
         **empty,
         "status": status,
         "incomplete_details": why,
-        "output": [item],
+        "output": [item, *calls],
         "usage": usage,
     }
     if not asked.get("stream"):
@@ -107,12 +145,25 @@ def responses(asked: Mapping[str, Any], say: Say) -> Answer:
         ("response.output_text.done", {**at, "text": text, "logprobs": []}),
         ("response.content_part.done", {**at, "part": part}),
         ("response.output_item.done", {"output_index": 0, "item": item}),
+        *(step for n, call in enumerate(calls, 1) for step in _called(n, call)),
         (f"response.{status}", {"response": whole}),
     ]
     events: list[Event] = [
         (name, {"type": name, "sequence_number": number, **data}) for number, (name, data) in enumerate(steps)
     ]
     return Answer(events, read, wrote)
+
+
+def _called(index: int, call: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """Return the events that tell of one tool's call."""
+    at = {"item_id": call["id"], "output_index": index}
+    begun = {**call, "status": "in_progress", "arguments": ""}
+    return [
+        ("response.output_item.added", {"output_index": index, "item": begun}),
+        ("response.function_call_arguments.delta", {**at, "delta": call["arguments"]}),
+        ("response.function_call_arguments.done", {**at, "arguments": call["arguments"]}),
+        ("response.output_item.done", {"output_index": index, "item": call}),
+    ]
 
 
 def embeddings(asked: Mapping[str, Any], say: Say) -> Answer:

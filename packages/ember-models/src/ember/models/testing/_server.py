@@ -9,6 +9,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from types import MappingProxyType
 from typing import Self, Unpack
 
 from ._connection import Connection
@@ -19,13 +20,15 @@ from ._record import STATS_PATH, Account, Request, Stats
 from ._reply import How, Reply, Script, reply
 from ._speech import find, speak
 
+_NO_MORE: Mapping[str, Dialect] = MappingProxyType({})
+
 
 class LocalServer:
     """A scriptable server on 127.0.0.1 that speaks the APIs of OpenAI, Anthropic, Google and Ollama.
 
     Without a script it repeats the last user message (or says what `answer` returns for it) after `latency` seconds,
     whole or streamed as asked. Tokens are words. It runs in a thread of its own, for `lifetime` seconds at most, and
-    keeps the last `keep` requests.
+    keeps the last `keep` requests. `speaks` gives it further dialects, by the end of the path.
 
     >>> import http.client
     >>> with LocalServer() as server:
@@ -37,7 +40,14 @@ class LocalServer:
     ('2', 'sk-a')
     """
 
-    def __init__(self, *, latency: float = 0.0, lifetime: float = 300.0, keep: int = 10_000) -> None:
+    def __init__(
+        self,
+        *,
+        latency: float = 0.0,
+        lifetime: float = 300.0,
+        keep: int = 10_000,
+        speaks: Mapping[str, Dialect] = _NO_MORE,
+    ) -> None:
         self.latency = latency
         self.answer: Say = _repeat
         self.port = 0
@@ -47,7 +57,7 @@ class LocalServer:
         self._lifetime = lifetime
         self._requests: deque[Request] = deque(maxlen=keep)
         self._scripts: dict[str | None, Script] = {}
-        self._dialects: dict[str, Dialect | None] = {}
+        self._speaks, self._dialects = speaks, dict[str, Dialect | None]()
         self._open: set[Connection] = set()
         self._ending, self._stopping = asyncio.Event(), False
         self._count = 0
@@ -72,6 +82,9 @@ class LocalServer:
             raise RuntimeError("this server is running already")
         # Bound here, so that the port is known and clients can connect before the thread gets to run.
         listener = socket.create_server(("127.0.0.1", self.port), backlog=4096)
+        # Connections inherit it. asyncio sets it on none whose listener does not name its protocol, and without it each
+        # piece of a stream waits 40 ms for the other side to say that it has the one before.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.port = listener.getsockname()[1]
         self._loop, self._ending, self._stopping = asyncio.new_event_loop(), asyncio.Event(), False
         self._thread = threading.Thread(
@@ -143,6 +156,12 @@ class LocalServer:
         self._scripts[path] = script
         return script
 
+    def dialect(self, path: str) -> Dialect | None:
+        """Return the dialect that is spoken at `path`, None where there is none."""
+        if path not in self._dialects:
+            self._dialects[path] = find(path, self._speaks)
+        return self._dialects[path]
+
     def reset(self) -> None:
         """Forget scripts, requests, ledger and high water; connections stay open."""
         self._scripts.clear()
@@ -193,13 +212,10 @@ class LocalServer:
         self.in_flight += 1
         self.high_water = max(self.high_water, self.in_flight)
         script = self._scripts.get(request.path) or self._scripts.get(None)
-        path = request.path
-        if path not in self._dialects:
-            self._dialects[path] = find(path)
         try:
             return speak(
                 request,
-                self._dialects[path],
+                self.dialect(request.path),
                 script.take() if script else None,
                 say=self.answer,
                 latency=self.latency,

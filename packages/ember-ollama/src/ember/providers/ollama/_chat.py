@@ -12,13 +12,14 @@ from ember.models import (
     Endpoint,
     File,
     Image,
-    Message,
     ServerEvent,
+    Tool,
     ToolCall,
     Usage,
     errors,
 )
 from ember.models.schemas import answer_text, wanted_schema
+from ember.models.turns import given_id, made_id, parsed_arguments, tool_name
 from ember.models.wire import (
     Fields,
     event_fields,
@@ -36,7 +37,7 @@ from ember.models.wire import (
 
 def asked(call: Call, endpoint: Endpoint) -> Fields:
     """Return the JSON that asks for `call`."""
-    messages: list[dict[str, Any]] = [_turn(message) for message in call.messages]
+    messages = [_turn(call, position) for position in range(len(call.messages))]
     if call.system is not None:
         messages.insert(0, {"role": "system", "content": call.system})
     sampling = {
@@ -58,14 +59,35 @@ def asked(call: Call, endpoint: Endpoint) -> Fields:
         body["format"] = schema
     if "keep_alive" in settings:
         body["keep_alive"] = settings.pop("keep_alive")
-    return body | {"messages": messages} | settings
+    body["messages"] = messages
+    if call.tools:
+        body["tools"] = [_tool(tool) for tool in call.tools]
+    return body | settings
 
 
-def _turn(message: Message) -> dict[str, Any]:
+def _turn(call: Call, position: int) -> dict[str, Any]:
+    message = call.messages[position]
     turn: dict[str, Any] = {"role": message.role, "content": message.text}
     if not isinstance(message.content, str):
         turn["images"] = [_image(part) for part in message.content if not isinstance(part, str)]
+    if message.tool_calls:
+        turn["tool_calls"] = [_called(each) for each in message.tool_calls]
+    if message.role == "tool":
+        turn["tool_name"] = tool_name(call, position)
+        if (id := given_id(message.tool_call_id)) is not None:
+            turn["tool_call_id"] = id
     return turn
+
+
+def _called(call: ToolCall) -> dict[str, Any]:
+    id = given_id(call.id)  # which older servers do not give
+    known = {} if id is None else {"id": id}
+    return {**known, "function": {"name": call.name, "arguments": parsed_arguments(call)}}
+
+
+def _tool(tool: Tool) -> dict[str, Any]:
+    said = {"description": tool.description} if tool.description else {}
+    return {"type": "function", "function": {"name": tool.name, **said, "parameters": tool.schema}}
 
 
 def _image(part: Image | File) -> str:
@@ -95,7 +117,7 @@ def completion(call: Call, body: Fields) -> Completion:
     whole = text(message, "content")
     if body.get("done") is not True:
         raise malformed(body, "done", "true: the answer is not whole")
-    return _answer(call, body, whole, _tool_calls(message))
+    return _answer(call, body, whole, _tool_calls(call, message, 0))
 
 
 def _answer(call: Call, last: Fields, whole: str, calls: tuple[ToolCall, ...]) -> Completion:
@@ -133,7 +155,7 @@ class ChatStream:
         message = mapping(body, "message")
         added = text_or_none(message, "content") or ""
         self._text.append(added)
-        self._calls += _tool_calls(message)
+        self._calls += _tool_calls(self._call, message, len(self._calls))
         if body.get("done") is True:
             self.done, self._last = True, body
         if not self._call.choices:
@@ -155,14 +177,17 @@ def raise_error_in(body: Fields) -> None:
         raise stream_error(error if isinstance(error, str) else f"the server reported {shown(error)}", "")
 
 
-def _tool_calls(message: Fields) -> tuple[ToolCall, ...]:
+def _tool_calls(call: Call, message: Fields, before: int) -> tuple[ToolCall, ...]:
+    """Return the tools that a message calls, of which `before` were called already."""
     if message.get("tool_calls") is None:
         return ()
-    return tuple(map(_tool_call, sequence(message, "tool_calls")))
+    called = sequence(message, "tool_calls")
+    return tuple(_tool_call(call, fields, before + number) for number, fields in enumerate(called))
 
 
-def _tool_call(fields: Fields) -> ToolCall:
+def _tool_call(call: Call, fields: Fields, number: int) -> ToolCall:
     function = mapping(fields, "function")
     # Arguments come parsed here; everywhere else they are the JSON text.
     arguments = json.dumps(mapping(function, "arguments"), ensure_ascii=False)
-    return ToolCall(text_or_none(fields, "id") or "", text(function, "name"), arguments)
+    id = text_or_none(fields, "id") or made_id(call, number)
+    return ToolCall(id, text(function, "name"), arguments)

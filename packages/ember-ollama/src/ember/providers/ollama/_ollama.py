@@ -19,6 +19,7 @@ from ember.models import (
     errors,
 )
 from ember.models.chat_completions import vectors_in
+from ember.models.sdk import vendor_sdk
 from ember.models.wire import (
     get_request,
     json_request,
@@ -48,7 +49,7 @@ class Ollama(BaseProvider):
     key_variables: ClassVar[tuple[str, ...]] = ("OLLAMA_API_KEY",)
     url_variables: ClassVar[tuple[str, ...]] = ("OLLAMA_HOST",)
     supports: ClassVar[frozenset[str]] = frozenset(
-        {"stream", "schema", "choices", "images", "embed", "dimensions"}
+        {"stream", "schema", "choices", "tools", "images", "embed", "dimensions"}
     )
     embed_texts: ClassVar[int] = 256
     stream_type: ClassVar[Literal["text/event-stream", "application/x-ndjson"]] = "application/x-ndjson"
@@ -117,6 +118,13 @@ class Ollama(BaseProvider):
 
     def decode_discover(self, reply: HttpReply) -> tuple[str, ...]:
         return tuple(text(model, "model") for model in sequence(reply_fields(reply), "models"))
+
+    def client(self, endpoint: Endpoint, *, asynchronous: bool) -> Any:
+        """Return an `ollama.Client`, or an `ollama.AsyncClient`."""
+        ollama = vendor_sdk("ollama", "ember-ollama[sdk]")
+        make = ollama.AsyncClient if asynchronous else ollama.Client
+        headers = {} if endpoint.key is None else {"authorization": f"Bearer {endpoint.key.reveal()}"}
+        return make(host=endpoint.base_url, headers=headers)
 
     def explain(self, reply: HttpReply) -> errors.ModelError:
         error = super().explain(reply)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 from urllib.parse import urlsplit
 
 from ember.models import (
@@ -19,6 +19,7 @@ from ember.models import (
     errors,
 )
 from ember.models.chat_completions import ChatCompletions
+from ember.models.sdk import sdk_key, vendor_sdk
 from ember.models.wire import event_fields, incomplete, reply_fields, shown
 
 from ._responses import Responses
@@ -125,6 +126,12 @@ class OpenAI(BaseProvider):
     def decode_discover(self, reply: HttpReply) -> tuple[str, ...]:
         return _compatible_chat.decode_discover(reply)
 
+    def client(self, endpoint: Endpoint, *, asynchronous: bool) -> Any:
+        """Return an `openai.OpenAI`, or an `openai.AsyncOpenAI`."""
+        openai = vendor_sdk("openai", "ember-openai[sdk]")
+        make = openai.AsyncOpenAI if asynchronous else openai.OpenAI
+        return make(api_key=sdk_key(endpoint), base_url=endpoint.base_url)
+
 
 def _is_hosted(endpoint: Endpoint) -> bool:
     host = urlsplit(endpoint.base_url).hostname or ""
@@ -171,4 +178,5 @@ class _EitherStream:
         body = event_fields(event)
         if "choices" in body or "error" in body:
             return _compatible_chat.decoder(self._call)
-        return ResponsesStream(self._call) if isinstance(body.get("type"), str) else None
+        kind = body.get("type")
+        return ResponsesStream(self._call) if str(kind).startswith("response.") or kind == "error" else None
