@@ -30,7 +30,8 @@ class Setting:
     """One key of a section: its type, the value it has when nobody sets it, and what it is for.
 
     `type` is `str`, `int`, `float`, `bool`, `list` (of texts; one text counts as a list of one), or `object` for any
-    plain value. Numbers may be bounded by `low` and `high`, both inclusive.
+    plain value. Numbers may be bounded by `low` and `high`, both inclusive. A number with `switch` may be true or false
+    instead.
     """
 
     type: SettingType
@@ -38,6 +39,7 @@ class Setting:
     about: str = ""
     low: float | None = None
     high: float | None = None
+    switch: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,10 @@ _MODELS: Final = Table(
         ),
         "rpm": Setting(float, low=1, about="requests a minute, to one model with one key"),
         "tpm": Setting(float, low=1, about="tokens a minute, to one model with one key"),
+        "cache": Setting(
+            float, low=0.001, switch=True, about="whether answers are kept on disk, or how old one may be"
+        ),
+        "cache_size": Setting(int, low=0, about="bytes that all answers on disk may take"),
         "fallback": Setting(list, about="models to ask in turn when the one that was called fails"),
         "budget": Table(
             {
@@ -101,6 +107,7 @@ _PROVIDER: Final = Table(
         "max_concurrency": Setting(int, low=1, about="as models.max_concurrency, for this provider"),
         "rpm": Setting(float, low=1, about="as models.rpm, for this provider"),
         "tpm": Setting(float, low=1, about="as models.tpm, for this provider"),
+        "cache": Setting(float, low=0.001, switch=True, about="as models.cache, for this provider"),
         "fallback": Setting(list, about="as models.fallback, for calls to this provider"),
         "http_client": Setting(Live, about="as models.http_client, for this provider"),
         "embed_texts": Setting(int, low=1, about="the most texts of one request for embeddings"),
@@ -306,11 +313,12 @@ def _fit(setting: Setting, path: Path, value: Any) -> Any:
         if isinstance(value, str):
             return value
         raise Misfit(path, f"expects text, got {kind(value)} (in a file, put it in quotes)")
-    if setting.type is bool:
+    if setting.type is bool or setting.switch:
         found = _SWITCHES.get(value.strip().lower()) if isinstance(value, str) else value
         if isinstance(found, bool):
             return found
-        raise Misfit(path, f"expects true or false, got {kind(value)}")
+        if not setting.switch:
+            raise Misfit(path, f"expects true or false, got {kind(value)}")
     return _fit_number(setting, path, value)
 
 
@@ -319,7 +327,7 @@ _SWITCHES: Final[Mapping[str, bool]] = {"true": True, "false": False, "yes": Tru
 
 def _fit_number(setting: Setting, path: Path, value: Any) -> int | float:
     whole = setting.type is int
-    wanted = "a whole number" if whole else "a number"
+    wanted = ("true, false or " if setting.switch else "") + ("a whole number" if whole else "a number")
     try:
         # The command line and the environment have nothing but text.
         number: Any = (int if whole else float)(value) if isinstance(value, str) else value

@@ -105,12 +105,16 @@ class CallRetried(Event):
 
 @dataclass(frozen=True, slots=True)
 class CallFinished(Event):
-    """A call answered. `duration` is in seconds, `cost` in US dollars (None: unknown), `requests` counts attempts."""
+    """A call answered. `duration` is in seconds, `cost` in US dollars (None: unknown), `requests` counts attempts.
+
+    One that was `cached` made none, and used nothing.
+    """
 
     duration: float
     usage: Usage | None = None
     cost: Decimal | None = None
     requests: int = 1
+    cached: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -203,7 +203,8 @@ class Policies(TypedDict, total=False):
     `max_retries` how often it may be made again after failures that pass. The call waits while more than
     `max_concurrency` calls, `rpm` requests or `tpm` tokens a minute would go to its model with its key. `budget` is
     what it may use in all, re-asks and fallbacks included; a number is US dollars. It travels by `http_client`, an
-    `AsyncClient` of httpx or httpx2, which is used on Ember's I/O loop and never closed.
+    `AsyncClient` of httpx or httpx2, which is used on Ember's I/O loop and never closed. With `cache`, the answer is
+    kept on disk and taken from there the next time: True, or how many seconds old it may be.
     """
 
     timeout: float
@@ -213,6 +214,7 @@ class Policies(TypedDict, total=False):
     tpm: float
     budget: float | Decimal | Budget | BudgetDict
     http_client: HttpClient
+    cache: bool | float
 
 
 class Params(Sampling, Policies, total=False):
@@ -293,8 +295,11 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """How a call is made: total seconds, attempts after the first, and the user's limits."""
+    """How a call is made: total seconds, attempts after the first, the user's limits, and how old an answer may be
+    that is taken from the cache, in seconds (None: nothing is cached).
+    """
 
     timeout: float
     max_retries: int
     limits: Limits
+    cache: float | None = None

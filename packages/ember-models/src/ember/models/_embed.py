@@ -29,6 +29,10 @@ AT_ONCE: Final = 8
 
 def embed(job: Job[EmbedCall]) -> Embeddings:
     """Make the embedding call and wait for the vectors."""
+    if job.keep is not None:
+        from ._cached import embed as cached
+
+        return cached(job, job.keep)
     batches = _batches(job)
     if len(batches) > 1:
         with Watch(job) as watch:
@@ -41,6 +45,10 @@ def embed(job: Job[EmbedCall]) -> Embeddings:
 
 async def aembed(job: Job[EmbedCall]) -> Embeddings:
     """Make the embedding call and await the vectors."""
+    if job.keep is not None:
+        from ._cached import aembed as cached
+
+        return await cached(job, job.keep)
     batches = _batches(job)
     if len(batches) > 1:
         with Watch(job) as watch:
@@ -84,7 +92,7 @@ async def _in_batches(job: Job[EmbedCall], batches: Sequence[range], watch: Watc
     async def work() -> None:
         for numbers in left:
             call = replace(job.call, texts=job.call.texts[numbers.start : numbers.stop])
-            part = replace(job, call=call, spent=watch.seconds())
+            part = replace(job, call=call, spent=job.spent + watch.seconds())
             # In threads, so that the loop only moves bytes.
             request = await in_pool(encoded, (part, part.provider.encode_embed), {})
             reply = await reply_to(part, request, watch)

@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import fields
+from decimal import Decimal
 from pathlib import PurePath
 from typing import Any, Final, NoReturn, TypeVar
 
@@ -53,28 +54,46 @@ _C = TypeVar("_C", Call, EmbedCall)
 
 def complete(job: Job[Call]) -> Response:
     """Make the call and wait for the answer."""
+    if job.keep is not None:
+        from ._cached import complete as cached
+
+        return cached(job, job.keep)
     request = encoded(job, job.provider.encode)
     with Watch(job) as watch:
-        while True:
-            reply = loop.run(reply_to(job, request, watch), "models")
-            try:
-                return answer(job, decoded(job, job.provider.decode, reply), watch)
-            except SchemaMismatch as error:
-                job = _reask.again(job, error, watch)
-                request = encoded(job, job.provider.encode)
+        return made(job, request, watch)
+
+
+def made(job: Job[Call], request: HttpRequest, watch: Watch) -> Response:
+    """Send `request`, and wait for an answer that is what was asked for."""
+    while True:
+        reply = loop.run(reply_to(job, request, watch), "models")
+        try:
+            return answer(job, decoded(job, job.provider.decode, reply), watch)
+        except SchemaMismatch as error:
+            job = _reask.again(job, error, watch)
+            request = encoded(job, job.provider.encode)
 
 
 async def acomplete(job: Job[Call]) -> Response:
     """Make the call and await the answer."""
+    if job.keep is not None:
+        from ._cached import acomplete as cached
+
+        return await cached(job, job.keep)
     request = encoded(job, job.provider.encode)
     with Watch(job) as watch:
-        while True:
-            reply = await loop.arun(reply_to(job, request, watch))
-            try:
-                return answer(job, decoded(job, job.provider.decode, reply), watch)
-            except SchemaMismatch as error:
-                job = _reask.again(job, error, watch)
-                request = encoded(job, job.provider.encode)
+        return await amade(job, request, watch)
+
+
+async def amade(job: Job[Call], request: HttpRequest, watch: Watch) -> Response:
+    """Send `request`, and await an answer that is what was asked for."""
+    while True:
+        reply = await loop.arun(reply_to(job, request, watch))
+        try:
+            return answer(job, decoded(job, job.provider.decode, reply), watch)
+        except SchemaMismatch as error:
+            job = _reask.again(job, error, watch)
+            request = encoded(job, job.provider.encode)
 
 
 def discover(job: Job[EmbedCall]) -> tuple[str, ...]:
@@ -225,20 +244,25 @@ def told(error: Exception) -> str:
     return f"{type(error).__name__}: {clipped(str(error))}{place}"
 
 
-def answer(job: Job[Call], completion: Completion, watch: Watch) -> Response:
-    """Return the `Response` for a decoded answer, and book it."""
+def answer(job: Job[Call], completion: Completion, watch: Watch, *, cached: bool = False) -> Response:
+    """Return the `Response` for a decoded answer, and book it; one that was `cached` has used nothing."""
     # Decoders may be strangers' code, and a `str` of None would be "None".
     if not isinstance(getattr(completion, "text", None), str):
         raise InvalidResponse("the provider made no answer of the reply; that is a fault of the provider.")
-    usage = book(job, completion.model, completion.usage, watch)
+    if cached:
+        watch.usage, watch.cost = NOTHING_USED, NO_COST
+    else:
+        book(job, completion.model, completion.usage, watch)
     calls = completion.tool_calls
     if job.tools is not None:
         calls = tuple(map(job.tools.checked, calls))
     # An answer that calls tools is not the last one, and has no value yet.
     parsed = _reask.value(job.parse, completion) if job.parse is not None and not calls else None
+    if job.keep is not None and not cached:
+        job.keep.keep(completion)
     return Response(
         well_formed(completion.text),
-        usage=usage,
+        usage=watch.usage,
         cost=watch.cost,
         model=completion.model,
         provider=job.provider.name,
@@ -246,10 +270,15 @@ def answer(job: Job[Call], completion: Completion, watch: Watch) -> Response:
         tool_calls=calls,
         parsed=parsed,
         probabilities=completion.probabilities,
-        latency=watch.finished(completion.text),
+        latency=watch.finished(completion.text, cached=cached),
         request_id=completion.request_id,
         raw=completion.raw,
+        cached=cached,
     )
+
+
+NOTHING_USED: Final = Usage(0, 0, 0, 0, 0)
+NO_COST: Final = Decimal(0)
 
 
 def book(job: Job[Any], model: str, used: Usage, watch: Watch) -> Usage:

@@ -19,6 +19,7 @@ from ._usage import Totals, totals
 if TYPE_CHECKING:  # the engine and what stands below it (asyncio, aiohttp) are loaded by the first call
     from ._attempts import Health
     from ._budget import BudgetState, Claim
+    from ._cached import AnswerCache
     from ._job import Job
     from ._response import Embeddings, Response
     from ._run_tools import OnError, ToolRun
@@ -51,6 +52,8 @@ def _job(model: str | None, prompt: Prompt, params: Params, *, stream: bool = Fa
     if (budget := params.get("budget")) is not None or to.context.levels("models.budget"):
         job, mine = _held(job, to.context, budget)
         given = cast(Params, {**given, "budget": mine})  # the fallbacks' too
+    if policy.cache is not None:
+        job = _kept(job, to)
     others = _request.fallback(to, params)
     return _with_fallback(job, others, prompt, given, stream=stream) if others else job
 
@@ -88,7 +91,13 @@ def _embed_job(model: str | None, texts: str | Sequence[str], params: EmbedParam
     job = Job(to.provider, call, to.endpoint, to.key_source, policy, to.context.scope, http=http)
     if (budget := params.get("budget")) is not None or to.context.levels("models.budget"):
         job, _ = _held(job, to.context, budget)
-    return job
+    return job if policy.cache is None else _kept(job, to)
+
+
+def _kept(job: Job[_C], to: _request.Target) -> Job[_C]:
+    from ._keep import kept  # brings SQLite
+
+    return kept(job, to.defaults.get("cache_size"))
 
 
 def _estimate(model: str | None, prompt: Prompt, params: Params) -> Estimate:
@@ -115,7 +124,8 @@ class Embed(External[..., "Embeddings"]):
 
         Any number of texts: they go in as many requests as the provider's limits take, several at once, and it is one
         call with one `timeout` all the same. If a request fails, the call does; what the others used is booked.
-        `EmbedParams` lists the rest. `await models.embed.aio(...)` is the awaitable form.
+        With `cache`, each text's vector is kept on disk, and only new texts are sent. `EmbedParams` lists the rest.
+        `await models.embed.aio(...)` is the awaitable form.
         """
         return super().__call__(model, texts, **params)
 
@@ -303,6 +313,13 @@ class Models(External[..., "Response"]):
     def usage(self, context: EmberContext | None = None) -> Totals:
         """Return what calls have used: in this process, or in `context` and the contexts made in it."""
         return totals() if context is None else totals(context.scope)
+
+    @property
+    def cache(self) -> AnswerCache:
+        """What `cache=` keeps on disk: `models.cache.stats()`, `models.cache.clear()`."""
+        from ._cached import AnswerCache
+
+        return AnswerCache()
 
     def budgets(self, context: EmberContext | None = None) -> tuple[BudgetState, ...]:
         """Return how the budgets in force here, or in `context`, stand: the innermost block's first."""

@@ -21,6 +21,7 @@ from .errors import AuthenticationError, ModelError
 if TYPE_CHECKING:
     from ._budget import Hold
     from ._fallback import Fallback
+    from ._keep import Keep
     from ._tools import Toolbox
 
 _C = TypeVar("_C", Call, EmbedCall)
@@ -36,7 +37,7 @@ class Job(Generic[_C]):
     and `reask` is how often the model may be asked again if it cannot; `spent` are the seconds that went into answers
     which did not fit; `tools` checks the arguments of the tools that the model calls; `fallback` are the models to ask
     when this one fails; `hold` is its place in the budgets in force, if there are any; `http` takes the place of HTTP
-    as Ember speaks it.
+    as Ember speaks it; `keep` is where the answer is kept.
     """
 
     provider: BaseProvider
@@ -52,6 +53,7 @@ class Job(Generic[_C]):
     fallback: Fallback | None = None
     hold: Hold | None = None
     http: Transport | None = field(default=None, repr=False)
+    keep: Keep | None = None
 
     @property
     def transport(self) -> Transport:
@@ -102,7 +104,7 @@ class Watch:
             name = type(error).__name__
             events.emit(CallRetried(*self._facts(), attempt=attempt, delay=delay, error=name))
 
-    def finished(self, text: str | None = None) -> float:
+    def finished(self, text: str | None = None, *, cached: bool = False) -> float:
         """Tell that the call answered, with `text` if that is what it asked for; return its duration in seconds."""
         self._over = True
         seconds = time.perf_counter() - (self._begun or 0.0)
@@ -112,7 +114,12 @@ class Watch:
         _log.answered(self._job, seconds, self.requests, tokens, text)
         events.emit(
             CallFinished(
-                *self._facts(), duration=seconds, usage=self.usage, cost=self.cost, requests=self.requests
+                *self._facts(),
+                duration=seconds,
+                usage=self.usage,
+                cost=self.cost,
+                requests=self.requests,
+                cached=cached,
             )
         )
         return seconds

@@ -179,7 +179,8 @@ def policy(to: Target, params: Mapping[str, Any]) -> Policy:
         _check_number("rpm", rpm, (int, float), (1, math.inf))
     if tpm is not None:
         _check_number("tpm", tpm, (int, float), (1, math.inf))
-    return Policy(_seconds(_setting(to, params, "timeout")), retries, Limits(concurrency, rpm, tpm))
+    seconds, age = _seconds(_setting(to, params, "timeout")), _age(_setting(to, params, "cache"))
+    return Policy(seconds, retries, Limits(concurrency, rpm, tpm), age)
 
 
 def fallback(to: Target, params: Mapping[str, Any]) -> tuple[str, ...]:
@@ -199,6 +200,16 @@ def _setting(to: Target, params: Mapping[str, Any], name: str) -> Any:
         if (value := layer.get(name)) is not None:
             return value
     return None
+
+
+def _age(cache: Any) -> float | None:
+    """Return how many seconds old a cached answer may be, None where nothing is cached."""
+    if cache is None or isinstance(cache, bool):
+        return math.inf if cache else None
+    _check_number("cache", cache, (int, float), (0, math.inf))
+    if not cache:
+        raise ValueError("cache is True, False or a positive number of seconds; got 0.")
+    return float(cache)
 
 
 def _seconds(seconds: float | None) -> float:

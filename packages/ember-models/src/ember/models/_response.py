@@ -21,7 +21,8 @@ class Response(str):
     to the answer's last byte. `model` is the id the provider says answered, `finish_reason` "stop", "length",
     "tool_calls", "content_filter" or the vendor's own word. `parsed` is the value where a schema was asked for,
     `probabilities` a number per choice where choices were scored, `raw` the vendor's reply as parsed. `failures` says
-    why the models that were asked before this one (`fallback=`) gave no answer, in order.
+    why the models that were asked before this one (`fallback=`) gave no answer, in order. `cached` says that the answer
+    came from the cache on disk: it used nothing and cost nothing.
 
     >>> answer = Response("Paris", model="gpt-4", provider="openai")
     >>> answer == "Paris", f"It is {answer}.", answer.cost
@@ -39,6 +40,7 @@ class Response(str):
     latency: float
     request_id: str | None
     raw: Any
+    cached: bool
     failures: tuple[EmberError, ...]
 
     def __new__(
@@ -56,6 +58,7 @@ class Response(str):
         latency: float = 0.0,
         request_id: str | None = None,
         raw: Any = None,
+        cached: bool = False,
         failures: tuple[EmberError, ...] = (),
     ) -> Response:
         self = super().__new__(cls, text)
@@ -64,6 +67,7 @@ class Response(str):
         self.finish_reason, self.tool_calls = finish_reason, tool_calls
         self.parsed, self.probabilities = parsed, probabilities
         self.latency, self.request_id, self.raw = latency, request_id, raw
+        self.cached = cached
         self.failures = failures
         return self
 
@@ -93,7 +97,8 @@ class Embeddings(Sequence[Vector]):
 
     They are kept in one array, `vectors.numbers`, of 4 or 8 bytes a number; `numpy.asarray` makes a read-only
     [texts, dimensions] array of it without copying. `usage` is in tokens, `cost` in US dollars (None: not known), both
-    over all requests; `latency` is in seconds.
+    over all requests; `latency` is in seconds. `cached` says that every vector came from the cache on disk; where only
+    some did, usage and cost are those of the others.
     """
 
     vectors: Matrix = field(repr=False)
@@ -103,6 +108,7 @@ class Embeddings(Sequence[Vector]):
     cost: Decimal | None
     latency: float
     request_id: str | None = None
+    cached: bool = False
 
     @overload
     def __getitem__(self, index: int) -> Vector: ...

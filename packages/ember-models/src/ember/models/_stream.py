@@ -23,7 +23,7 @@ from ._attempts import Attempts
 from ._call import Call
 from ._engine import answer, encoded, opened, raise_for, undecoded, well_formed
 from ._job import Job, Watch
-from ._provider import Exchange, HttpRequest, excerpt
+from ._provider import Completion, Exchange, HttpRequest, excerpt
 from ._response import Response
 from ._sse import EventParser, LineParser, Parser
 from .errors import ConnectionFailed, InvalidResponse, ModelError, StreamIncomplete
@@ -142,6 +142,7 @@ class _Reader:
         request = encoded(job, job.provider.encode)
         self._job, self._watch = job, Watch(job)
         self._source = _Source(job, request, self._watch)
+        self._unsought = job.keep
         self._begin_again()
 
     @property
@@ -152,6 +153,18 @@ class _Reader:
         if self._over:
             raise RuntimeError("The stream was left or broke off before its end: there is no whole answer.")
         raise RuntimeError("The stream has not ended: iterate it to its end, then read `.response`.")
+
+    def _taken(self, kept: Completion | None) -> None:
+        """Take the whole answer from the cache, if it had one."""
+        self._unsought = None
+        if kept is not None:
+            # What no longer fits its schema is asked for anew.
+            with contextlib.suppress(InvalidResponse):
+                self._response = answer(self._job, kept, self._watch, cached=True)
+                if self._turns is not None:
+                    self._turns.answered(self._response)
+                self._over = True
+                self._ready.extend(filter(None, (kept.text,)))  # one piece, if it has text
 
     def _begin_reading(self) -> None:
         if not self._turn.acquire(blocking=False):
@@ -280,6 +293,9 @@ class TextStream(_Reader, Iterator[str]):
             while not self._ready and not self._over:
                 try:
                     try:
+                        if self._unsought is not None:
+                            self._taken(self._unsought.find())
+                            continue
                         ended = self._take(loop.run(self._source.next(), "models.stream"))
                     except ModelError as error:
                         if not self._may_begin_again(error):
@@ -329,6 +345,9 @@ class AsyncTextStream(_Reader, AsyncIterator[str]):
             while not self._ready and not self._over:
                 try:
                     try:
+                        if self._unsought is not None:
+                            self._taken(await self._unsought.afind())
+                            continue
                         ended = self._take(await loop.arun(self._source.next()))
                     except ModelError as error:
                         if not self._may_begin_again(error):
