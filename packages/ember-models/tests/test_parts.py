@@ -312,6 +312,7 @@ def test_an_estimate_counts_images_and_files(acme: LocalServer) -> None:
 
 
 def test_images_count_for_the_tokens_a_minute(acme: LocalServer) -> None:
+    acme.answer = lambda prompt: "word " * 1_000
     with with_context(models={"tpm": 1_500}):
         models("acme-small", ["Describe", Image(PNG)])
         with pytest.raises(TimeoutError):

@@ -43,8 +43,7 @@ class Tool:
 class ToolCall:
     """A tool the model asks to be called; `text` is the arguments as the model wrote them.
 
-    `signature` is what some vendors want to see again when the conversation goes on, as they gave it. `checked` is what
-    became of the arguments where the tool was given as a function: their values, or what is wrong with them.
+    `checked` is what became of them where the tool was given as a function: the arguments, or what is wrong with them.
 
     >>> ToolCall("c1", "add", '{"a": 1}').arguments
     {'a': 1}
@@ -53,7 +52,6 @@ class ToolCall:
     id: str
     name: str
     text: str
-    signature: str | None = field(default=None, repr=False)
     checked: Mapping[str, Any] | ToolCallError | None = field(default=None, repr=False, compare=False)
 
     @property
@@ -82,13 +80,16 @@ class Message:
 
     `content` is a string, or the parts of a user's message that has images or files; `text` is always a string.
     `tool_calls` are what an assistant's turn asks for beside its text; a turn of role "tool" has the result of the one
-    with the id `tool_call_id`.
+    with the id `tool_call_id`. `opaque` is what a vendor sent with the assistant's turn and wants to see again as it
+    was (signed thinking, for one), as JSON data by the name of the format; only that format's codec reads it, and
+    only while the turn still says what it said then.
     """
 
     role: Role
     content: str | tuple[Part, ...]
     tool_calls: tuple[ToolCall, ...] = ()
     tool_call_id: str | None = None
+    opaque: Mapping[str, Any] | None = field(default=None, repr=False)
 
     @property
     def text(self) -> str:
@@ -116,7 +117,6 @@ class ToolCallDict(TypedDict):
     id: str
     name: str
     arguments: str | Mapping[str, Any]
-    signature: NotRequired[str]
 
 
 class MessageDict(TypedDict):
@@ -126,6 +126,7 @@ class MessageDict(TypedDict):
     content: Content
     tool_calls: NotRequired[Sequence[ToolCall | ToolCallDict]]
     tool_call_id: NotRequired[str]
+    opaque: NotRequired[Mapping[str, Any]]
 
 
 Prompt: TypeAlias = str | Sequence[str | Image | File | Message | MessageDict | Mapping[str, object]]
@@ -142,6 +143,10 @@ class Sampling(TypedDict, total=False):
     seed: int
     frequency_penalty: float
     presence_penalty: float
+
+
+Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
+"""How much a model is to think, in the words of the vendors; each takes some of them."""
 
 
 @dataclass(frozen=True, slots=True, init=False, repr=False)
@@ -224,8 +229,10 @@ class Params(Sampling, Policies, total=False):
     pydantic can describe (a model, a dataclass, `list[int]`): the answer is JSON of that shape, its value in `.parsed`.
     `reask` is how often the model is asked again, with what was wrong, when its answer does not fit (1 if not given;
     streams are never asked again). `choices` are labels: the answer is one of them. `tools` are functions the model may
-    ask to be called, in `.tool_calls`. `fallback` names models that are asked in turn when the first fails with what
-    they need not fail with, or with one of `fallback_on`. `extra` holds a vendor's own fields, sent as they are.
+    ask to be called, in `.tool_calls`. `reasoning` is how much the model is to think first, as an effort or as tokens
+    at most; what it tells of that is in `.reasoning`. `fallback` names models that are asked in turn when the first
+    fails with what they need not fail with, or with one of `fallback_on`. `extra` holds a vendor's own fields, sent as
+    they are.
     """
 
     system: str
@@ -233,6 +240,7 @@ class Params(Sampling, Policies, total=False):
     reask: int
     choices: Sequence[str]
     tools: Sequence[Callable[..., Any] | Tool]
+    reasoning: Effort | int
     fallback: str | Sequence[str]
     fallback_on: type[ModelError] | tuple[type[ModelError], ...]
     extra: Mapping[str, Any]
@@ -270,6 +278,7 @@ class Call:
     schema: Mapping[str, Any] | None = field(default=None, repr=False)
     choices: tuple[str, ...] = ()
     tools: tuple[Tool, ...] = ()
+    reasoning: Effort | int | None = None
     extra: Mapping[str, Any] = field(default_factory=nothing, repr=False)
     stream: bool = False
 

@@ -40,7 +40,7 @@ def embed(job: Job[EmbedCall]) -> Embeddings:
     request = encoded(job, job.provider.encode_embed)
     with Watch(job) as watch:
         reply = loop.run(reply_to(job, request, watch), "models.embed")
-        return _whole(job, decoded(job, job.provider.decode_embed, reply), watch)
+        return _whole(job, decoded(job, job.provider.decode_embed, reply, watch), watch)
 
 
 async def aembed(job: Job[EmbedCall]) -> Embeddings:
@@ -56,7 +56,7 @@ async def aembed(job: Job[EmbedCall]) -> Embeddings:
     request = encoded(job, job.provider.encode_embed)
     with Watch(job) as watch:
         reply = await loop.arun(reply_to(job, request, watch))
-        return _whole(job, decoded(job, job.provider.decode_embed, reply), watch)
+        return _whole(job, decoded(job, job.provider.decode_embed, reply, watch), watch)
 
 
 def _batches(job: Job[EmbedCall]) -> tuple[range, ...]:
@@ -96,7 +96,7 @@ async def _in_batches(job: Job[EmbedCall], batches: Sequence[range], watch: Watc
             # In threads, so that the loop only moves bytes.
             request = await in_pool(encoded, (part, part.provider.encode_embed), {})
             reply = await reply_to(part, request, watch)
-            vectors: Vectors = await in_pool(decoded, (part, part.provider.decode_embed, reply), {})
+            vectors: Vectors = await in_pool(decoded, (part, part.provider.decode_embed, reply, watch), {})
             book(job, vectors.model, vectors.usage, watch)
             answers.append(replace(vectors, vectors=()))
             _put(sheet, numbers.start, _checked(call, vectors))
@@ -112,6 +112,7 @@ async def _in_batches(job: Job[EmbedCall], batches: Sequence[range], watch: Watc
         await asyncio.gather(*workers, return_exceptions=True)
     if len(models := {answer.model for answer in answers}) > 1:
         raise InvalidResponse(f"the vectors are of different models: {', '.join(sorted(models))}.")
+    watch.admitted = None  # each request has its own
     return _embeddings(job, sheet.matrix(), answers[0], watch)
 
 

@@ -68,7 +68,7 @@ def made(job: Job[Call], request: HttpRequest, watch: Watch) -> Response:
     while True:
         reply = loop.run(reply_to(job, request, watch), "models")
         try:
-            return answer(job, decoded(job, job.provider.decode, reply), watch)
+            return answer(job, decoded(job, job.provider.decode, reply, watch), watch)
         except SchemaMismatch as error:
             job = _reask.again(job, error, watch)
             request = encoded(job, job.provider.encode)
@@ -90,7 +90,7 @@ async def amade(job: Job[Call], request: HttpRequest, watch: Watch) -> Response:
     while True:
         reply = await loop.arun(reply_to(job, request, watch))
         try:
-            return answer(job, decoded(job, job.provider.decode, reply), watch)
+            return answer(job, decoded(job, job.provider.decode, reply, watch), watch)
         except SchemaMismatch as error:
             job = _reask.again(job, error, watch)
             request = encoded(job, job.provider.encode)
@@ -114,7 +114,7 @@ def _asking(job: Job[EmbedCall]) -> Coroutine[Any, Any, HttpReply]:
 
 
 def _served(job: Job[EmbedCall], reply: HttpReply) -> tuple[str, ...]:
-    return decoded(job, lambda _, whole: job.provider.decode_discover(whole), reply)
+    return decoded(job, lambda _, whole: job.provider.decode_discover(whole), reply, Watch(job))
 
 
 @contextmanager
@@ -214,11 +214,11 @@ def raise_for(error: Exception, job: Job[Any], deadline: asyncio.Timeout) -> NoR
 _D = TypeVar("_D", Completion, Vectors, tuple[str, ...])
 
 
-def decoded(job: Job[_C], decode: Callable[[_C, HttpReply], _D], reply: HttpReply) -> _D:
+def decoded(job: Job[_C], decode: Callable[[_C, HttpReply], _D], reply: HttpReply, watch: Watch) -> _D:
     try:
         return decode(job.call, reply)
     except Exception as error:
-        failure = undecoded(error, "the answer")
+        failure = undecoded(job, error, "the answer", watch)
         failure.status = failure.status or reply.status
         if failure.request_id is None:
             known = reply.headers.get("x-request-id") or reply.headers.get("request-id")
@@ -226,9 +226,14 @@ def decoded(job: Job[_C], decode: Callable[[_C, HttpReply], _D], reply: HttpRepl
         raise failure from None
 
 
-def undecoded(error: Exception, what: str) -> ModelError:
-    """Return the error for what a provider's decoder raised: mostly, a shape that it did not foresee."""
+def undecoded(job: Job[Any], error: Exception, what: str, watch: Watch) -> ModelError:
+    """Return the error for what a provider's decoder raised: mostly, a shape that it did not foresee.
+
+    A provider that refuses to answer may have been paid for it, and says so in the error: that is booked.
+    """
     if isinstance(error, ModelError):
+        if error.usage is not None:
+            book(job, job.call.model, error.usage, watch)
         return error
     return InvalidResponse(f"{what} has an unknown shape ({told(error)}).")
 
@@ -250,9 +255,11 @@ def answer(job: Job[Call], completion: Completion, watch: Watch, *, cached: bool
     if not isinstance(getattr(completion, "text", None), str):
         raise InvalidResponse("the provider made no answer of the reply; that is a fault of the provider.")
     if cached:
-        watch.usage, watch.cost = NOTHING_USED, NO_COST
+        usage = _add(watch, NOTHING_USED, NO_COST)
     else:
-        book(job, completion.model, completion.usage, watch)
+        usage = book(job, completion.model, completion.usage, watch)
+    # From here on what is wrong with the answer is known to have been paid for.
+    text = _reask.text(job.call, completion)
     calls = completion.tool_calls
     if job.tools is not None:
         calls = tuple(map(job.tools.checked, calls))
@@ -261,8 +268,8 @@ def answer(job: Job[Call], completion: Completion, watch: Watch, *, cached: bool
     if job.keep is not None and not cached:
         job.keep.keep(completion)
     return Response(
-        well_formed(completion.text),
-        usage=watch.usage,
+        well_formed(text),
+        usage=usage,
         cost=watch.cost,
         model=completion.model,
         provider=job.provider.name,
@@ -270,9 +277,11 @@ def answer(job: Job[Call], completion: Completion, watch: Watch, *, cached: bool
         tool_calls=calls,
         parsed=parsed,
         probabilities=completion.probabilities,
-        latency=watch.finished(completion.text, cached=cached),
+        latency=watch.finished(text, cached=cached),
         request_id=completion.request_id,
         raw=completion.raw,
+        reasoning=completion.reasoning,
+        opaque=completion.opaque,
         cached=cached,
     )
 
@@ -284,7 +293,10 @@ NO_COST: Final = Decimal(0)
 def book(job: Job[Any], model: str, used: Usage, watch: Watch) -> Usage:
     """Add the tokens of one reply to the call's account, and their price; return all that the call used."""
     used = _believable(used)
-    price = _cost.cost(job.provider, (model, job.call.model), used)
+    return _add(watch, used, _cost.cost(job.provider, (model, job.call.model), used))
+
+
+def _add(watch: Watch, used: Usage, price: Decimal | None) -> Usage:
     watch.cost = _reask.summed_cost(watch.usage is not None, watch.cost, price)
     watch.usage = _reask.summed(watch.usage, used)
     return watch.usage

@@ -62,7 +62,10 @@ def needs(messages: tuple[Message, ...]) -> Iterator[str]:
 
 
 _KEYS: Final = {"role", "content"}
-_MORE_KEYS: Final[Mapping[str, str]] = {"assistant": "tool_calls", "tool": "tool_call_id"}
+_MORE_KEYS: Final[Mapping[str, frozenset[str]]] = {
+    "assistant": frozenset({"tool_calls", "opaque"}),
+    "tool": frozenset({"tool_call_id"}),
+}
 
 
 def _turn(position: int, item: Any) -> Message | str:
@@ -70,13 +73,13 @@ def _turn(position: int, item: Any) -> Message | str:
     wanted = f"message {position} of the prompt is to be {{'role': ..., 'content': ...}}"
     fields: dict[object, Any]
     if isinstance(item, Message):
-        names = ("role", "content", "tool_calls", "tool_call_id")
+        names = ("role", "content", "tool_calls", "tool_call_id", "opaque")
         fields = {name: getattr(item, name) for name in names}
     else:
         if not isinstance(item, Mapping):
             raise TypeError(f"{wanted}; got {type(item).__name__}.")
         fields = dict(cast("Mapping[object, Any]", item))
-        others = set(fields) - {_MORE_KEYS.get(str(fields.get("role")), "content")}
+        others = set(fields) - _MORE_KEYS.get(str(fields.get("role")), frozenset())
         if others | _KEYS != _KEYS or not set(fields) >= _KEYS:
             raise ValueError(f"{wanted}; its keys are {sorted(map(repr, fields))}.")
     role, content, call_id = fields["role"], fields["content"], fields.get("tool_call_id")
@@ -95,9 +98,12 @@ def _turn(position: int, item: Any) -> Message | str:
         )
     if call_id is not None and not isinstance(call_id, str):
         raise TypeError(f"{wanted}, with a tool_call_id that is a string; got {type(call_id).__name__}.")
+    opaque = fields.get("opaque")
+    if opaque is not None and not isinstance(opaque, Mapping):
+        raise TypeError(f"{wanted}, with an opaque that is a mapping; got {type(opaque).__name__}.")
     if role in ("system", "developer"):
         return str(said)
-    return Message(role, said, calls, call_id)
+    return Message(role, said, calls, call_id, cast("Mapping[str, Any] | None", opaque))
 
 
 def _content(position: int, role: str, items: Sequence[object]) -> str | tuple[Part, ...]:
@@ -220,12 +226,11 @@ def _tool_call(position: int, call: Any) -> ToolCall:
         f"each of the tool_calls of message {position} is to be {{'id': ..., 'name': ..., 'arguments': ...}}"
     )
     fields = dict(cast("Mapping[str, Any]", call)) if isinstance(call, Mapping) else {}
-    signature = fields.pop("signature", None)
     if set(fields) != _CALL_KEYS:
         raise ValueError(f"{wanted}; its keys are {sorted(map(repr, fields))}.")
     text: Any = fields["arguments"]
     if isinstance(text, Mapping):
         text = json.dumps(text, ensure_ascii=False, separators=(",", ":"))
-    if not all(isinstance(part, str) for part in (fields["id"], fields["name"], text, signature or "")):
+    if not all(isinstance(part, str) for part in (fields["id"], fields["name"], text)):
         raise TypeError(f"{wanted}, of strings; arguments may be a JSON object.")
-    return ToolCall(fields["id"], fields["name"], text, signature)
+    return ToolCall(fields["id"], fields["name"], text)

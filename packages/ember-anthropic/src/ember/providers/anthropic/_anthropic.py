@@ -21,6 +21,7 @@ from ember.models.wire import json_request, refuse, reply_fields
 from ._message import completion
 from ._schema import accepted_schema
 from ._stream import MessageStream
+from ._thinking import thinking_fields
 from ._turns import tool_fields, turns
 
 _VERSION: Final = "2026-10-21"
@@ -64,7 +65,7 @@ class Anthropic(BaseProvider):
         "claude-haiku-4-5",
     )
     supports: ClassVar[frozenset[str]] = frozenset(
-        {"stream", "schema", "choices", "tools", "images", "files"}
+        {"stream", "schema", "choices", "tools", "images", "files", "reasoning"}
     )
     prices: ClassVar[str | None] = "anthropic"
 
@@ -78,15 +79,17 @@ class Anthropic(BaseProvider):
             presence_penalty=call.presence_penalty,
         )
         schema = wanted_schema(call)
+        thinking, effort = thinking_fields(call)
         # In the order of the official SDK, so that the bytes are the same as well.
         body: dict[str, Any] = {
             "max_tokens": _MAX_TOKENS if call.max_tokens is None else call.max_tokens,
             "messages": turns(call),
             "model": call.model,
-            "output_config": None if schema is None else _json_format(call, schema),
+            "output_config": _output_config(call, schema, effort),
             "stop_sequences": list(call.stop) or None,
             "stream": call.stream or None,
             "system": call.system,
+            "thinking": thinking,
             "tools": [tool_fields(tool) for tool in call.tools] or None,
             "temperature": call.temperature,
             "top_p": call.top_p,
@@ -122,5 +125,8 @@ class Anthropic(BaseProvider):
 _CREDIT: Final = "credit balance is too low"
 
 
-def _json_format(call: Call, schema: Any) -> dict[str, Any]:
-    return {"format": {"schema": accepted_schema(schema, model=call.model), "type": "json_schema"}}
+def _output_config(call: Call, schema: Any, effort: str | None) -> dict[str, Any] | None:
+    config: dict[str, Any] = {} if effort is None else {"effort": effort}
+    if schema is not None:
+        config["format"] = {"schema": accepted_schema(schema, model=call.model), "type": "json_schema"}
+    return config or None

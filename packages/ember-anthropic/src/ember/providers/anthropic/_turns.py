@@ -7,6 +7,8 @@ from typing import Any
 from ember.models import Call, File, Message, Part, Tool, errors
 from ember.models.turns import parsed_arguments
 
+from ._message import FORMAT, said_in, tool_calls_in
+
 
 def turns(call: Call) -> list[dict[str, Any]]:
     """Return the turns of a call. The results of one answer's tools are all in the user's next turn, as the API wants.
@@ -22,6 +24,9 @@ def turns(call: Call) -> list[dict[str, Any]]:
             results.append(_result(call, message))
             continue
         results = []
+        if (came := _as_it_came(message)) is not None:
+            made.append({"role": "assistant", "content": came})
+            continue
         blocks = [
             {"type": "tool_use", "id": each.id, "name": each.name, "input": parsed_arguments(each)}
             for each in message.tool_calls
@@ -32,6 +37,15 @@ def turns(call: Call) -> list[dict[str, Any]]:
             blocks.insert(0, {"type": "text", "text": message.content})
         made.append({"role": message.role, "content": blocks or message.content})
     return made
+
+
+def _as_it_came(message: Message) -> list[Any] | None:
+    """Return the blocks that a turn came as, if it still says the same; None if it is to be written anew."""
+    blocks: Any = (message.opaque or {}).get(FORMAT)
+    if not blocks or said_in(blocks) != message.content:
+        return None
+    same = [each.id for each in tool_calls_in(blocks)] == [each.id for each in message.tool_calls]
+    return list(blocks) if same else None
 
 
 def _block(part: Part) -> dict[str, Any]:

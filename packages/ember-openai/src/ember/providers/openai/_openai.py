@@ -13,6 +13,7 @@ from ember.models import (
     Endpoint,
     HttpReply,
     HttpRequest,
+    Piece,
     ServerEvent,
     StreamDecoder,
     Vectors,
@@ -86,7 +87,7 @@ class OpenAI(BaseProvider):
         "text-embedding-ada-002",
     )
     supports: ClassVar[frozenset[str]] = frozenset(
-        {"stream", "schema", "choices", "tools", "images", "files", "embed", "dimensions"}
+        {"stream", "schema", "choices", "tools", "images", "files", "reasoning", "embed", "dimensions"}
     )
     prices: ClassVar[str | None] = "openai"
     # It takes 2,048 texts of 300,000 tokens; as many vectors of 3,072 numbers would be more than a body may have.
@@ -157,11 +158,11 @@ class _EitherStream:
         self._call = call
         self._stream: StreamDecoder | None = None
 
-    def feed(self, event: ServerEvent) -> str:
+    def feed(self, event: ServerEvent) -> tuple[Piece, ...]:
         if self._stream is None:
             self._stream = self._told_by(event)
         if self._stream is None:
-            return ""
+            return ()
         added = self._stream.feed(event)
         self.done = self._stream.done
         return added
