@@ -147,6 +147,7 @@ def call(to: Target, prompt: Prompt, params: Params, tools: tuple[Tool, ...] = (
         choices=choices,
         tools=tools,
         reasoning=_reasoning(given.get("reasoning")),
+        cache_prompt=_cache_prompt(given.get("cache_prompt")),
         extra=_extra(given.get("extra")),
         stream=stream,
     )
@@ -308,6 +309,12 @@ def _choices(value: Any) -> tuple[str, ...]:
     if len(labels) < 2 or len(set(labels)) < len(labels) or "" in labels:
         raise ValueError(f"choices is two or more different, non-empty strings; got {value!r}.")
     return labels
+
+
+def _cache_prompt(value: Any) -> bool | str:
+    if value is not None and not isinstance(value, (bool, str)):
+        raise TypeError(f"cache_prompt is true or false, or a name as a string; got {type(value).__name__}.")
+    return value or False
 
 
 def _reasoning(value: Any) -> Effort | int | None:

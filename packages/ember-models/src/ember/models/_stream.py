@@ -136,7 +136,7 @@ class _Reader:
         self._texts: list[str] = []
         self._typed = False  # whether the consumer takes other pieces than text
         self._told = False  # whether there was anything for it
-        self._length = 0
+        self._length = self._unread = 0
         self._failure: BaseException | None = None
         self._response: Response | None = None
         self._turn = threading.Lock()
@@ -254,7 +254,7 @@ class _Reader:
         self._decoder = encoded(self._job, lambda call, _: self._job.provider.decoder(call))
         self._parser = _PARSERS[self._job.provider.stream_type]()
         self._ready.clear()  # what nobody was told
-        self._unread: int = 0  # bytes that have come and are no whole event yet
+        self._unread = 0  # bytes that have come and are no whole event yet
 
     def _asks_another(self, error: ModelError) -> bool:
         """After a model failed for good: book that, and turn to the next of the call's, if there is one for this."""

@@ -30,7 +30,7 @@ _HOST: Final = "api.openai.com"
 
 _responses: Final = Responses()
 # OpenAI's own models all take the newer name of the limit, and the reasoning ones nothing else.
-_hosted_chat: Final = ChatCompletions("max_completion_tokens")
+_hosted_chat: Final = ChatCompletions("max_completion_tokens", has_cache_key=True)
 _compatible_chat: Final = ChatCompletions("max_tokens")
 
 
