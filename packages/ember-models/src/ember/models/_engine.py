@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields
 from decimal import Decimal
@@ -175,6 +175,7 @@ async def opened(job: Job[Any], request: HttpRequest, watch: Watch, attempts: At
     await attempts.enter()
     watch.requests += 1
     exchange = await job.transport.send(request)
+    watch.heads = exchange.headers
     attempts.heard(exchange.headers)
     if 200 <= exchange.status < 300:
         return exchange
@@ -221,9 +222,14 @@ def decoded(job: Job[_C], decode: Callable[[_C, HttpReply], _D], reply: HttpRepl
         failure = undecoded(job, error, "the answer", watch)
         failure.status = failure.status or reply.status
         if failure.request_id is None:
-            known = reply.headers.get("x-request-id") or reply.headers.get("request-id")
-            failure.request_id = None if known is None else scrub(known)
+            failure.request_id = _request_id(reply.headers)
         raise failure from None
+
+
+def _request_id(headers: Mapping[str, str]) -> str | None:
+    """Return the id that the head of a reply gives the request, in either of the two headers that vendors use."""
+    known = headers.get("x-request-id") or headers.get("request-id")
+    return None if known is None else scrub(known)
 
 
 def undecoded(job: Job[Any], error: Exception, what: str, watch: Watch) -> ModelError:
@@ -278,7 +284,7 @@ def answer(job: Job[Call], completion: Completion, watch: Watch, *, cached: bool
         parsed=parsed,
         probabilities=completion.probabilities,
         latency=watch.finished(text, cached=cached),
-        request_id=completion.request_id,
+        request_id=completion.request_id or (_request_id(watch.heads) if watch.heads is not None else None),
         raw=completion.raw,
         reasoning=completion.reasoning,
         opaque=completion.opaque,
