@@ -22,6 +22,7 @@ from ._deltas import (
     ToolCallDelta as ToolCallDelta,
 )
 from ._facade import BoundModel as BoundModel, Models as Models, bound as bound, models as models
+from ._likelihood import TokenLogprob as TokenLogprob
 from ._parts import MAX_PART_BYTES as MAX_PART_BYTES, File as File, Image as Image, Part as Part
 from ._provider import (
     BaseProvider as BaseProvider,
