@@ -1,9 +1,9 @@
 """How likely tokens were, and what that says about labels.
 
 A model is asked for a label by a key of one letter, since most labels are several tokens, and a server tells only of
-the likeliest tokens at each place of the answer that it gave. At the one place where the letter stands, they are the whole
-distribution: the probability of each label is that of its letter, given that the answer is one of them (J. Robinson and
-D. Wingate, "Leveraging Large Language Models for Multiple Choice Question Answering", ICLR 2023).
+the likeliest tokens at each place of the answer that it gave. At the one place where the letter stands, they are the
+whole distribution: the probability of each label is that of its letter, given that the answer is one of them (J.
+Robinson and D. Wingate, "Leveraging Large Language Models for Multiple Choice Question Answering", ICLR 2023).
 """
 
 from __future__ import annotations

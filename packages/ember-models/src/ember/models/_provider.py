@@ -168,9 +168,9 @@ class BaseProvider(ABC):
     set, else from the first of `url_variables` that is; a key from `<NAME>_API_KEY` or the further variables in
     `key_variables`. Without `needs_key`, a key is used only where `key_variables` names a variable, and if one is set.
     `supports` names the optional parts: "stream", "schema", "choices", "tools", "images", "files", "reasoning", "n",
-    "logprobs", "embed". `stream_type` is the content type of streams: "text/event-stream", or "application/x-ndjson" for an event
-    on each line. `prices` is the provider's name in genai-prices (None: not known there); `free` says that calls cost
-    nothing.
+    "logprobs", "embed". `stream_type` is the content type of streams: "text/event-stream", or "application/x-ndjson"
+    for an event on each line. `prices` is the provider's name in genai-prices (None: not known there); `free` says that
+    calls cost nothing.
     """
 
     name: ClassVar[str]
