@@ -177,7 +177,7 @@ def test_a_streamed_choice_is_scored_too(acme: LocalServer) -> None:
             ('"}', entry('"}', {'"}': 1.0})),
         )
     ]
-    end = {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
+    end: dict[str, Any] = {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
     acme.replies(sse=[*chunks, end, "[DONE]"])
     stream = models.stream("acme-small", "Well?", choices=["yes", "no"], logprobs=True)
     assert list(stream) == ["yes"]

@@ -23,7 +23,14 @@ from ._deltas import (
 )
 from ._facade import BoundModel as BoundModel, Models as Models, bound as bound, models as models
 from ._likelihood import TokenLogprob as TokenLogprob
-from ._parts import MAX_PART_BYTES as MAX_PART_BYTES, File as File, Image as Image, Part as Part
+from ._matrix import Matrix as Matrix
+from ._parts import (
+    MAX_PART_BYTES as MAX_PART_BYTES,
+    CachePoint as CachePoint,
+    File as File,
+    Image as Image,
+    Part as Part,
+)
 from ._provider import (
     BaseProvider as BaseProvider,
     Completion as Completion,

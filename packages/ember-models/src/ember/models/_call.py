@@ -9,7 +9,7 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Literal, NewType, NotRequired, TypeAlias, TypedDict, cast
 
-from ._parts import File, Image, Part
+from ._parts import CachePoint, File, Image, Part
 from .errors import ModelError, ToolCallError
 
 if TYPE_CHECKING:
@@ -79,6 +79,7 @@ class Message:
     """One turn of a conversation. System prompts are not messages: they are `Call.system`.
 
     `content` is a string, or the parts of a user's message that has images or files; `text` is always a string.
+    `cache_points` says where a prompt may be kept: after so many of the parts, 0 being before the message.
     `tool_calls` are what an assistant's turn asks for beside its text; a turn of role "tool" has the result of the one
     with the id `tool_call_id`. `opaque` is what a vendor sent with the assistant's turn and wants to see again as it
     was (signed thinking, for one), as JSON data by the name of the format; only that format's codec reads it, and
@@ -90,6 +91,7 @@ class Message:
     tool_calls: tuple[ToolCall, ...] = ()
     tool_call_id: str | None = None
     opaque: Mapping[str, Any] | None = field(default=None, repr=False)
+    cache_points: tuple[int, ...] = ()
 
     @property
     def text(self) -> str:
@@ -103,11 +105,11 @@ class Message:
         return "\n".join(part for part in self.content if isinstance(part, str))
 
 
-Content: TypeAlias = str | Sequence[str | Image | File | Mapping[str, object]]
+Content: TypeAlias = str | Sequence[str | Image | File | CachePoint | Mapping[str, object]]
 """What a message says, as users write it: a text, or parts, of which a string is text.
 
 As plain data a part is `{"type": "text", "text": ...}`, or `{"type": "image"}` and `{"type": "file"}` with one of
-"path", "url" and "data" (bytes, or a string of base64), and a file also with a "name".
+"path", "url" and "data" (bytes, or a string of base64), and a file also with a "name"; or `{"type": "cache_point"}`.
 """
 
 
@@ -129,7 +131,9 @@ class MessageDict(TypedDict):
     opaque: NotRequired[Mapping[str, Any]]
 
 
-Prompt: TypeAlias = str | Sequence[str | Image | File | Message | MessageDict | Mapping[str, object]]
+Prompt: TypeAlias = (
+    str | Sequence[str | Image | File | CachePoint | Message | MessageDict | Mapping[str, object]]
+)
 """What a model is asked: one text, the parts of one message, or the turns of a conversation."""
 
 
@@ -233,8 +237,9 @@ class Params(Sampling, Policies, total=False):
     answer says in `.logprobs` how likely each of its tokens was, with `top_logprobs` beside each so many of the
     likeliest. `reasoning` is how much the model is to think first, as an effort or as tokens
     at most; what it tells of that is in `.reasoning`. `fallback` names models that are asked in turn when the first
-    fails with what they need not fail with, or with one of `fallback_on`. `extra` holds a vendor's own fields, sent as
-    they are.
+    fails with what they need not fail with, or with one of `fallback_on`. `cache_prompt` hints that the prompt comes
+    again as the beginning of others; as a string it also names those that begin alike. `extra` holds a vendor's own
+    fields, sent as they are.
     """
 
     system: str
@@ -248,6 +253,18 @@ class Params(Sampling, Policies, total=False):
     reasoning: Effort | int
     fallback: str | Sequence[str]
     fallback_on: type[ModelError] | tuple[type[ModelError], ...]
+    cache_prompt: bool | str
+    extra: Mapping[str, Any]
+
+
+class EmbedParams(Policies, total=False):
+    """Everything `models.embed(...)` takes by keyword.
+
+    `dimensions` is how many numbers each vector is to have, where the model can shorten them. `extra` holds a vendor's
+    own fields, sent with every request.
+    """
+
+    dimensions: int
     extra: Mapping[str, Any]
 
 
@@ -256,9 +273,10 @@ class Call:
     """A request for text, ready for a provider to encode.
 
     `model` is the vendor's own id. None (or empty) means: not asked for, the vendor's default holds. `schema` is a JSON
-    schema. `stream` says whether the answer is to come in pieces. `n` is how many answers are wanted, `logprobs` how
-    many of the likeliest tokens are to be told of at each place. `keyed` says that choices are asked for by a letter
-    each, so that they can be scored: `schemas.wanted_schema` has the letters, the system prompt what they stand for.
+    schema. `cache_prompt` is a hint, which vendors without such a thing ignore. `stream` says whether the answer is to
+    come in pieces. `n` is how many answers are wanted, `logprobs` how many of the likeliest tokens are to be told of at
+    each place. `keyed` says that choices are asked for by a letter each, so that they can be scored:
+    `schemas.wanted_schema` has the letters, the system prompt what they stand for.
     """
 
     model: str
@@ -278,17 +296,19 @@ class Call:
     n: int | None = None
     logprobs: int | None = None
     keyed: bool = False
+    cache_prompt: bool | str = False
     extra: Mapping[str, Any] = field(default_factory=nothing, repr=False)
     stream: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class EmbedCall:
-    """A request for one vector per text."""
+    """A request for one vector per text, of `dimensions` numbers (None: as many as the model has)."""
 
     model: str
     texts: tuple[str, ...] = field(repr=False)
     extra: Mapping[str, Any] = field(default_factory=nothing, repr=False)
+    dimensions: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

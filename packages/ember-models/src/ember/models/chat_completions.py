@@ -52,7 +52,8 @@ class ChatCompletions:
     """Encodes calls as chat completions and decodes what comes back.
 
     `max_tokens_field` is the name the server has for the limit: OpenAI's reasoning models accept only
-    "max_completion_tokens", older servers only "max_tokens".
+    "max_completion_tokens", older servers only "max_tokens". `has_cache_key` says that the server knows OpenAI's
+    "prompt_cache_key".
 
     A refusal is the answer's text, with finish reason "content_filter". Reasoning is read from the fields that servers
     put it in, `reasoning_content` and `reasoning`, and sent back with the turns that need it.
@@ -67,15 +68,20 @@ class ChatCompletions:
     """
 
     def __init__(
-        self, max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
+        self,
+        max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens",
+        *,
+        has_cache_key: bool = False,
     ) -> None:
         self._max_tokens_field = max_tokens_field
+        self._has_cache_key = has_cache_key
 
     def encode(self, call: Call, endpoint: Endpoint) -> HttpRequest:
         """Return the POST to `{base_url}/chat/completions` that asks for `call`."""
         messages = [_message(message) for message in call.messages]
         if call.system is not None:
             messages.insert(0, {"role": "system", "content": call.system})
+        key = isinstance(call.cache_prompt, str)
         # In the order of the official SDK, so that the bytes are the same as well.
         body: dict[str, Any] = {
             "model": call.model,
@@ -86,6 +92,7 @@ class ChatCompletions:
             self._max_tokens_field: call.max_tokens,
             "n": call.n if call.n is not None and call.n > 1 else None,
             "presence_penalty": call.presence_penalty,
+            "prompt_cache_key": call.cache_prompt if self._has_cache_key and key else None,
             "reasoning_effort": effort(call, "Chat completions"),
             "response_format": _response_format(call),
             "seed": call.seed,
@@ -118,7 +125,10 @@ class ChatCompletions:
 
     def encode_embed(self, call: EmbedCall, endpoint: Endpoint) -> HttpRequest:
         """Return the POST to `{base_url}/embeddings`. Vectors travel in base64: a quarter of the size."""
-        body = {"model": call.model, "input": list(call.texts), "encoding_format": "base64"}
+        body: dict[str, Any] = {"model": call.model, "input": list(call.texts)}
+        if call.dimensions is not None:
+            body["dimensions"] = call.dimensions
+        body["encoding_format"] = "base64"
         return json_request(f"{endpoint.base_url}/embeddings", endpoint, body | dict(call.extra))
 
     def decode_embed(self, call: EmbedCall, reply: HttpReply) -> Vectors:

@@ -95,8 +95,10 @@ def _turn(call: Call, position: int) -> dict[str, Any]:
     message = call.messages[position]
     turn: dict[str, Any] = {"role": message.role, "content": message.text}
     turn |= (message.opaque or {}).get(_FORMAT) or {}
-    if not isinstance(message.content, str):
-        turn["images"] = [_image(part) for part in message.content if not isinstance(part, str)]
+    if not isinstance(message.content, str) and (
+        images := [part for part in message.content if not isinstance(part, str)]
+    ):
+        turn["images"] = [_image(part) for part in images]
     if message.tool_calls:
         turn["tool_calls"] = [_called(each) for each in message.tool_calls]
     if message.role == "tool":

@@ -30,7 +30,7 @@ _HOST: Final = "api.openai.com"
 
 _responses: Final = Responses()
 # OpenAI's own models all take the newer name of the limit, and the reasoning ones nothing else.
-_hosted_chat: Final = ChatCompletions("max_completion_tokens")
+_hosted_chat: Final = ChatCompletions("max_completion_tokens", has_cache_key=True)
 _compatible_chat: Final = ChatCompletions("max_tokens")
 
 
@@ -87,9 +87,24 @@ class OpenAI(BaseProvider):
         "text-embedding-ada-002",
     )
     supports: ClassVar[frozenset[str]] = frozenset(
-        {"stream", "schema", "choices", "tools", "images", "files", "reasoning", "n", "logprobs", "embed"}
+        {
+            "stream",
+            "schema",
+            "choices",
+            "tools",
+            "images",
+            "files",
+            "reasoning",
+            "n",
+            "logprobs",
+            "embed",
+            "dimensions",
+        }
     )
     prices: ClassVar[str | None] = "openai"
+    # It takes 2,048 texts of 300,000 tokens; as many vectors of 3,072 numbers would be more than a body may have.
+    embed_texts: ClassVar[int] = 1_024
+    embed_bytes: ClassVar[int | None] = 300_000
 
     def scores(self, model: str) -> bool:
         """Whether the model has log probabilities: those that reason have none."""

@@ -70,6 +70,7 @@ class Responses:
             "input": [item for message in call.messages for item in _items(call, message)],
             "instructions": call.system,
             "max_output_tokens": call.max_tokens,
+            "prompt_cache_key": call.cache_prompt if isinstance(call.cache_prompt, str) else None,
             "reasoning": _reasoning(call),
             "temperature": call.temperature,
             "text": _text_format(call),
