@@ -21,6 +21,7 @@ from ._provider import Completion, Endpoint, HttpReply, HttpRequest, StreamDecod
 from ._sse import ServerEvent
 from ._vectors import vectors_in as vectors_in
 from .schemas import schema_name, strict_schema, tool_schema, wanted_schema
+from .turns import made_id
 from .wire import (
     Fields,
     event_fields,
@@ -160,7 +161,8 @@ def _completion(call: Call, reply: HttpReply, body: Fields, choice: Fields) -> C
     """Return one of the answers in a reply."""
     message = mapping(choice, "message")
     thoughts = _thoughts(message)
-    calls = tuple(map(_tool_call, _tool_fields(message)))
+    called = enumerate(_tool_fields(message))
+    calls = tuple(_tool_call(call, fields, number) for number, fields in called)
     refusal = text_or_none(message, "refusal")
     reason = text_or_none(choice, "finish_reason")
     if refusal:
@@ -268,7 +270,8 @@ class _ChatStream:
             finish_reason="content_filter" if self._refused else self._reason,
             usage=chat_usage(self._usage),
             tool_calls=tuple(
-                ToolCall(call["id"], call["name"], call["text"]) for _, call in sorted(self._calls.items())
+                ToolCall(call["id"] or made_id(self._call, number), call["name"], call["text"])
+                for number, (_, call) in enumerate(sorted(self._calls.items()))
             ),
             reasoning=thoughts.get(_field_of(thoughts)),
             opaque=_opaque(thoughts, self._details, bool(self._calls)),
@@ -413,7 +416,7 @@ def _tool_fields(message: Fields) -> tuple[Fields, ...]:
     return () if message.get("tool_calls") is None else tuple(sequence(message, "tool_calls"))
 
 
-def _tool_call(fields: Fields) -> ToolCall:
+def _tool_call(call: Call, fields: Fields, number: int) -> ToolCall:
     """Return the call of a function, or of a tool that takes free text: its input is the arguments as written."""
     if fields.get("type") == "custom":
         custom = mapping(fields, "custom")
@@ -421,4 +424,5 @@ def _tool_call(fields: Fields) -> ToolCall:
     else:
         function = mapping(fields, "function")
         name, arguments = text(function, "name"), text(function, "arguments")
-    return ToolCall(text_or_none(fields, "id") or "", name, arguments)
+    # Some compatible servers give no ids; without them two results could not be told apart.
+    return ToolCall(text_or_none(fields, "id") or made_id(call, number), name, arguments)
