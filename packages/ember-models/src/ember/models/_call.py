@@ -252,6 +252,17 @@ class Params(Sampling, Policies, total=False):
     extra: Mapping[str, Any]
 
 
+class EmbedParams(Policies, total=False):
+    """Everything `models.embed(...)` takes by keyword.
+
+    `dimensions` is how many numbers each vector is to have, where the model can shorten them. `extra` holds a vendor's
+    own fields, sent with every request.
+    """
+
+    dimensions: int
+    extra: Mapping[str, Any]
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """A request for text, ready for a provider to encode.
@@ -282,11 +293,12 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class EmbedCall:
-    """A request for one vector per text."""
+    """A request for one vector per text, of `dimensions` numbers (None: as many as the model has)."""
 
     model: str
     texts: tuple[str, ...] = field(repr=False)
     extra: Mapping[str, Any] = field(default_factory=nothing, repr=False)
+    dimensions: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -137,7 +137,10 @@ class ChatCompletions:
 
     def encode_embed(self, call: EmbedCall, endpoint: Endpoint) -> HttpRequest:
         """Return the POST to `{base_url}/embeddings`. Vectors travel in base64: a quarter of the size."""
-        body = {"model": call.model, "input": list(call.texts), "encoding_format": "base64"}
+        body: dict[str, Any] = {"model": call.model, "input": list(call.texts)}
+        if call.dimensions is not None:
+            body["dimensions"] = call.dimensions
+        body["encoding_format"] = "base64"
         return json_request(f"{endpoint.base_url}/embeddings", endpoint, body | dict(call.extra))
 
     def decode_embed(self, call: EmbedCall, reply: HttpReply) -> Vectors:
