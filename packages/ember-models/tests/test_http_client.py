@@ -71,7 +71,8 @@ def test_a_call_travels_by_the_client_it_names(acme: LocalServer, client: Any) -
     assert call(client) == "Hi"
     assert asyncio.run(models.acall("acme-small", "Awaited", http_client=client)) == "Awaited"
     assert "".join(models.stream("acme-small", "In pieces", http_client=client)) == "In pieces"
-    assert [request.headers.get("x-mine") for request in acme.requests] == ["yes"] * 3
+    models.embed("acme-embed", ["One", "Two"], http_client=client)
+    assert [request.headers.get("x-mine") for request in acme.requests] == ["yes"] * 4
     assert {request.key for request in acme.requests} == {KEY}
     assert len({request.connection for request in acme.requests}) == 1  # kept alive, whoever waits
 
