@@ -87,12 +87,10 @@ def test_a_path_is_read_when_the_part_is_made(acme: LocalServer, tmp_path: Path)
     parts: list[Any] = [
         Image(path),
         Image(str(path)),
-        {"type": "image", "path": str(path)},
-        {"type": "image", "path": path},
     ]
     made = Image(path)
     models("acme-small", ["Describe", *parts])
-    assert content(acme) == [DESCRIBE, AS_PNG, AS_PNG, AS_PNG, AS_PNG]
+    assert content(acme) == [DESCRIBE, AS_PNG, AS_PNG]
     path.unlink()
     models("acme-small", ["Describe", made])
     assert content(acme) == [DESCRIBE, AS_PNG]
@@ -159,15 +157,12 @@ def test_a_part_is_a_value() -> None:
 # What is refused, before a request
 
 
-def test_a_path_that_cannot_be_read_is_an_oserror(tmp_path: Path, acme: LocalServer) -> None:
+def test_a_path_that_cannot_be_read_is_an_oserror(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="no-such"):
         Image(tmp_path / "no-such.png")
     with pytest.raises(IsADirectoryError, match="folder"):
         (tmp_path / "folder").mkdir()
         Image(tmp_path / "folder")
-    with pytest.raises(FileNotFoundError, match="no-such"):
-        models("acme-small", ["Describe", {"type": "image", "path": str(tmp_path / "no-such.png")}])
-    assert acme.requests == []
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="everything can be read by root")
@@ -242,8 +237,8 @@ def test_what_is_no_source_is_refused(source: Any) -> None:
         ({"type": "document", "source": {}}, r'"type": "file", "data"'),
         ({"type": None, "inline_data": {"data": "aGk="}}, "Gemini's data"),
         ({"type": "imag", "data": PNG}, "Did you mean 'image'"),
-        ({"type": "image"}, 'one of "path", "url" and "data"'),
-        ({"type": "image", "data": PNG, "url": "https://example.org"}, 'one of "path", "url" and "data"'),
+        ({"type": "image"}, 'either "url" or "data"'),
+        ({"type": "image", "data": PNG, "url": "https://example.org"}, 'either "url" or "data"'),
         ({"type": "image", "data": PNG, "name": "a.png"}, "'name'"),
         ({"type": "image", "data": "@"}, 'the "data" of part 1 of message 0 is not base64'),
         ({"type": "image", "url": "cat.png"}, "begins with http, https or data"),
@@ -255,6 +250,19 @@ def test_a_part_in_a_vendors_form_is_refused_with_the_form_to_write(
 ) -> None:
     with pytest.raises(ValueError, match=words):
         models("acme-small", ["Hi", part])
+    assert acme.requests == []
+
+
+def test_plain_data_cannot_have_a_file_of_this_machine_read_and_sent(
+    acme: LocalServer, tmp_path: Path
+) -> None:
+    path = tmp_path / "credentials.yaml"
+    path.write_text("openai_api_key: sk-secret-0123456789")
+    for fields in ({"path": str(path)}, {"url": path.as_uri()}, {"url": str(path)}, {"data": str(path)}):
+        with pytest.raises(ValueError, match=r"File\(path\)|http, https or data|not base64"):
+            models("acme-small", [{"role": "user", "content": ["Hi", {"type": "file", **fields}]}])
+    with pytest.raises(TypeError, match="bytes or base64"):
+        models("acme-small", ["Hi", {"type": "file", "data": path}])
     assert acme.requests == []
 
 
@@ -328,6 +336,37 @@ def test_the_local_server_refuses_what_a_vendor_would(acme: LocalServer) -> None
         }
         with pytest.raises(ValueError, match="Invalid request"):
             models("acme-small", "Hi", extra=wrong)
+
+
+# Beside other policies
+
+
+def test_an_answer_is_kept_for_the_image_it_is_about(acme: LocalServer) -> None:
+    for image in (Image(PNG), Image(DATA_URL), Image(b"GIF89a.."), Image(PNG)):
+        models("acme-small", ["Describe", image], cache=True)
+    assert [
+        request.json["messages"][0]["content"][1]["image_url"]["url"][:14] for request in acme.requests
+    ] == [
+        "data:image/png",
+        "data:image/gif",
+    ]
+
+
+def test_a_fallback_that_sees_no_images_is_refused_before_anything_is_sent(acme: LocalServer) -> None:
+    with pytest.raises(UnsupportedError, match="does not support 'images'"):
+        models("acme-small", ["Describe", Image(PNG)], fallback="parrot")
+    assert acme.requests == []
+    acme.replies(500).then(text="A dot.")
+    assert models("acme-small", ["Describe", Image(PNG)], fallback="acme-large") == "A dot."
+    first, second = acme.requests
+    assert first.json["messages"] == second.json["messages"]
+
+
+def test_what_does_not_fit_a_schema_is_asked_again_with_the_image(acme: LocalServer) -> None:
+    acme.replies(text="[]").then(text='{"value": [1]}')
+    assert models("acme-small", ["Count", Image(PNG)], schema=list[int]).parsed == [1]
+    first, second = acme.requests
+    assert second.json["messages"][0] == first.json["messages"][0]
 
 
 # Hints that a prompt comes again

@@ -108,8 +108,8 @@ class Message:
 Content: TypeAlias = str | Sequence[str | Image | File | CachePoint | Mapping[str, object]]
 """What a message says, as users write it: a text, or parts, of which a string is text.
 
-As plain data a part is `{"type": "text", "text": ...}`, or `{"type": "image"}` and `{"type": "file"}` with one of
-"path", "url" and "data" (bytes, or a string of base64), and a file also with a "name"; or `{"type": "cache_point"}`.
+As plain data a part is `{"type": "text", "text": ...}`, or `{"type": "image"}` and `{"type": "file"}` with
+"url" or "data" (bytes, or a string of base64), and a file also with a "name"; or `{"type": "cache_point"}`.
 """
 
 

@@ -174,6 +174,7 @@ class ModelSuite(Suite):
             "schema": lambda: self.ask(schema=bool),
             "choices": lambda: self.ask(choices=LABELS),
             "tools": lambda: self.ask(tools=[add]),
+            "reasoning": lambda: self.ask(reasoning="low"),
             "images": lambda: self.ask(["What is this?", Image(PIXEL)]),
             "files": lambda: self.ask(["What is this?", File(b"A text.")]),
             "embed": lambda: models.embed(self.embedder, "a cat"),
