@@ -37,7 +37,8 @@ class Job(Generic[_C]):
     and `reask` is how often the model may be asked again if it cannot; `spent` are the seconds that went into answers
     which did not fit; `tools` checks the arguments of the tools that the model calls; `fallback` are the models to ask
     when this one fails; `hold` is its place in the budgets in force, if there are any; `http` takes the place of HTTP
-    as Ember speaks it; `keep` is where the answer is kept.
+    as Ember speaks it; `keep` is where the answer is kept; `tags` are the labels under which the
+    ledger books it, None if it does not.
     """
 
     provider: BaseProvider
@@ -54,6 +55,7 @@ class Job(Generic[_C]):
     hold: Hold | None = None
     http: Transport | None = field(default=None, repr=False)
     keep: Keep | None = None
+    tags: tuple[tuple[str, str], ...] | None = None
 
     @property
     def transport(self) -> Transport:
@@ -120,6 +122,7 @@ class Watch:
                 cost=self.cost,
                 requests=self.requests,
                 cached=cached,
+                tags=self._job.tags,
             )
         )
         return seconds
@@ -140,6 +143,7 @@ class Watch:
                     usage=self.usage,
                     cost=self.cost,
                     requests=self.requests,
+                    tags=self._job.tags,
                 )
             )
 
