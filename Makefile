@@ -60,7 +60,7 @@ long: .hatch/default.ok
 	@$(HATCH) -q run long $(T)
 
 bench: .hatch/default.ok
-	@status=0; for script in call_cost cache_hit throughput in_flight_memory import_cost batching; do \
+	@status=0; for script in call_cost cache_hit throughput latency in_flight_memory import_cost batching; do \
 		$(DEFAULT) benchmarks/$$script.py || status=1; done; exit $$status
 
 check: .hatch/check.ok

@@ -57,3 +57,20 @@ def test_the_code_in_a_document_runs(path: Path, served: LocalServer) -> None:
     names: dict[str, object] = {"__name__": "__main__"}
     for block in blocks(path.read_text(encoding="utf-8")):
         exec(compile(block, str(path), "exec"), names)
+
+
+RELIABILITY = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
+
+
+def test_every_promise_to_a_worried_operator_names_tests_that_exist() -> None:
+    rows = [
+        line
+        for table in re.findall(r"^\| when \|.*\n\|[-|]+\|\n((?:\|.*\n)+)", RELIABILITY, re.MULTILINE)
+        for line in table.splitlines()
+    ]
+    assert len(rows) > 40
+    tests = {path.stem for path in (ROOT / "packages" / "ember-models" / "tests").glob("test_*.py")}
+    for row in rows:
+        named = re.findall(r"`(test_\w+)`", row.rstrip(" |").rpartition(" | ")[2])
+        assert named, f"this row names no test: {row}"
+        assert set(named) <= tests, f"this row names a test file that does not exist: {row}"

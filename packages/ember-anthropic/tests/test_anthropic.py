@@ -139,19 +139,14 @@ def test_what_is_not_an_answer_is_never_taken_for_one(case: str) -> None:
     assert len(str(raised.value)) < 500
 
 
-def test_a_choice_comes_back_as_its_label() -> None:
+def test_a_choice_is_asked_for_as_one_of_the_labels() -> None:
     schema = json.loads(Anthropic().encode(CHOOSE, HERE).body)["output_config"]["format"]["schema"]
     assert schema["properties"]["choice"] == {"enum": ["yes", "no"]}
-    assert Anthropic().decode(CHOOSE, reply(says('{"choice":"yes"}'))).text == "yes"
-    with pytest.raises(errors.InvalidResponse, match="none of the 2 choices"):
-        Anthropic().decode(CHOOSE, reply(says("Perhaps.")))
 
 
-def test_a_refusal_is_flagged_and_where_json_was_asked_for_an_error() -> None:
+def test_a_refusal_is_flagged() -> None:
     refused = reply(says("I cannot.", stop_reason="refusal"))
     assert Anthropic().decode(CALL, refused).finish_reason == "content_filter"
-    with pytest.raises(errors.ContentFilterError, match="I cannot"):
-        Anthropic().decode(Call(CALL.model, CALL.messages, schema={"type": "string"}), refused)
 
 
 @pytest.mark.parametrize(
@@ -266,13 +261,6 @@ def test_a_tool_without_parameters_has_an_empty_object_of_arguments() -> None:
     for sent in (event("content_block_start", index=0, content_block=block), *END):
         decoder.feed(sent)
     assert decoder.finish().tool_calls == (ToolCall("t", "now", "{}"),)
-
-
-def test_a_streamed_choice_is_told_once_and_whole() -> None:
-    decoder = Anthropic().decoder(CHOOSE)
-    told = [decoder.feed(sent) for sent in (delta('{"choice":'), delta('"no"}'), *END)]
-    assert told == ["", "", "", "no"]
-    assert decoder.finish().text == "no"
 
 
 @pytest.mark.parametrize(

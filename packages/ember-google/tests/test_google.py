@@ -17,6 +17,7 @@ from ember.models import (
     EventParser,
     HttpReply,
     Message,
+    Piece,
     ServerEvent,
     ToolCall,
     Usage,
@@ -185,26 +186,20 @@ def test_an_answer_stopped_by_the_filter_keeps_what_was_said() -> None:
     assert (done.text, done.finish_reason) == ("Hel", "content_filter")
 
 
-def test_where_json_was_asked_for_a_stopped_answer_is_an_error() -> None:
-    call = Call(CALL.model, CALL.messages, schema={"type": "object"})
-    with pytest.raises(errors.ContentFilterError):
-        Google().decode(call, reply(candidate(finishReason="RECITATION")))
+def test_what_a_blocked_prompt_used_is_told_with_the_error() -> None:
+    body = {
+        "promptFeedback": {"blockReason": "SAFETY"},
+        "usageMetadata": {"promptTokenCount": 7, "totalTokenCount": 7},
+    }
+    with pytest.raises(errors.ContentFilterError) as raised:
+        Google().decode(CALL, reply(body))
+    assert raised.value.usage == Usage(7, 0)
 
 
 def test_the_first_candidate_is_the_answer() -> None:
     both = says({"text": "no"})["candidates"] + says({"text": "yes"})["candidates"]
     both[0]["index"] = 1
     assert Google().decode(CALL, reply({"candidates": both})).text == "yes"
-
-
-def test_a_choice_is_the_label_alone() -> None:
-    assert Google().decode(CHOOSE, reply(says({"text": '{"choice":"no"}'}))).text == "no"
-
-
-@pytest.mark.parametrize("text", ["no", '{"choice":"maybe"}', '{"choice":null}', '["no"]', ""])
-def test_a_text_that_is_none_of_the_choices_is_an_error(text: str) -> None:
-    with pytest.raises(errors.InvalidResponse, match="none of the 2 choices"):
-        Google().decode(CHOOSE, reply(says({"text": text})))
 
 
 NOTHING: Final = Usage()
@@ -383,7 +378,7 @@ def test_a_stream_without_a_reason_is_not_whole() -> None:
 def test_a_reason_with_every_piece_ends_nothing() -> None:
     decoder = Google().decoder(CALL)
     told = [decoder.feed(chunk(text, "STOP")) for text in ("Hel", "lo")]
-    assert (told, decoder.done, decoder.finish().text) == (["Hel", "lo"], False, "Hello")
+    assert (told, decoder.done, decoder.finish().text) == ([("Hel",), ("lo",)], False, "Hello")
 
 
 def test_counts_of_a_later_piece_replace_those_of_an_earlier_one() -> None:
@@ -462,21 +457,6 @@ def test_functions_that_are_called_in_a_stream_are_kept_in_order() -> None:
     assert done.finish_reason == "tool_calls"
 
 
-@pytest.mark.parametrize("reasons", [(None, "STOP", None), ("STOP", "STOP", "STOP"), (None, None, "STOP")])
-def test_a_streamed_choice_is_told_once_and_whole(reasons: tuple[str | None, ...]) -> None:
-    decoder = Google().decoder(CHOOSE)
-    pieces = zip(('{"choice":', '"no"}', ""), reasons)
-    assert "".join(decoder.feed(chunk(*piece)) for piece in pieces) == "no"
-    assert decoder.finish().text == "no"
-
-
-def test_a_streamed_choice_that_is_none_is_an_error_and_tells_nothing() -> None:
-    decoder = Google().decoder(CHOOSE)
-    assert decoder.feed(chunk('{"choice":"nobody"}', "STOP")) == ""
-    with pytest.raises(errors.InvalidResponse, match="none of the 2 choices"):
-        decoder.finish()
-
-
 @pytest.mark.parametrize(
     "broken",
     [
@@ -506,6 +486,10 @@ def test_a_known_event_of_wrong_shape_is_an_error(broken: ServerEvent) -> None:
         Google().decoder(CALL).feed(broken)
 
 
+def text_of(pieces: tuple[Piece, ...]) -> str:
+    return "".join(piece for piece in pieces if isinstance(piece, str))
+
+
 STREAM: Final = "".join(
     f"data: {sent.data}\r\n\r\n"
     for sent in (chunk("Grüße, "), chunk("世界 🙂"), chunk("", "STOP", usageMetadata={"promptTokenCount": 3}))
@@ -518,7 +502,7 @@ def test_a_stream_cut_anywhere_is_incomplete_or_an_error_never_an_answer(end: in
     told = ""
     with suppress(UnicodeDecodeError):
         for sent in parser.feed(STREAM[:end]):
-            told += decoder.feed(sent)
+            told += text_of(decoder.feed(sent))
     with pytest.raises(errors.StreamIncomplete) as raised:
         decoder.finish()
     assert raised.value.partial_text == told

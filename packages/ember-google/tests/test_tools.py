@@ -61,7 +61,14 @@ TURNS: Final = (
     Message(
         "assistant",
         "Let me see.",
-        (ToolCall("ember-call-0", "weather", '{"city": "Rome"}', SIGNATURE), ToolCall("call-7", "now", "")),
+        (ToolCall("ember-call-0", "weather", '{"city": "Rome"}'), ToolCall("call-7", "now", "")),
+        opaque={
+            "google": [
+                {"text": "Let me see."},
+                ROME,
+                {"functionCall": {"id": "call-7", "args": {}, "name": "now"}},
+            ]
+        },
     ),
     Message("tool", "3 days of sun", tool_call_id="ember-call-0"),
     Message("tool", "noon", tool_call_id="call-7"),
@@ -152,18 +159,12 @@ def test_calls_come_with_ids_and_signatures(stream: bool, server: LocalServer) -
         ("ember-call-2", "now", {}),
     ]
     assert answer.finish_reason == "tool_calls"
-    assert [call.signature for call in answer.tool_calls] == [SIGNATURE, None, None]
     turn = json.loads(json.dumps(answer.message))  # plain data keeps it
     server.replies()
     results = [{"role": "tool", "content": "x", "tool_call_id": call.id} for call in answer.tool_calls]
     models(NAME, [{"role": "user", "content": question}, turn, *results], tools=[weather, now])
     sent = server.requests[-1].json["contents"]
-    assert sent[1]["parts"] == [
-        {"text": "Let me see."},
-        ROME,
-        {"functionCall": {"id": "call-7", "args": {}, "name": "now"}},
-        {"functionCall": {"args": {}, "name": "now"}},
-    ]
+    assert sent[1]["parts"] == body["candidates"][0]["content"]["parts"]  # each as it came, and signed
     assert [part["functionResponse"].get("id") for part in sent[2]["parts"]] == [None, "call-7", None]
 
 
@@ -174,8 +175,8 @@ def test_the_sdk_reads_the_same_calls(server: LocalServer, sdk: Any) -> None:
     assert [(call.name, call.arguments) for call in ours.tool_calls] == [
         (call.name, call.args or {}) for call in other.function_calls
     ]
-    part = other.candidates[0].content.parts[0]
-    assert base64.urlsafe_b64decode(ours.tool_calls[0].signature or "") == part.thought_signature
+    part, kept = other.candidates[0].content.parts[0], ours.opaque or {}
+    assert base64.urlsafe_b64decode(kept["google"][0]["thoughtSignature"]) == part.thought_signature
 
 
 def test_made_ids_never_meet_one_that_the_conversation_has(server: LocalServer) -> None:

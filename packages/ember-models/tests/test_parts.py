@@ -15,7 +15,7 @@ import pytest
 
 from ember.api import File as ApiFile, Image as ApiImage
 from ember.context import with_context
-from ember.models import MAX_PART_BYTES, File, Image, Message, models
+from ember.models import MAX_PART_BYTES, CachePoint, File, Image, Message, models
 from ember.models.errors import UnsupportedError
 from ember.models.testing import LocalServer
 
@@ -312,6 +312,7 @@ def test_an_estimate_counts_images_and_files(acme: LocalServer) -> None:
 
 
 def test_images_count_for_the_tokens_a_minute(acme: LocalServer) -> None:
+    acme.answer = lambda prompt: "word " * 1_000
     with with_context(models={"tpm": 1_500}):
         models("acme-small", ["Describe", Image(PNG)])
         with pytest.raises(TimeoutError):
@@ -327,3 +328,45 @@ def test_the_local_server_refuses_what_a_vendor_would(acme: LocalServer) -> None
         }
         with pytest.raises(ValueError, match="Invalid request"):
             models("acme-small", "Hi", extra=wrong)
+
+
+# Hints that a prompt comes again
+
+
+def test_a_cache_point_is_no_part_and_a_provider_without_such_a_thing_never_sees_it(
+    acme: LocalServer,
+) -> None:
+    for point in (CachePoint(), {"type": "cache_point"}):
+        models("acme-small", ["Long text.", point, "Short question."])
+        assert content(acme) == [{"type": "text", "text": text} for text in ("Long text.", "Short question.")]
+        models("acme-small", [point, "Question.", point])
+        assert content(acme) == "Question."
+    turns: list[Any] = [
+        {"role": "system", "content": ["Be brief.", CachePoint()]},
+        {"role": "user", "content": [Image(PNG), CachePoint(), "Describe"]},
+    ]
+    models("acme-small", turns, cache_prompt="pictures")
+    assert content(acme) == [AS_PNG, DESCRIBE]
+    assert acme.requests[-1].json["messages"][0] == {"role": "system", "content": "Be brief."}
+    assert "pictures" not in acme.requests[-1].body.decode()
+    assert models("parrot", ["Hi", CachePoint(), "there"]) == "HI\nTHERE"
+
+
+@pytest.mark.parametrize(
+    ("prompt", "words"),
+    [
+        ([CachePoint()], "empty list"),
+        (
+            [{"role": "assistant", "content": ["Hi", CachePoint()]}],
+            "only a user's message and a system prompt",
+        ),
+        (["Hi", {"type": "text", "text": "Hi", "cache_control": {"type": "ephemeral"}}], "CachePoint"),
+        ([Message("user", "Hi", cache_points=(2,))], "numbers of its parts"),
+    ],
+)
+def test_a_hint_in_the_wrong_place_is_refused(prompt: Any, words: str, acme: LocalServer) -> None:
+    with pytest.raises(ValueError, match=words):
+        models("acme-small", prompt)
+    with pytest.raises(TypeError, match="cache_prompt"):
+        models("acme-small", "Hi", cache_prompt=7)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    assert acme.requests == []

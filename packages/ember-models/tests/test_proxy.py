@@ -51,7 +51,10 @@ class Proxy(socketserver.ThreadingTCPServer):
 
 class Passing(socketserver.BaseRequestHandler):
     def handle(self) -> None:
-        proxy = cast(Proxy, self.server)
+        with contextlib.suppress(OSError):  # of whoever leaves first
+            self.take(cast(Proxy, self.server))
+
+    def take(self, proxy: Proxy) -> None:
         data = b""
         while b"\r\n\r\n" not in data:
             more = self.request.recv(65_536)
@@ -72,8 +75,7 @@ class Passing(socketserver.BaseRequestHandler):
                 method, url, version = head.split(b"\r\n", 1)[0].split(b" ")
                 line = b" ".join((method, urlsplit(url).path, version))
                 upstream.sendall(line + b"\r\n" + head.split(b"\r\n", 1)[1] + b"\r\n\r\n" + rest)
-            with contextlib.suppress(OSError):
-                self.pass_on(upstream, proxy)
+            self.pass_on(upstream, proxy)
 
     def pass_on(self, upstream: socket.socket, proxy: Proxy) -> None:
         while True:

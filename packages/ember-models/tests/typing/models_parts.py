@@ -2,7 +2,7 @@
 
 from typing import assert_type
 
-from ember.models import File, Image, Message, models
+from ember.models import CachePoint, File, Image, Message, models
 
 models(None, ["What is this?", Image("https://example.org/cat.png"), File(b"text", name="a.txt")])
 models(None, [{"role": "user", "content": ["Describe", Image(b"..."), {"type": "image", "data": b"..."}]}])
@@ -11,3 +11,6 @@ models(None, ["Describe", b"..."])  # type: ignore[list-item]  # pyright: ignore
 models(None, Image(b"..."))  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 assert_type(Image(b"...").media_type, str | None)
 assert_type(Message("user", ("Describe", Image(b"..."))).text, str)
+models(None, [File(b"text"), CachePoint(), "Sum up"], cache_prompt=True)
+models(None, "Hello", cache_prompt="greetings")
+models(None, "Hello", cache_prompt=7)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]

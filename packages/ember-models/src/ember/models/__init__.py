@@ -13,8 +13,22 @@ from ._call import (
     Tool as Tool,
     ToolCall as ToolCall,
 )
+from ._deltas import (
+    Piece as Piece,
+    ReasoningDelta as ReasoningDelta,
+    StreamEnd as StreamEnd,
+    StreamEvent as StreamEvent,
+    TextDelta as TextDelta,
+    ToolCallDelta as ToolCallDelta,
+)
 from ._facade import BoundModel as BoundModel, Models as Models, bound as bound, models as models
-from ._parts import MAX_PART_BYTES as MAX_PART_BYTES, File as File, Image as Image, Part as Part
+from ._parts import (
+    MAX_PART_BYTES as MAX_PART_BYTES,
+    CachePoint as CachePoint,
+    File as File,
+    Image as Image,
+    Part as Part,
+)
 from ._provider import (
     BaseProvider as BaseProvider,
     Completion as Completion,

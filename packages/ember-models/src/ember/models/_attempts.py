@@ -19,9 +19,9 @@ from ember.core.loop import io_loop
 from ._breaker import Breaker
 from ._call import Call
 from ._gate import Gate, Pass
-from ._limits import rest
+from ._limits import left, rest
 from ._parts import characters
-from ._retry import THROTTLES, Again, Quota, decide
+from ._retry import LONGEST_WAIT, OVERLOADS, THROTTLES, Again, Quota, decide
 from .errors import ConnectionFailed, ModelError, ProviderUnavailable
 
 if TYPE_CHECKING:
@@ -96,7 +96,10 @@ class Attempts:
         again, hold = self._watch.requests > 0, self._job.hold
         if hold is not None and not again:
             hold.check()
-        self._pass = await self._gate.enter(self._job.policy.limits, _tokens(self._job), first=again)
+        limits = self._job.policy.limits
+        self._pass = await self._gate.enter(limits, _tokens(self._job), first=again)
+        if limits.tpm is not None:
+            self._watch.admitted = self._pass
         if hold is not None:
             try:
                 hold.reserve()  # now, and not before it waited: those that were ahead have used some of the budget
@@ -119,10 +122,17 @@ class Attempts:
             self._pass = None
 
     def heard(self, headers: Mapping[str, str]) -> None:
-        """Take note of what a reply's headers say about limits that are used up."""
-        seconds = rest(headers, time.time())
+        """Take note of what a reply's headers say about limits."""
+        if self._pass is None:
+            return
+        now = time.time()
+        asked = now - (self._loop.time() - self._pass.at)
+        seconds = rest(headers, now, asked)
         if seconds:
             self._gate.close_for(seconds)
+        remaining = left(headers, now, asked)
+        if remaining is not None:
+            self._gate.heard(self._pass, remaining)
 
     def leave(self, error: BaseException | None) -> None:
         """Give the place back, and tell the breaker and the gate how it went; only the first call counts."""
@@ -142,8 +152,12 @@ class Attempts:
             self._lane.breaker.answered()
         else:
             self._lane.breaker.undecided()
-        overloaded = isinstance(error, ModelError) and error.status in THROTTLES
-        self._gate.leave(admitted, overloaded=overloaded, answered=error is None)
+        if isinstance(error, ModelError) and error.status in OVERLOADS:
+            asked = error.retry_after
+            wait = asked if asked and asked <= LONGEST_WAIT else None
+            self._gate.leave(admitted, overloaded=True, wait=wait)  # the others would be told the same
+        else:
+            self._gate.leave(admitted, answered=error is None)
 
     async def again(self, error: ModelError) -> bool:
         """After a failed attempt: wait and return True if another is to be made, else return False at once."""
@@ -160,8 +174,6 @@ class Attempts:
             return False
         self._price = decision.price
         self._lane.quota.take(decision.price)
-        if error.status in THROTTLES and error.retry_after:
-            self._gate.close_for(error.retry_after)  # the others would be told the same
         self._watch.retried(error, decision.delay)
         await asyncio.sleep(decision.delay)
         return True

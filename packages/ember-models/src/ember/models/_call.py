@@ -9,7 +9,7 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Literal, NewType, NotRequired, TypeAlias, TypedDict, cast
 
-from ._parts import File, Image, Part
+from ._parts import CachePoint, File, Image, Part
 from .errors import ModelError, ToolCallError
 
 if TYPE_CHECKING:
@@ -43,8 +43,7 @@ class Tool:
 class ToolCall:
     """A tool the model asks to be called; `text` is the arguments as the model wrote them.
 
-    `signature` is what some vendors want to see again when the conversation goes on, as they gave it. `checked` is what
-    became of the arguments where the tool was given as a function: their values, or what is wrong with them.
+    `checked` is what became of them where the tool was given as a function: the arguments, or what is wrong with them.
 
     >>> ToolCall("c1", "add", '{"a": 1}').arguments
     {'a': 1}
@@ -53,7 +52,6 @@ class ToolCall:
     id: str
     name: str
     text: str
-    signature: str | None = field(default=None, repr=False)
     checked: Mapping[str, Any] | ToolCallError | None = field(default=None, repr=False, compare=False)
 
     @property
@@ -81,14 +79,19 @@ class Message:
     """One turn of a conversation. System prompts are not messages: they are `Call.system`.
 
     `content` is a string, or the parts of a user's message that has images or files; `text` is always a string.
+    `cache_points` says where a prompt may be kept: after so many of the parts, 0 being before the message.
     `tool_calls` are what an assistant's turn asks for beside its text; a turn of role "tool" has the result of the one
-    with the id `tool_call_id`.
+    with the id `tool_call_id`. `opaque` is what a vendor sent with the assistant's turn and wants to see again as it
+    was (signed thinking, for one), as JSON data by the name of the format; only that format's codec reads it, and
+    only while the turn still says what it said then.
     """
 
     role: Role
     content: str | tuple[Part, ...]
     tool_calls: tuple[ToolCall, ...] = ()
     tool_call_id: str | None = None
+    opaque: Mapping[str, Any] | None = field(default=None, repr=False)
+    cache_points: tuple[int, ...] = ()
 
     @property
     def text(self) -> str:
@@ -102,11 +105,11 @@ class Message:
         return "\n".join(part for part in self.content if isinstance(part, str))
 
 
-Content: TypeAlias = str | Sequence[str | Image | File | Mapping[str, object]]
+Content: TypeAlias = str | Sequence[str | Image | File | CachePoint | Mapping[str, object]]
 """What a message says, as users write it: a text, or parts, of which a string is text.
 
 As plain data a part is `{"type": "text", "text": ...}`, or `{"type": "image"}` and `{"type": "file"}` with one of
-"path", "url" and "data" (bytes, or a string of base64), and a file also with a "name".
+"path", "url" and "data" (bytes, or a string of base64), and a file also with a "name"; or `{"type": "cache_point"}`.
 """
 
 
@@ -116,7 +119,6 @@ class ToolCallDict(TypedDict):
     id: str
     name: str
     arguments: str | Mapping[str, Any]
-    signature: NotRequired[str]
 
 
 class MessageDict(TypedDict):
@@ -126,9 +128,12 @@ class MessageDict(TypedDict):
     content: Content
     tool_calls: NotRequired[Sequence[ToolCall | ToolCallDict]]
     tool_call_id: NotRequired[str]
+    opaque: NotRequired[Mapping[str, Any]]
 
 
-Prompt: TypeAlias = str | Sequence[str | Image | File | Message | MessageDict | Mapping[str, object]]
+Prompt: TypeAlias = (
+    str | Sequence[str | Image | File | CachePoint | Message | MessageDict | Mapping[str, object]]
+)
 """What a model is asked: one text, the parts of one message, or the turns of a conversation."""
 
 
@@ -142,6 +147,10 @@ class Sampling(TypedDict, total=False):
     seed: int
     frequency_penalty: float
     presence_penalty: float
+
+
+Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
+"""How much a model is to think, in the words of the vendors; each takes some of them."""
 
 
 @dataclass(frozen=True, slots=True, init=False, repr=False)
@@ -224,8 +233,11 @@ class Params(Sampling, Policies, total=False):
     pydantic can describe (a model, a dataclass, `list[int]`): the answer is JSON of that shape, its value in `.parsed`.
     `reask` is how often the model is asked again, with what was wrong, when its answer does not fit (1 if not given;
     streams are never asked again). `choices` are labels: the answer is one of them. `tools` are functions the model may
-    ask to be called, in `.tool_calls`. `fallback` names models that are asked in turn when the first fails with what
-    they need not fail with, or with one of `fallback_on`. `extra` holds a vendor's own fields, sent as they are.
+    ask to be called, in `.tool_calls`. `reasoning` is how much the model is to think first, as an effort or as tokens
+    at most; what it tells of that is in `.reasoning`. `fallback` names models that are asked in turn when the first
+    fails with what they need not fail with, or with one of `fallback_on`. `cache_prompt` hints that the prompt comes
+    again as the beginning of others; as a string it also names those that begin alike. `extra` holds a vendor's own
+    fields, sent as they are.
     """
 
     system: str
@@ -233,8 +245,10 @@ class Params(Sampling, Policies, total=False):
     reask: int
     choices: Sequence[str]
     tools: Sequence[Callable[..., Any] | Tool]
+    reasoning: Effort | int
     fallback: str | Sequence[str]
     fallback_on: type[ModelError] | tuple[type[ModelError], ...]
+    cache_prompt: bool | str
     extra: Mapping[str, Any]
 
 
@@ -243,7 +257,8 @@ class Call:
     """A request for text, ready for a provider to encode.
 
     `model` is the vendor's own id. None (or empty) means: not asked for, the vendor's default holds. `schema` is a JSON
-    schema. `stream` says whether the answer is to come in pieces.
+    schema. `cache_prompt` is a hint, which vendors without such a thing ignore. `stream` says whether the answer is to
+    come in pieces.
     """
 
     model: str
@@ -259,6 +274,8 @@ class Call:
     schema: Mapping[str, Any] | None = field(default=None, repr=False)
     choices: tuple[str, ...] = ()
     tools: tuple[Tool, ...] = ()
+    reasoning: Effort | int | None = None
+    cache_prompt: bool | str = False
     extra: Mapping[str, Any] = field(default_factory=nothing, repr=False)
     stream: bool = False
 

@@ -68,7 +68,7 @@ def made(job: Job[Call], request: HttpRequest, watch: Watch) -> Response:
     while True:
         reply = loop.run(_reply(job, request, watch), "models")
         try:
-            return answer(job, _decoded(job, job.provider.decode, reply), watch)
+            return answer(job, _decoded(job, job.provider.decode, reply, watch), watch)
         except SchemaMismatch as error:
             job = _reask.again(job, error, watch)
             request = encoded(job, job.provider.encode)
@@ -90,7 +90,7 @@ async def amade(job: Job[Call], request: HttpRequest, watch: Watch) -> Response:
     while True:
         reply = await loop.arun(_reply(job, request, watch))
         try:
-            return answer(job, _decoded(job, job.provider.decode, reply), watch)
+            return answer(job, _decoded(job, job.provider.decode, reply, watch), watch)
         except SchemaMismatch as error:
             job = _reask.again(job, error, watch)
             request = encoded(job, job.provider.encode)
@@ -105,7 +105,7 @@ def embed(job: Job[EmbedCall]) -> Embeddings:
     request = encoded(job, job.provider.encode_embed)
     with Watch(job) as watch:
         reply = loop.run(_reply(job, request, watch), "models.embed")
-        return _embeddings(job, _decoded(job, job.provider.decode_embed, reply), watch)
+        return _embeddings(job, _decoded(job, job.provider.decode_embed, reply, watch), watch)
 
 
 async def aembed(job: Job[EmbedCall]) -> Embeddings:
@@ -117,7 +117,7 @@ async def aembed(job: Job[EmbedCall]) -> Embeddings:
     request = encoded(job, job.provider.encode_embed)
     with Watch(job) as watch:
         reply = await loop.arun(_reply(job, request, watch))
-        return _embeddings(job, _decoded(job, job.provider.decode_embed, reply), watch)
+        return _embeddings(job, _decoded(job, job.provider.decode_embed, reply, watch), watch)
 
 
 def discover(job: Job[EmbedCall]) -> tuple[str, ...]:
@@ -138,7 +138,7 @@ def _asking(job: Job[EmbedCall]) -> Coroutine[Any, Any, HttpReply]:
 
 
 def _served(job: Job[EmbedCall], reply: HttpReply) -> tuple[str, ...]:
-    return _decoded(job, lambda _, whole: job.provider.decode_discover(whole), reply)
+    return _decoded(job, lambda _, whole: job.provider.decode_discover(whole), reply, Watch(job))
 
 
 @contextmanager
@@ -238,11 +238,11 @@ def raise_for(error: Exception, job: Job[Any], deadline: asyncio.Timeout) -> NoR
 _D = TypeVar("_D", Completion, Vectors, tuple[str, ...])
 
 
-def _decoded(job: Job[_C], decode: Callable[[_C, HttpReply], _D], reply: HttpReply) -> _D:
+def _decoded(job: Job[_C], decode: Callable[[_C, HttpReply], _D], reply: HttpReply, watch: Watch) -> _D:
     try:
         return decode(job.call, reply)
     except Exception as error:
-        failure = undecoded(error, "the answer")
+        failure = undecoded(job, error, "the answer", watch)
         failure.status = failure.status or reply.status
         if failure.request_id is None:
             known = reply.headers.get("x-request-id") or reply.headers.get("request-id")
@@ -250,9 +250,14 @@ def _decoded(job: Job[_C], decode: Callable[[_C, HttpReply], _D], reply: HttpRep
         raise failure from None
 
 
-def undecoded(error: Exception, what: str) -> ModelError:
-    """Return the error for what a provider's decoder raised: mostly, a shape that it did not foresee."""
+def undecoded(job: Job[Any], error: Exception, what: str, watch: Watch) -> ModelError:
+    """Return the error for what a provider's decoder raised: mostly, a shape that it did not foresee.
+
+    A provider that refuses to answer may have been paid for it, and says so in the error: that is booked.
+    """
     if isinstance(error, ModelError):
+        if error.usage is not None:
+            _book(job, job.call.model, error.usage, watch)
         return error
     return InvalidResponse(f"{what} has an unknown shape ({told(error)}).")
 
@@ -273,14 +278,12 @@ def answer(job: Job[Call], completion: Completion, watch: Watch, *, cached: bool
     # Decoders may be strangers' code, and a `str` of None would be "None".
     if not isinstance(getattr(completion, "text", None), str):
         raise InvalidResponse("the provider made no answer of the reply; that is a fault of the provider.")
-    price: Decimal | None
     if cached:
-        used, price = NOTHING_USED, NO_COST
+        usage = _add(watch, NOTHING_USED, NO_COST)
     else:
-        used = _believable(completion.usage)
-        price = _cost.cost(job.provider, (completion.model, job.call.model), used)
-    cost = watch.cost = _reask.summed_cost(watch.usage is not None, watch.cost, price)
-    usage = watch.usage = _reask.summed(watch.usage, used)
+        usage = _book(job, completion.model, completion.usage, watch)
+    # From here on what is wrong with the answer is known to have been paid for.
+    text = _reask.text(job.call, completion)
     calls = completion.tool_calls
     if job.tools is not None:
         calls = tuple(map(job.tools.checked, calls))
@@ -289,18 +292,20 @@ def answer(job: Job[Call], completion: Completion, watch: Watch, *, cached: bool
     if job.keep is not None and not cached:
         job.keep.keep(completion)
     return Response(
-        well_formed(completion.text),
+        well_formed(text),
         usage=usage,
-        cost=cost,
+        cost=watch.cost,
         model=completion.model,
         provider=job.provider.name,
         finish_reason=completion.finish_reason,
         tool_calls=calls,
         parsed=parsed,
         probabilities=completion.probabilities,
-        latency=watch.finished(completion.text, cached=cached),
+        latency=watch.finished(text, cached=cached),
         request_id=completion.request_id,
         raw=completion.raw,
+        reasoning=completion.reasoning,
+        opaque=completion.opaque,
         cached=cached,
     )
 
@@ -309,9 +314,20 @@ NOTHING_USED: Final = Usage(0, 0, 0, 0, 0)
 NO_COST: Final = Decimal(0)
 
 
+def _book(job: Job[Any], model: str, used: Usage, watch: Watch) -> Usage:
+    """Add the tokens of one reply to the call's account, and their price; return all that the call used."""
+    used = _believable(used)
+    return _add(watch, used, _cost.cost(job.provider, (model, job.call.model), used))
+
+
+def _add(watch: Watch, used: Usage, price: Decimal | None) -> Usage:
+    watch.cost = _reask.summed_cost(watch.usage is not None, watch.cost, price)
+    watch.usage = _reask.summed(watch.usage, used)
+    return watch.usage
+
+
 def _embeddings(job: Job[EmbedCall], vectors: Vectors, watch: Watch) -> Embeddings:
-    usage = watch.usage = _believable(vectors.usage)
-    cost = watch.cost = _cost.cost(job.provider, (vectors.model, job.call.model), usage)
+    usage = _book(job, vectors.model, vectors.usage, watch)
     if len(vectors.vectors) != len(job.call.texts):
         raise InvalidResponse(f"{len(vectors.vectors)} vectors came back for {len(job.call.texts)} texts.")
     return Embeddings(
@@ -319,7 +335,7 @@ def _embeddings(job: Job[EmbedCall], vectors: Vectors, watch: Watch) -> Embeddin
         vectors.model,
         job.provider.name,
         usage,
-        cost,
+        watch.cost,
         watch.finished(),
         vectors.request_id,
     )

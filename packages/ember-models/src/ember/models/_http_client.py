@@ -18,7 +18,7 @@ from weakref import WeakSet
 from ember.core.loop import io_loop
 
 from ._provider import HttpRequest
-from ._unpack import ACCEPTED, Unpacker
+from ._unpack import ACCEPTED, MOST_BYTES, MOST_STREAMED, Unpacker
 from .errors import ConnectionFailed, InvalidRequestError, InvalidResponse, ModelError
 
 
@@ -79,14 +79,17 @@ class ClientExchange:
 
     async def read(self) -> bytes:
         """Return the whole body, decompressed. Raises `ResponseTooLarge`, `ConnectionFailed`, `InvalidResponse`."""
-        return b"".join([portion async for portion in self.chunks()])
+        return b"".join([portion async for portion in self._pieces(MOST_BYTES)])
 
-    async def chunks(self) -> AsyncIterator[bytes]:
-        """Yield the body as it arrives, decompressed, at most 32 MiB of it."""
+    def chunks(self) -> AsyncIterator[bytes]:
+        """Return the body as it arrives, decompressed, at most 256 MiB of it."""
+        return self._pieces(MOST_STREAMED)
+
+    async def _pieces(self, most: int) -> AsyncIterator[bytes]:
         if self._response.is_stream_consumed:  # by a hook of the user's, say; and unpacked by the client
-            yield Unpacker("").feed(self._read_already())
+            yield Unpacker("", most).feed(self._read_already())
             return
-        unpack = Unpacker(self.headers.get("content-encoding", ""))
+        unpack = Unpacker(self.headers.get("content-encoding", ""), most)
         portions = self._response.aiter_raw()
         while True:
             try:
@@ -95,8 +98,8 @@ class ClientExchange:
                 raise _failure(error) from None
             if portion is None:
                 break
-            if unpacked := unpack.feed(portion):
-                yield unpacked
+            for piece in unpack.pieces(portion):
+                yield piece
         unpack.finish()
 
     def _read_already(self) -> bytes:

@@ -21,6 +21,7 @@ from .errors import AuthenticationError, ModelError
 if TYPE_CHECKING:
     from ._budget import Hold
     from ._fallback import Fallback
+    from ._gate import Pass
     from ._keep import Keep
     from ._tools import Toolbox
 
@@ -73,13 +74,14 @@ class Job(Generic[_C]):
 class Watch:
     """The account of one call: events, duration, and the errors' finishing touch. It begins when the call is made."""
 
-    __slots__ = ("_begun", "_job", "_number", "_over", "_parent", "cost", "requests", "usage")
+    __slots__ = ("_begun", "_job", "_number", "_over", "_parent", "admitted", "cost", "requests", "usage")
 
     def __init__(self, job: Job[Any]) -> None:
         self._job = job
         self._number, self._parent = events.next_call(), current_call()
         self._begun: float | None = None
         self._over = False
+        self.admitted: Pass | None = None  # where there is a limit on tokens, which is told what was used
         self.requests = 0
         self.usage: Usage | None = None
         self.cost: Decimal | None = None
@@ -111,6 +113,8 @@ class Watch:
         self._over = True
         seconds = time.perf_counter() - (self._begun or 0.0)
         tokens = None if self.usage is None else self.usage.total_tokens
+        if self.admitted is not None and tokens is not None:
+            self.admitted.tokens = tokens
         if self._job.hold is not None:
             self._job.hold.settle(self.usage, self.cost, answered=True)
         _log.answered(self._job, seconds, self.requests, tokens, text)
@@ -132,6 +136,8 @@ class Watch:
         if not self._over and self._begun is not None:
             self._over = True
             seconds, name = time.perf_counter() - self._begun, type(error).__name__
+            if isinstance(error, ModelError):
+                error.usage, error.cost = self.usage, self.cost
             if self._job.hold is not None:
                 self._job.hold.settle(self.usage, self.cost, answered=False)
             _log.failed(self._job, seconds, self.requests, error)

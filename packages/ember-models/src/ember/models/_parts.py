@@ -133,6 +133,17 @@ class File(Attachment):
         return self.name or ("file.pdf" if self.media_type == PDF else "file.txt")
 
 
+@dataclass(frozen=True, slots=True)
+class CachePoint:
+    """A hint in a user's message, or at the end of a system prompt: what stands before it comes again in other calls.
+
+    A vendor that keeps prompts where it is told to (Anthropic) reads what it kept at a lower price; others ignore it.
+
+    >>> [File(b"a long contract"), CachePoint(), "Who are the parties?"][1]
+    CachePoint()
+    """
+
+
 Part: TypeAlias = str | Image | File
 """One part of a message's content; a string is text."""
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, cast, get_args
 
 from ember.core.suggest import nearest
 
 from ._call import Message, Prompt, Role, ToolCall
-from ._parts import Attachment, File, Image, Part, from_base64
+from ._parts import Attachment, CachePoint, File, Image, Part, from_base64
 
 _ROLES: Final = frozenset(get_args(Role)) | {"system", "developer"}
 
@@ -37,16 +38,15 @@ def conversation(prompt: Prompt) -> tuple[tuple[Message, ...], str | None]:
                 )
         items = ({"role": "user", "content": items},)
     messages: list[Message] = []
-    system: list[str] = []
+    system: list[Message] = []
     for position, item in enumerate(items):
-        turn = _turn(position, item)
-        if isinstance(turn, str):
-            system.append(turn)
-        else:
-            messages.append(turn)
+        turn, of_system = _turn(position, item)
+        (system if of_system else messages).append(turn)
     if not messages:
         raise ValueError("The prompt has no message to answer: add one with role 'user'.")
-    return tuple(messages), "\n\n".join(system) if system else None
+    if any(turn.cache_points for turn in system):  # after the system prompt is before the first message
+        messages[0] = replace(messages[0], cache_points=(0, *messages[0].cache_points))
+    return tuple(messages), "\n\n".join(turn.text for turn in system) if system else None
 
 
 def needs(messages: tuple[Message, ...]) -> Iterator[str]:
@@ -62,21 +62,26 @@ def needs(messages: tuple[Message, ...]) -> Iterator[str]:
 
 
 _KEYS: Final = {"role", "content"}
-_MORE_KEYS: Final[Mapping[str, str]] = {"assistant": "tool_calls", "tool": "tool_call_id"}
+_MORE_KEYS: Final[Mapping[str, frozenset[str]]] = {
+    "assistant": frozenset({"tool_calls", "opaque"}),
+    "tool": frozenset({"tool_call_id"}),
+}
 
 
-def _turn(position: int, item: Any) -> Message | str:
-    """Return a message, or the text of one that is a system prompt."""
+def _turn(position: int, item: Any) -> tuple[Message, bool]:
+    """Return a message, and whether it is a system prompt."""
     wanted = f"message {position} of the prompt is to be {{'role': ..., 'content': ...}}"
     fields: dict[object, Any]
+    points: tuple[int, ...] = ()
     if isinstance(item, Message):
-        names = ("role", "content", "tool_calls", "tool_call_id")
+        points = item.cache_points
+        names = ("role", "content", "tool_calls", "tool_call_id", "opaque")
         fields = {name: getattr(item, name) for name in names}
     else:
         if not isinstance(item, Mapping):
             raise TypeError(f"{wanted}; got {type(item).__name__}.")
         fields = dict(cast("Mapping[object, Any]", item))
-        others = set(fields) - {_MORE_KEYS.get(str(fields.get("role")), "content")}
+        others = set(fields) - _MORE_KEYS.get(str(fields.get("role")), frozenset())
         if others | _KEYS != _KEYS or not set(fields) >= _KEYS:
             raise ValueError(f"{wanted}; its keys are {sorted(map(repr, fields))}.")
     role, content, call_id = fields["role"], fields["content"], fields.get("tool_call_id")
@@ -86,7 +91,7 @@ def _turn(position: int, item: Any) -> Message | str:
     if content is None and calls:  # as vendors write a turn that only calls tools
         content = ""
     if isinstance(content, (list, tuple)):
-        said = _content(position, role, cast("Sequence[object]", content))
+        said, points = _content(position, role, cast("Sequence[object]", content), points)
     elif isinstance(content, str):
         said = str(content)
     else:
@@ -95,32 +100,53 @@ def _turn(position: int, item: Any) -> Message | str:
         )
     if call_id is not None and not isinstance(call_id, str):
         raise TypeError(f"{wanted}, with a tool_call_id that is a string; got {type(call_id).__name__}.")
+    opaque = fields.get("opaque")
+    if opaque is not None and not isinstance(opaque, Mapping):
+        raise TypeError(f"{wanted}, with an opaque that is a mapping; got {type(opaque).__name__}.")
+    if not all(0 <= point <= (1 if isinstance(said, str) else len(said)) for point in points):
+        raise ValueError(f"the cache_points of message {position} are numbers of its parts; got {points}.")
     if role in ("system", "developer"):
-        return str(said)
-    return Message(role, said, calls, call_id)
+        return Message("user", said, cache_points=points), True
+    seen = cast("Mapping[str, Any] | None", opaque)
+    return Message(role, said, calls, call_id, seen, points), False
 
 
-def _content(position: int, role: str, items: Sequence[object]) -> str | tuple[Part, ...]:
-    """Return a list of parts as the parts, or as one string where all of them are text."""
+def _content(
+    position: int, role: str, items: Sequence[object], known: tuple[int, ...]
+) -> tuple[str | tuple[Part, ...], tuple[int, ...]]:
+    """Return the parts of a list, as one string where all of them are text; and where its cache points are."""
     place = f"of message {position}"
-    parts = [_part(f"part {number} {place}", item) for number, item in enumerate(items)]
-    parts = [part for part in parts if part != ""]
+    parts: list[Part] = []
+    points: list[int] = list(known)
+    for number, item in enumerate(items):
+        part = _part(f"part {number} {place}", item)
+        if isinstance(part, CachePoint):
+            points.append(len(parts))
+        elif part != "":
+            parts.append(part)
     if not parts:
         raise ValueError(f"The content {place} is an empty list: there is nothing to answer.")
+    if points and role not in ("user", "system", "developer"):
+        raise ValueError(
+            f"The content {place} has a cache point; only a user's message and a system prompt can, not {role!r}."
+        )
+    cached = tuple(sorted(set(points)))
     texts = [part for part in parts if isinstance(part, str)]
     if len(texts) == len(parts):
-        return "\n".join(texts)
+        if set(cached) <= {0, len(parts)} or role != "user":
+            return "\n".join(texts), tuple(min(point, 1) for point in cached)
+        return tuple(parts), cached
     if role != "user":
         raise ValueError(
             f"The content {place} has an image or a file; only a user's message can, not {role!r}."
         )
-    return tuple(parts)
+    return tuple(parts), cached
 
 
 def _is_part(item: object) -> bool:
     if isinstance(item, Mapping):
         return "type" in item and "role" not in item
-    return isinstance(item, (str, Attachment, bytes, os.PathLike))
+    return isinstance(item, (str, Attachment, CachePoint, bytes, os.PathLike))
 
 
 _WRITE: Final = (
@@ -139,10 +165,10 @@ _VENDORS: Final[Mapping[str, str]] = {
 }
 
 
-def _part(what: str, item: object) -> Part:
+def _part(what: str, item: object) -> Part | CachePoint:
     if isinstance(item, str):
         return str(item)
-    if isinstance(item, (Image, File)):
+    if isinstance(item, (Image, File, CachePoint)):
         return item
     if isinstance(item, (bytes, os.PathLike)):
         found = type(cast(object, item)).__name__
@@ -155,16 +181,20 @@ def _part(what: str, item: object) -> Part:
         return str(fields["text"])
     if kind in ("image", "file"):
         return _attachment(what, kind, fields)
+    if kind == "cache_point" and len(fields) == 1:
+        return CachePoint()
     raise ValueError(f"{what} is {_WRITE}; {_meant(fields)}")
 
 
 def _meant(fields: Mapping[str, Any]) -> str:
     kind = str(fields.get("type"))
+    if "cache_control" in fields:
+        return 'for "cache_control", put {"type": "cache_point"} or CachePoint() after the part.'
     if kind in _VENDORS:
         return f"for {kind!r}, write {_VENDORS[kind]}."
     if "inline_data" in fields or "inlineData" in fields or "file_data" in fields or "fileData" in fields:
         return 'for Gemini\'s data, write {"type": "image", "data": ...} or {"type": "image", "url": ...}.'
-    near = nearest(kind, ("text", "image", "file"), 1)
+    near = nearest(kind, ("text", "image", "file", "cache_point"), 1)
     if near and near[0] != kind:
         return f"its type is {kind!r}. Did you mean {near[0]!r}?"
     return f"its keys are {sorted(map(repr, fields))}."
@@ -220,12 +250,11 @@ def _tool_call(position: int, call: Any) -> ToolCall:
         f"each of the tool_calls of message {position} is to be {{'id': ..., 'name': ..., 'arguments': ...}}"
     )
     fields = dict(cast("Mapping[str, Any]", call)) if isinstance(call, Mapping) else {}
-    signature = fields.pop("signature", None)
     if set(fields) != _CALL_KEYS:
         raise ValueError(f"{wanted}; its keys are {sorted(map(repr, fields))}.")
     text: Any = fields["arguments"]
     if isinstance(text, Mapping):
         text = json.dumps(text, ensure_ascii=False, separators=(",", ":"))
-    if not all(isinstance(part, str) for part in (fields["id"], fields["name"], text, signature or "")):
+    if not all(isinstance(part, str) for part in (fields["id"], fields["name"], text)):
         raise TypeError(f"{wanted}, of strings; arguments may be a JSON object.")
-    return ToolCall(fields["id"], fields["name"], text, signature)
+    return ToolCall(fields["id"], fields["name"], text)

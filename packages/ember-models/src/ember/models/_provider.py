@@ -19,6 +19,7 @@ from ember.core.secrets import Secret, scrub
 
 from . import errors
 from ._call import Call, EmbedCall, ToolCall, nothing
+from ._deltas import Piece
 from ._sse import ServerEvent
 
 
@@ -79,9 +80,10 @@ def excerpt(body: bytes) -> str:
 class Completion:
     """A decoded answer.
 
-    `model` is the id the provider says answered. `finish_reason` is "stop", "length", "tool_calls", "content_filter",
-    or the vendor's own word. `probabilities` gives a number in [0, 1] per choice, where `choices` were scored.
-    `raw` is the vendor's reply as parsed.
+    `text` is what the model wrote: of choices, a label itself or the JSON that `wanted_schema` asks for. `model` is the
+    id the provider says answered. `finish_reason` is "stop", "length", "tool_calls", "content_filter", or the vendor's
+    own word. `probabilities` gives a number in [0, 1] per choice, where `choices` were scored. `raw` is the vendor's
+    reply as parsed, `opaque` what the vendor wants to see again when the conversation goes on (see `Message.opaque`).
     """
 
     text: str
@@ -92,6 +94,8 @@ class Completion:
     tool_calls: tuple[ToolCall, ...] = ()
     probabilities: Mapping[str, float] | None = None
     raw: Any = field(default=None, repr=False)
+    reasoning: str | None = field(default=None, repr=False)
+    opaque: Mapping[str, Any] | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,13 +109,16 @@ class Vectors:
 
 
 class StreamDecoder(Protocol):
-    """Turns one stream's events into text. Made anew for each stream; still pure: bytes in, text out."""
+    """Turns one stream's events into pieces of the answer. Made anew for each stream; still pure."""
 
     done: bool
     """Whether the provider's own end mark has come; nothing more is read then."""
 
-    def feed(self, event: ServerEvent) -> str:
-        """Take one event and return the text it adds, "" for none. Raises `ModelError` for an event that says so."""
+    def feed(self, event: ServerEvent) -> tuple[Piece, ...]:
+        """Take one event and return what it adds, () for nothing: text as `str`, reasoning and tool calls as deltas.
+
+        Raises `ModelError` for an event that says so.
+        """
         ...
 
     def finish(self) -> Completion:
@@ -156,10 +163,10 @@ class BaseProvider(ABC):
     it answers for, `known_models` the ids `models.list()` shows. The base URL comes from `<NAME>_BASE_URL` if that is
     set, else from the first of `url_variables` that is; a key from `<NAME>_API_KEY` or the further variables in
     `key_variables`. Without `needs_key`, a key is used only where `key_variables` names a variable, and if one is set.
-    `supports` names the optional parts: "stream", "schema", "choices", "tools", "images", "files",
-    "embed". `stream_type` is the content
-    type of streams: "text/event-stream", or "application/x-ndjson" for an event on each line. `prices` is the
-    provider's name in genai-prices (None: not known there); `free` says that calls cost nothing.
+    `supports` names the optional parts: "stream", "schema", "choices", "tools", "images", "files", "reasoning",
+    "embed". `stream_type` is the content type of streams: "text/event-stream", or "application/x-ndjson" for an event
+    on each line. `prices` is the provider's name in genai-prices (None: not known there); `free` says that calls cost
+    nothing.
     """
 
     name: ClassVar[str]

@@ -1,4 +1,5 @@
-"""An answer that does not fit the schema: the model is told what is wrong with it and asked again, a few times at most.
+"""An answer that does not fit the schema, or is none of the choices: the model is told what is wrong with it and asked
+again, a few times at most.
 
 All of it is one call: one deadline, one event, one sum of what was used.
 """
@@ -14,8 +15,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ember.core.events import Usage
 
 from ._call import Call, Message
-from ._provider import Completion
-from .errors import ModelTimeout, SchemaMismatch
+from ._provider import Completion, clipped
+from .errors import ContentFilterError, ModelTimeout, SchemaMismatch
+from .schemas import chosen, wanted_schema
 
 if TYPE_CHECKING:
     from ._job import Job, Watch
@@ -24,6 +26,33 @@ DEFAULT_REASKS = 1
 """How often a model is asked again when the call does not say: a second answer mostly fits, a third rarely helps."""
 
 _D = TypeVar("_D", int, Decimal)
+
+
+def text(call: Call, completion: Completion) -> str:
+    """Return the answer's text: the label where one was to be chosen. Raises `SchemaMismatch` for what is none.
+
+    A refusal is the text of an answer, and a `ContentFilterError` where JSON or a label was asked for: it is neither.
+    """
+    said = completion.text
+    if not call.choices and call.schema is None:
+        return said
+    if completion.finish_reason == "content_filter":
+        raise ContentFilterError(
+            f"the model refused, or its answer was withheld: {clipped(said)!r}",
+            request_id=completion.request_id,
+        )
+    if not call.choices or said in call.choices:
+        return said
+    if (label := chosen(said)) in call.choices:
+        return label
+    cut = ", and max_tokens cut it short" if completion.finish_reason == "length" else ""
+    raise SchemaMismatch(
+        f"the answer is none of the {len(call.choices)} choices{cut}: {clipped(said)!r}",
+        text=said,
+        errors=("none of the choices",),
+        finish_reason=completion.finish_reason,
+        request_id=completion.request_id,
+    )
 
 
 def value(parse: Callable[[str], Any], completion: Completion) -> Any:
@@ -60,7 +89,7 @@ def again(job: Job[Call], error: SchemaMismatch, watch: Watch) -> Job[Call]:
 def _told(call: Call, error: SchemaMismatch) -> str:
     # The schema too: a server that ignores the field it was sent in would go by this.
     listed = "".join(f"\n- {line}" for line in error.errors)
-    schema = json.dumps(call.schema, ensure_ascii=False, separators=(",", ":"), default=str)
+    schema = json.dumps(wanted_schema(call), ensure_ascii=False, separators=(",", ":"), default=str)
     wanted = f"Answer again, with JSON that fits it and nothing else: {schema}"
     return f"That answer does not fit the schema:{listed}\n{wanted}"
 

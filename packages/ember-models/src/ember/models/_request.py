@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, NamedTuple, cast
+from typing import Any, Final, NamedTuple, cast, get_args
 
 from ember.context import EmberContext, get_context
 from ember.core.suggest import nearest
 
 from ._call import (
     Call,
+    Effort,
     EmbedCall,
     Limits,
     Params,
@@ -38,6 +39,7 @@ _COUNTS: Final[Mapping[str, tuple[float, float]]] = {
     "max_tokens": (1, math.inf),
     "seed": (-math.inf, math.inf),
 }
+_EFFORTS: Final[tuple[str, ...]] = get_args(Effort)
 DEFAULT_RETRIES: Final = 2
 """How often a call is made again after a failure that may pass: three attempts in all."""
 DEFAULT_TIMEOUT: Final = 600.0
@@ -123,6 +125,7 @@ def call(to: Target, prompt: Prompt, params: Params, tools: tuple[Tool, ...] = (
         choices and "choices",
         schema is not None and "schema",
         tools and "tools",
+        given.get("reasoning") is not None and "reasoning",
         *needs(messages),
     )
     return Call(
@@ -139,6 +142,8 @@ def call(to: Target, prompt: Prompt, params: Params, tools: tuple[Tool, ...] = (
         schema=schema,
         choices=choices,
         tools=tools,
+        reasoning=_reasoning(given.get("reasoning")),
+        cache_prompt=_cache_prompt(given.get("cache_prompt")),
         extra=_extra(given.get("extra")),
         stream=stream,
     )
@@ -295,6 +300,23 @@ def _choices(value: Any) -> tuple[str, ...]:
     if len(labels) < 2 or len(set(labels)) < len(labels) or "" in labels:
         raise ValueError(f"choices is two or more different, non-empty strings; got {value!r}.")
     return labels
+
+
+def _cache_prompt(value: Any) -> bool | str:
+    if value is not None and not isinstance(value, (bool, str)):
+        raise TypeError(f"cache_prompt is true or false, or a name as a string; got {type(value).__name__}.")
+    return value or False
+
+
+def _reasoning(value: Any) -> Effort | int | None:
+    if value is None or (isinstance(value, str) and value in _EFFORTS):
+        return cast("Effort | None", value)
+    if isinstance(value, str) or not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        wanted = ", ".join(map(repr, _EFFORTS))
+        raise (ValueError if isinstance(value, (str, int)) else TypeError)(
+            f"reasoning is an effort ({wanted}) or a number of tokens; got {value!r}."
+        )
+    return value
 
 
 def _extra(value: Any) -> Mapping[str, Any]:

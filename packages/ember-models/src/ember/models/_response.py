@@ -10,7 +10,7 @@ from typing import Any, overload
 from ember.core.errors import EmberError
 from ember.core.events import Usage
 
-from ._call import MessageDict, ToolCall, ToolCallDict
+from ._call import MessageDict, ToolCall
 
 
 class Response(str):
@@ -21,7 +21,9 @@ class Response(str):
     "tool_calls", "content_filter" or the vendor's own word. `parsed` is the value where a schema was asked for,
     `probabilities` a number per choice where choices were scored, `raw` the vendor's reply as parsed. `failures` says
     why the models that were asked before this one (`fallback=`) gave no answer, in order. `cached` says that the answer
-    came from the cache on disk: it used nothing and cost nothing.
+    came from the cache on disk: it used nothing and cost nothing. `reasoning` is what the vendor tells of the model's
+    thinking, as a rule where `reasoning=` was asked for; None if nothing. `opaque` is what it wants to see again when
+    the conversation goes on; `message` has it.
 
     >>> answer = Response("Paris", model="gpt-4", provider="openai")
     >>> answer == "Paris", f"It is {answer}.", answer.cost
@@ -39,6 +41,8 @@ class Response(str):
     latency: float
     request_id: str | None
     raw: Any
+    reasoning: str | None
+    opaque: Mapping[str, Any] | None
     cached: bool
     failures: tuple[EmberError, ...]
 
@@ -57,6 +61,8 @@ class Response(str):
         latency: float = 0.0,
         request_id: str | None = None,
         raw: Any = None,
+        reasoning: str | None = None,
+        opaque: Mapping[str, Any] | None = None,
         cached: bool = False,
         failures: tuple[EmberError, ...] = (),
     ) -> Response:
@@ -66,6 +72,7 @@ class Response(str):
         self.finish_reason, self.tool_calls = finish_reason, tool_calls
         self.parsed, self.probabilities = parsed, probabilities
         self.latency, self.request_id, self.raw = latency, request_id, raw
+        self.reasoning, self.opaque = reasoning, opaque
         self.cached = cached
         self.failures = failures
         return self
@@ -79,15 +86,12 @@ class Response(str):
         """
         turn: MessageDict = {"role": "assistant", "content": str(self)}
         if self.tool_calls:
-            turn["tool_calls"] = [_as_data(call) for call in self.tool_calls]
+            turn["tool_calls"] = [
+                {"id": call.id, "name": call.name, "arguments": call.text} for call in self.tool_calls
+            ]
+        if self.opaque is not None:
+            turn["opaque"] = self.opaque
         return turn
-
-
-def _as_data(call: ToolCall) -> ToolCallDict:
-    said: ToolCallDict = {"id": call.id, "name": call.name, "arguments": call.text}
-    if call.signature is not None:
-        said["signature"] = call.signature
-    return said
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,7 +82,7 @@ class Run:
     def take(self, answer: Response) -> ToolRun | None:
         """Take the model's answer; return the run if it is the last. Raises `TooManySteps`."""
         self._steps.append(answer)
-        self.messages.append(Message("assistant", str(answer), answer.tool_calls))
+        self.messages.append(Message("assistant", str(answer), answer.tool_calls, opaque=answer.opaque))
         if not answer.tool_calls:
             return ToolRun(answer, tuple(self._steps), tuple(self.messages))
         if len(self._steps) >= self._max:

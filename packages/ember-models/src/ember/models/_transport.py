@@ -18,7 +18,7 @@ from ember.core.loop import io_loop
 
 from ._provider import HttpRequest
 from ._proxy import proxy_for
-from ._unpack import ACCEPTED, Unpacker
+from ._unpack import ACCEPTED, MOST_STREAMED, Unpacker
 from .errors import ConnectionFailed, InvalidRequestError, InvalidResponse
 
 
@@ -93,12 +93,11 @@ class HttpExchange:
         return portions[0] if len(portions) == 1 else b"".join(portions)
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """Yield the body as it arrives, decompressed, at most 32 MiB of it."""
-        unpack = Unpacker(self.headers.get("content-encoding", ""))
+        """Yield the body as it arrives, decompressed, at most 256 MiB of it."""
+        unpack = Unpacker(self.headers.get("content-encoding", ""), MOST_STREAMED)
         while not self._response.content.at_eof():
-            portion = unpack.feed(await self._next())
-            if portion:
-                yield portion
+            for piece in unpack.pieces(await self._next()):
+                yield piece
         unpack.finish()
 
     async def _next(self) -> bytes:

@@ -30,13 +30,15 @@ from decimal import Decimal
 from typing import Any, ClassVar
 
 from ember.core.errors import EmberError
+from ember.core.events import Usage
 from ember.core.secrets import scrub
 
 
 class ModelError(EmberError):
     """A model call failed. `problem` says what happened, `advice` (by class) what to do.
 
-    `should_retry` is the server's word on whether the same request may be made again; None if it said nothing.
+    `should_retry` is the server's word on whether the same request may be made again; None if it said nothing. `usage`
+    is the tokens and `cost` the US dollars that went into the call all the same; None: not known, mostly nothing.
     """
 
     advice: ClassVar[str] = ""
@@ -51,6 +53,7 @@ class ModelError(EmberError):
         request_id: str | None = None,
         retry_after: float | None = None,
         should_retry: bool | None = None,
+        usage: Usage | None = None,
     ) -> None:
         # What a server said may quote the key, and an exception's attributes end up in logs and crash reports.
         problem = scrub(problem)
@@ -63,6 +66,8 @@ class ModelError(EmberError):
         self.request_id = None if request_id is None else scrub(request_id)
         self.retry_after = retry_after
         self.should_retry = should_retry
+        self.usage = usage
+        self.cost: Decimal | None = None
         self.failures: tuple[EmberError, ...] = ()
 
     def describe(self) -> str:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from ember.models import Call, File, Message, Part, Tool, errors
 from ember.models.turns import parsed_arguments
+
+from ._message import FORMAT, said_in, tool_calls_in
+
+CACHED: Final = {"type": "ephemeral"}
 
 
 def turns(call: Call) -> list[dict[str, Any]]:
@@ -22,6 +26,9 @@ def turns(call: Call) -> list[dict[str, Any]]:
             results.append(_result(call, message))
             continue
         results = []
+        if (came := _as_it_came(message)) is not None:
+            made.append({"role": "assistant", "content": came})
+            continue
         blocks = [
             {"type": "tool_use", "id": each.id, "name": each.name, "input": parsed_arguments(each)}
             for each in message.tool_calls
@@ -30,8 +37,32 @@ def turns(call: Call) -> list[dict[str, Any]]:
             blocks = [*map(_block, message.content), *blocks]
         elif blocks and message.content:
             blocks.insert(0, {"type": "text", "text": message.content})
+        if 0 in message.cache_points and made:
+            mark(made[-1])
         made.append({"role": message.role, "content": blocks or message.content})
+        for point in message.cache_points:
+            if point:
+                mark(made[-1], point - 1)
     return made
+
+
+def mark(turn: dict[str, Any], block: int = -1) -> None:
+    """Set a cache point after a block of a turn, the last if none is said; its content becomes blocks for that."""
+    if isinstance(turn["content"], str):
+        if not turn["content"]:
+            return  # the API refuses blocks of text without text
+        turn["content"] = [{"type": "text", "text": turn["content"]}]
+    blocks: list[dict[str, Any]] = turn["content"]
+    blocks[block] = {**blocks[block], "cache_control": CACHED}  # a new one: the old may be the caller's
+
+
+def _as_it_came(message: Message) -> list[Any] | None:
+    """Return the blocks that a turn came as, if it still says the same; None if it is to be written anew."""
+    blocks: Any = (message.opaque or {}).get(FORMAT)
+    if not blocks or said_in(blocks) != message.content:
+        return None
+    same = [each.id for each in tool_calls_in(blocks)] == [each.id for each in message.tool_calls]
+    return list(blocks) if same else None
 
 
 def _block(part: Part) -> dict[str, Any]:

@@ -6,12 +6,14 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, cast
 
-from ember.models import Call, Completion, ToolCall, Usage, errors
-from ember.models.schemas import answer_text
-from ember.models.turns import made_id
+from ember.models import Call, Completion, Message, ToolCall, Usage, errors
+from ember.models.turns import made_id, parsed_arguments
 from ember.models.wire import Fields, malformed, mapping, sequence, text, text_or_none, tokens
 
 from ._faults import raise_error_in
+
+FORMAT: Final = "google"
+"""The name of this format in `Message.opaque`."""
 
 _REASONS: Final[Mapping[str, str]] = {
     "STOP": "stop",
@@ -37,19 +39,22 @@ def completion(call: Call, body: Fields) -> Completion:
     candidate = candidate_in(body)
     if candidate is None:
         raise malformed(body, "candidates", "a list with an answer in it")
-    said, calls = parts_of(call, candidate)
+    parts = parts_of(candidate)
+    said, calls = said_in(parts), tool_calls_in(call, parts)
     reason = finish_reason(stop_word(candidate), bool(calls))
     # No content at all is an answer only where something else explains it.
     if reason is None and not said and not calls:
         raise malformed(candidate, "content", "an answer")
     return Completion(
-        text=answer_text(call, said, reason),
+        text=said,
         model=text_or_none(body, "modelVersion") or call.model,
         finish_reason=reason,
         usage=usage_of(body.get("usageMetadata")),
         request_id=text_or_none(body, "responseId"),
-        tool_calls=tuple(calls),
+        tool_calls=calls,
         raw=body,
+        reasoning=thoughts_in(parts) or None,
+        opaque=kept(parts),
     )
 
 
@@ -66,25 +71,53 @@ def candidate_in(body: Fields) -> Fields | None:
         if (why := text_or_none(feedback, "blockReason")) is not None:
             failure = errors.ContentFilterError(f"the prompt was blocked: {why[:200]}.")
             failure.request_id = text_or_none(body, "responseId")
+            if body.get("usageMetadata") is not None:
+                failure.usage = usage_of(body["usageMetadata"])
             raise failure
     return None
 
 
-def parts_of(call: Call, candidate: Fields, before: int = 0) -> tuple[str, list[ToolCall]]:
-    """Return the text that a candidate's parts say, and the functions they call, after `before` others."""
+def parts_of(candidate: Fields) -> Sequence[Fields]:
+    """Return a candidate's parts: text, thoughts, calls of functions; others are code that Google ran, and media."""
     content: Fields = {} if candidate.get("content") is None else mapping(candidate, "content")
-    parts: Sequence[Fields] = () if content.get("parts") is None else sequence(content, "parts")
-    said: list[str] = []
-    calls: list[ToolCall] = []
-    for part in parts:
-        if part.get("thought") is True:
-            continue  # the model's thinking, or a summary of it
-        if "text" in part:
-            said.append(text(part, "text"))
-        elif "functionCall" in part:
-            calls.append(_tool_call(call, part, before + len(calls)))
-        # Others are code that Google ran, and media.
-    return "".join(said), calls
+    return () if content.get("parts") is None else sequence(content, "parts")
+
+
+def said_in(parts: Sequence[Fields]) -> str:
+    """Return the text that the parts say."""
+    return "".join(text(part, "text") for part in parts if "text" in part and not is_thought(part))
+
+
+def thoughts_in(parts: Sequence[Fields]) -> str:
+    """Return what the parts tell of the model's thinking."""
+    return "".join(text(part, "text") for part in parts if "text" in part and is_thought(part))
+
+
+def is_thought(part: Fields) -> bool:
+    """Whether a part is the model's thinking, or a summary of it."""
+    return part.get("thought") is True
+
+
+def tool_calls_in(call: Call, parts: Sequence[Fields], before: int = 0) -> tuple[ToolCall, ...]:
+    """Return the functions that the parts call, after `before` others."""
+    found = (mapping(part, "functionCall") for part in parts if "functionCall" in part)
+    return tuple(_tool_call(call, fields, number) for number, fields in enumerate(found, before))
+
+
+def kept(parts: Sequence[Fields]) -> Mapping[str, Any] | None:
+    """Return what is to be sent back with the turn: parts that are signed, each where it was."""
+    return {FORMAT: list(parts)} if any("thoughtSignature" in part for part in parts) else None
+
+
+def as_it_came(call: Call, message: Message) -> dict[str, Any] | None:
+    """Return the content that a turn came as, if it still says the same; None if it is to be written anew."""
+    parts: Any = (message.opaque or {}).get(FORMAT)
+    if not parts or said_in(parts) != message.content:
+        return None
+    same = [(each.name, parsed_arguments(each)) for each in tool_calls_in(call, parts)] == [
+        (each.name, parsed_arguments(each)) for each in message.tool_calls
+    ]
+    return {"parts": list(parts), "role": "model"} if same else None
 
 
 def stop_word(candidate: Fields) -> str | None:
@@ -137,9 +170,8 @@ def _part(fields: Fields, name: str) -> int | None:
     return 0 if fields.get(name) is None else tokens(fields, name)
 
 
-def _tool_call(call: Call, part: Fields, number: int) -> ToolCall:
+def _tool_call(call: Call, fields: Fields, number: int) -> ToolCall:
     """Return the call of a function; its arguments as JSON text, since the API sends them parsed."""
-    fields = mapping(part, "functionCall")
     arguments: Any = fields.get("args")
     if arguments is None:
         arguments = {}
@@ -147,4 +179,4 @@ def _tool_call(call: Call, part: Fields, number: int) -> ToolCall:
         raise malformed(fields, "args", "an object")
     told = json.dumps(arguments, ensure_ascii=False, separators=(",", ":"))
     id = text_or_none(fields, "id") or made_id(call, number)
-    return ToolCall(id, text(fields, "name"), told, text_or_none(part, "thoughtSignature"))
+    return ToolCall(id, text(fields, "name"), told)

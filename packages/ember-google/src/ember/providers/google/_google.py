@@ -28,6 +28,7 @@ from ._embeddings import vectors
 from ._faults import refined, unwrapped
 from ._schema import accepted_schema
 from ._stream import ContentStream
+from ._thinking import thinking_config
 from ._turns import content, contents, declarations
 
 # The first is what the official SDK uses; the others have what is not stable yet.
@@ -68,7 +69,7 @@ class Google(BaseProvider):
         "gemini-embedding-001",
     )
     supports: ClassVar[frozenset[str]] = frozenset(
-        {"stream", "schema", "choices", "tools", "images", "files", "embed"}
+        {"stream", "schema", "choices", "tools", "images", "files", "reasoning", "embed"}
     )
     prices: ClassVar[str | None] = "google"
 
@@ -82,6 +83,7 @@ class Google(BaseProvider):
             "presencePenalty": call.presence_penalty,
             "frequencyPenalty": call.frequency_penalty,
             "seed": call.seed,
+            "thinkingConfig": thinking_config(call),
             "responseMimeType": None if schema is None else "application/json",
             "responseJsonSchema": None if schema is None else accepted_schema(schema),
         }

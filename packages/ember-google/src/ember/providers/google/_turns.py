@@ -7,6 +7,7 @@ from typing import Any, Final
 from ember.models import Call, Part, Tool, ToolCall
 from ember.models.turns import given_id, parsed_arguments, tool_name
 
+from ._content import as_it_came
 from ._schema import accepted_schema
 
 _FOR_URLS: Final = str.maketrans("+/", "-_")
@@ -33,6 +34,9 @@ def contents(call: Call) -> list[dict[str, Any]]:
         results = []
         if message.role == "user":
             made.append(content(message.content))
+            continue
+        if (came := as_it_came(call, message)) is not None:
+            made.append(came)
             continue
         turn = content(message.content, "model")
         if message.tool_calls:
@@ -71,9 +75,7 @@ def _declaration(tool: Tool) -> dict[str, Any]:
 def _function_call(call: ToolCall) -> dict[str, Any]:
     id = given_id(call.id)
     known = {} if id is None else {"id": id}
-    part: dict[str, Any] = {"functionCall": {**known, "args": parsed_arguments(call), "name": call.name}}
-    # Models that think refuse the conversation without it.
-    return part if call.signature is None else {**part, "thoughtSignature": call.signature}
+    return {"functionCall": {**known, "args": parsed_arguments(call), "name": call.name}}
 
 
 def _part(part: Part) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from ember.models import (
     Endpoint,
     HttpReply,
     HttpRequest,
+    Piece,
     ServerEvent,
     StreamDecoder,
     Transport,
@@ -123,10 +124,10 @@ class _ChoiceStream:
         self._call = call
         self._answer: Completion | None = None
 
-    def feed(self, event: ServerEvent) -> str:
+    def feed(self, event: ServerEvent) -> tuple[Piece, ...]:
         self._answer = _chosen(self._call, event_fields(event))
         self.done = True
-        return self._answer.text
+        return (self._answer.text,)
 
     def finish(self) -> Completion:
         if self._answer is None:

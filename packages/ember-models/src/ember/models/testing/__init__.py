@@ -1,9 +1,9 @@
 """Test a provider, or anything that calls one, against a real server on this machine.
 
 Read in order: _reply (what a test can ask for), _dialect with _openai, _anthropic, _google and _ollama (what the server
-says by itself), _speech (which of the two), _frames (replies as bytes), _connection, _server, _process; and _network,
-which refuses everything beyond this machine. `ember.models.testing.plugin` holds the pytest fixtures, and
-`ember.models.testing.conformance` what every provider is tested for.
+says by itself), _speech (which of the two), _limits (whom it refuses), _frames (replies as bytes), _connection,
+_server, _process; and _network, which refuses everything beyond this machine. `ember.models.testing.plugin` holds the
+pytest fixtures, and `ember.models.testing.conformance` what every provider is tested for.
 """
 
 from ._dialect import (

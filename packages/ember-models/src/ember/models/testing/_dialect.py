@@ -39,6 +39,12 @@ class Said(str):
         return self
 
 
+THOUGHTS = "First it thinks."
+"""What this server's models think, where a request asks them to: three tokens."""
+SIGNATURE = "c2lnbmVkIGhlcmU="
+"""What stands for the signature of that, or for its encrypted form."""
+
+
 class BadRequest(Exception):
     """The request's JSON is not one that the API accepts; the argument says why. It becomes the API's status 400."""
 

@@ -30,7 +30,7 @@ def streamed(decoder: StreamDecoder, request: HttpRequest) -> tuple[list[str], C
     for piece in _exchanged(request)[2]:
         for event in parser.feed(piece):
             if not decoder.done:
-                told.append(decoder.feed(event))
+                told += [text for text in decoder.feed(event) if isinstance(text, str)]
     return told, decoder.finish()
 
 

@@ -7,25 +7,51 @@ from collections.abc import Mapping
 from typing import Any
 
 from ._attached import tokens_of
-from ._dialect import Answer, BadRequest, Dialect, Say, calls_in, count, cut, required, text_of
+from ._dialect import (
+    SIGNATURE,
+    THOUGHTS,
+    Answer,
+    BadRequest,
+    Dialect,
+    Say,
+    calls_in,
+    count,
+    cut,
+    required,
+    text_of,
+    words,
+)
 from ._reply import Event
 
 
 def generate(asked: Mapping[str, Any], say: Say) -> Answer:
     """Answer `POST .../models/NAME:generateContent`."""
-    parts, calls, short, read = _said(asked, say)
-    whole = [_text_part("".join(parts)), *calls] if parts or not calls else calls
-    made = len(parts) + len(calls)
-    return Answer(_response(whole, read, made, _why(short)), read, made)
+    pieces, calls, short, read = _said(asked, say)
+    thoughts = _thoughts(asked)
+    parts = [_text_part("".join(pieces)), *calls] if pieces or not calls else calls
+    if thoughts:
+        signed = {**parts[0], "thoughtSignature": SIGNATURE}
+        parts = [_thought_part(THOUGHTS), signed, *parts[1:]]
+    made = len(pieces) + len(calls)
+    body = _response(parts, read, made, _why(short), len(thoughts))
+    return Answer(body, read, made + len(thoughts))
 
 
 def stream(asked: Mapping[str, Any], say: Say) -> Answer:
     """Answer `POST .../models/NAME:streamGenerateContent?alt=sse`: the counts grow with every piece."""
     pieces, calls, short, read = _said(asked, say)
+    thoughts = _thoughts(asked)
     parts = [*map(_text_part, pieces), *calls]
     last = len(parts)
-    events: list[Event] = [_response([part], read, made) for made, part in enumerate(parts, 1)]
-    return Answer([*events, _response([_text_part("")], read, last, _why(short))], read, last)
+    events: list[Event] = [
+        _response([_thought_part(thought)], read, 0, None, made) for made, thought in enumerate(thoughts, 1)
+    ]
+    events += [_response([part], read, made, None, len(thoughts)) for made, part in enumerate(parts, 1)]
+    # The signature comes with the last part, which says nothing more.
+    end = {"text": "", "thoughtSignature": SIGNATURE} if thoughts else _text_part("")
+    return Answer(
+        [*events, _response([end], read, last, _why(short), len(thoughts))], read, last + len(thoughts)
+    )
 
 
 def embed(asked: Mapping[str, Any], say: Say) -> Answer:
@@ -54,6 +80,14 @@ def _said(asked: Mapping[str, Any], say: Say) -> tuple[list[str], list[dict[str,
     return pieces, calls, short, read
 
 
+def _thoughts(asked: Mapping[str, Any]) -> list[str]:
+    config: Mapping[str, Any] = asked.get("generationConfig") or {}
+    wanted: Mapping[str, Any] = config.get("thinkingConfig") or {}
+    # The SDK writes these names with underscores; protocol buffers take both.
+    shown = wanted.get("includeThoughts") or wanted.get("include_thoughts")
+    return words(THOUGHTS) if shown and wanted.get("thinkingBudget") != 0 else []
+
+
 def _text(content: Any) -> str:
     if not isinstance(content, Mapping):
         raise BadRequest("a content is an object with parts.")
@@ -68,11 +102,22 @@ def _text_part(text: str) -> dict[str, Any]:
     return {"text": text}
 
 
-def _response(parts: list[dict[str, Any]], read: int, made: int, why: str | None = None) -> dict[str, Any]:
+def _thought_part(text: str) -> dict[str, Any]:
+    return {"text": text, "thought": True}
+
+
+def _response(
+    parts: list[dict[str, Any]], read: int, made: int, why: str | None = None, thought: int = 0
+) -> dict[str, Any]:
     candidate: dict[str, Any] = {"content": {"parts": parts, "role": "model"}, "index": 0}
     if why is not None:
         candidate["finishReason"] = why
-    counts = {"promptTokenCount": read, "candidatesTokenCount": made, "totalTokenCount": read + made}
+    counts = {
+        "promptTokenCount": read,
+        "candidatesTokenCount": made,
+        "thoughtsTokenCount": thought,
+        "totalTokenCount": read + made + thought,
+    }
     return {
         "candidates": [candidate],
         # Protocol buffers leave a zero out.

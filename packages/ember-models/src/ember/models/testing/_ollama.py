@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ._attached import images_of
-from ._dialect import Answer, Dialect, Say, calls_in, count, cut, last_user_text, required
+from ._dialect import THOUGHTS, Answer, Dialect, Say, calls_in, count, cut, last_user_text, required, words
 from ._frames import dumped
 from ._openai import vector
 from ._reply import Event
@@ -24,8 +24,9 @@ def chat(asked: Mapping[str, Any], say: Say) -> Answer:
     said = say(last_user_text(messages))
     pieces, short = cut(said, options.get("num_predict"))
     calls = [{"function": {"name": name, "arguments": dict(arguments)}} for name, arguments in calls_in(said)]
+    thoughts = words(THOUGHTS) if asked.get("think") else []
     read = sum(count(message["content"]) + images_of(message) for message in messages)
-    wrote = len(pieces) + len(calls)
+    wrote = len(pieces) + len(calls) + len(thoughts)
     part = {"model": model, "created_at": _CREATED}
     end = {
         "done": True,
@@ -38,8 +39,10 @@ def chat(asked: Mapping[str, Any], say: Say) -> Answer:
         "eval_duration": 3_000_000,
     }
     if asked.get("stream") is False:
-        return Answer({**part, "message": _said("".join(pieces), calls), **end}, read, wrote)
-    messages = [*map(_said, pieces), *([_said("", calls)] if calls else ())]
+        thought = {"thinking": THOUGHTS} if thoughts else {}
+        return Answer({**part, "message": _said("".join(pieces), calls) | thought, **end}, read, wrote)
+    messages = [_said("") | {"thinking": thought} for thought in thoughts]
+    messages += [*map(_said, pieces), *([_said("", calls)] if calls else ())]
     lines = [{**part, "message": message, "done": False} for message in messages]
     events: list[Event] = [ndjson(line) for line in (*lines, {**part, "message": _said(""), **end})]
     return Answer(events, read, wrote)

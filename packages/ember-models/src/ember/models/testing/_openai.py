@@ -10,6 +10,8 @@ from typing import Any
 
 from ._attached import tokens_of
 from ._dialect import (
+    SIGNATURE,
+    THOUGHTS,
     Answer,
     Dialect,
     Say,
@@ -19,6 +21,7 @@ from ._dialect import (
     cut,
     last_user_text,
     required,
+    words,
 )
 from ._reply import Event
 
@@ -35,20 +38,26 @@ def chat_completions(asked: Mapping[str, Any], say: Say) -> Answer:
         {"id": f"call_{n}", "type": "function", "function": {"name": name, "arguments": as_json(arguments)}}
         for n, (name, arguments) in enumerate(calls_in(said))
     ]
+    thoughts = words(THOUGHTS) if asked.get("reasoning_effort") not in (None, "none") else []
     read = sum(tokens_of(message.get("content")) for message in messages)
-    wrote = len(pieces) + len(calls)
-    usage = {"prompt_tokens": read, "completion_tokens": wrote, "total_tokens": read + wrote}
+    wrote = len(pieces) + len(calls) + len(thoughts)
+    usage: dict[str, Any] = {"prompt_tokens": read, "completion_tokens": wrote, "total_tokens": read + wrote}
+    if thoughts:
+        usage["completion_tokens_details"] = {"reasoning_tokens": len(thoughts)}
     finish = "length" if short else "tool_calls" if calls else "stop"
     whole = {"id": "chatcmpl-local", "object": "chat.completion", "created": _CREATED, "model": model}
     if not asked.get("stream"):
         text = "".join(pieces)
         message: dict[str, Any] = {"role": "assistant", "content": text, "refusal": None}
+        if thoughts:
+            message["reasoning_content"] = THOUGHTS
         if calls:
             message |= {"content": text or None, "tool_calls": calls}
         choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": finish}
         return Answer({**whole, "choices": [choice], "usage": usage}, read, wrote)
     part = {**whole, "object": "chat.completion.chunk"}
     deltas: list[dict[str, Any]] = [{"role": "assistant", "content": ""}]
+    deltas += ({"reasoning_content": thought} for thought in thoughts)
     deltas += ({"content": piece} for piece in pieces)
     for n, call in enumerate(calls):
         function = call["function"]
@@ -76,6 +85,8 @@ def responses(asked: Mapping[str, Any], say: Say) -> Answer:
     read = sum(tokens_of(message.get("content")) for message in messages) + count(
         asked.get("instructions") or ""
     )
+    settings: Mapping[str, Any] = asked.get("reasoning") or {}
+    thoughts = words(THOUGHTS) if settings.get("effort") not in (None, "none") else []
     calls: list[dict[str, Any]] = [
         {
             "id": f"fc_{n}",
@@ -87,12 +98,12 @@ def responses(asked: Mapping[str, Any], say: Say) -> Answer:
         }
         for n, (name, arguments) in enumerate(calls_in(said))
     ]
-    wrote, text = len(pieces) + len(calls), "".join(pieces)
+    wrote, text = len(pieces) + len(calls) + len(thoughts), "".join(pieces)
     usage = {
         "input_tokens": read,
         "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
         "output_tokens": wrote,
-        "output_tokens_details": {"reasoning_tokens": 0},
+        "output_tokens_details": {"reasoning_tokens": len(thoughts)},
         "total_tokens": read + wrote,
     }
     empty: dict[str, Any] = {
@@ -122,36 +133,62 @@ def responses(asked: Mapping[str, Any], say: Say) -> Answer:
         "status": status,
         "content": [part],
     }
+    summary = [{"type": "summary_text", "text": THOUGHTS}] if settings.get("summary") else []
+    thinking: dict[str, Any] = {
+        "id": "rs_local",
+        "type": "reasoning",
+        "summary": summary,
+        "encrypted_content": SIGNATURE,
+    }
     why = {"reason": "max_output_tokens"} if short else None
     whole: dict[str, Any] = {
         **empty,
         "status": status,
         "incomplete_details": why,
-        "output": [item, *calls],
+        "output": [thinking, item, *calls] if thoughts else [item, *calls],
         "usage": usage,
     }
     if not asked.get("stream"):
         return Answer(whole, read, wrote)
-    at: dict[str, Any] = {"item_id": "msg_local", "output_index": 0, "content_index": 0}
+    place = 1 if thoughts else 0
+    at: dict[str, Any] = {"item_id": "msg_local", "output_index": place, "content_index": 0}
     steps: list[tuple[str, dict[str, Any]]] = [
         ("response.created", {"response": empty}),
         ("response.in_progress", {"response": empty}),
+        *(_reasoned(thinking) if thoughts else ()),
         (
             "response.output_item.added",
-            {"output_index": 0, "item": {**item, "status": "in_progress", "content": []}},
+            {"output_index": place, "item": {**item, "status": "in_progress", "content": []}},
         ),
         ("response.content_part.added", {**at, "part": {**part, "text": ""}}),
         *(("response.output_text.delta", {**at, "delta": piece, "logprobs": []}) for piece in pieces),
         ("response.output_text.done", {**at, "text": text, "logprobs": []}),
         ("response.content_part.done", {**at, "part": part}),
-        ("response.output_item.done", {"output_index": 0, "item": item}),
-        *(step for n, call in enumerate(calls, 1) for step in _called(n, call)),
+        ("response.output_item.done", {"output_index": place, "item": item}),
+        *(step for n, call in enumerate(calls, place + 1) for step in _called(n, call)),
         (f"response.{status}", {"response": whole}),
     ]
     events: list[Event] = [
         (name, {"type": name, "sequence_number": number, **data}) for number, (name, data) in enumerate(steps)
     ]
     return Answer(events, read, wrote)
+
+
+def _reasoned(item: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """Return the events of an item of reasoning, with its summary if it has one."""
+    steps: list[tuple[str, dict[str, Any]]] = [
+        ("response.output_item.added", {"output_index": 0, "item": {**item, "summary": []}})
+    ]
+    at: dict[str, Any] = {"item_id": item["id"], "output_index": 0, "summary_index": 0}
+    for part in item["summary"]:
+        name = "response.reasoning_summary"
+        steps += [
+            (f"{name}_part.added", {**at, "part": {**part, "text": ""}}),
+            *((f"{name}_text.delta", {**at, "delta": piece}) for piece in words(part["text"])),
+            (f"{name}_text.done", {**at, "text": part["text"]}),
+            (f"{name}_part.done", {**at, "part": part}),
+        ]
+    return [*steps, ("response.output_item.done", {"output_index": 0, "item": item})]
 
 
 def _called(index: int, call: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:

@@ -15,6 +15,7 @@ from typing import Self, Unpack
 from ._connection import Connection
 from ._dialect import Dialect, Say
 from ._frames import Frames, frames
+from ._limits import Limit, Limits, Style
 from ._process import ServerProcess
 from ._record import STATS_PATH, Account, Request, Stats
 from ._reply import How, Reply, Script, reply
@@ -58,6 +59,7 @@ class LocalServer:
         self._requests: deque[Request] = deque(maxlen=keep)
         self._scripts: dict[str | None, Script] = {}
         self._speaks, self._dialects = speaks, dict[str, Dialect | None]()
+        self._limits = Limits()
         self._open: set[Connection] = set()
         self._ending, self._stopping = asyncio.Event(), False
         self._count = 0
@@ -156,6 +158,32 @@ class LocalServer:
         self._scripts[path] = script
         return script
 
+    def limit(
+        self,
+        requests: int | None = None,
+        *,
+        tokens: int | None = None,
+        concurrency: int | None = None,
+        per: float = 60.0,
+        key: str | None = None,
+        model: str | None = None,
+        headers: Style | None = None,
+        retry_after: bool = True,
+        status: int = 429,
+    ) -> None:
+        """From now on, let each key do no more than this with each model, or lift such a limit by giving none.
+
+        That is `requests` and `tokens` in any `per` seconds, and `concurrency` requests at once; what is more is
+        refused with `status`, at once, and uses nothing up. A request is refused for its tokens when those before it
+        have used all. `key` and `model` say whom the limit is for, the most specific one counting. `headers` adds a
+        vendor's rate-limit headers to every reply, `retry_after` says in a refusal when the window has room again.
+        """
+        given = Limit(requests, tokens, concurrency, per, headers, retry_after, status)
+        if given.requests is given.tokens is given.concurrency is None:
+            self._limits.rules.pop((key, model), None)
+        else:
+            self._limits.rules[key, model] = given
+
     def dialect(self, path: str) -> Dialect | None:
         """Return the dialect that is spoken at `path`, None where there is none."""
         if path not in self._dialects:
@@ -163,8 +191,9 @@ class LocalServer:
         return self._dialects[path]
 
     def reset(self) -> None:
-        """Forget scripts, requests, ledger and high water; connections stay open."""
+        """Forget scripts, limits, requests, ledger and high water; connections stay open."""
         self._scripts.clear()
+        self._limits.rules.clear()
         self._requests.clear()
         self.ledger.clear()
         self.answer, self._count, self.high_water = _repeat, 0, self.in_flight
@@ -211,12 +240,15 @@ class LocalServer:
         self._account(request).requests += 1
         self.in_flight += 1
         self.high_water = max(self.high_water, self.in_flight)
+        refusal = self._limits.admit(request) if self._limits.rules else None
+        if refusal is not None:
+            self._account(request).refused += 1
         script = self._scripts.get(request.path) or self._scripts.get(None)
         try:
-            return speak(
+            plan = speak(
                 request,
                 self.dialect(request.path),
-                script.take() if script else None,
+                refusal or (script.take() if script else None),
                 say=self.answer,
                 latency=self.latency,
                 number=self._count,
@@ -224,6 +256,10 @@ class LocalServer:
         except Exception as error:  # `answer` and `change` are a test's own code
             said = f"the test's own function raised {error!r}".encode()
             return frames(Reply(500), said, {"content-type": "text/plain"}, 0.0)
+        if self._limits.rules and plan.head:
+            status, _, rest = plan.head.partition(b"\r\n")
+            plan.head = status + b"\r\n" + self._limits.spend(request, plan.bill) + rest
+        return plan
 
     def book(self, request: Request, plan: Frames) -> None:
         if plan.bill is not None:
@@ -236,6 +272,7 @@ class LocalServer:
         if request.path == STATS_PATH:
             return
         self.in_flight -= 1
+        self._limits.leave(request)
         request.aborted, request.done = aborted and not self._stopping, not aborted
 
     def _account(self, request: Request) -> Account:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from ember.models import (
     Call,
@@ -12,13 +12,16 @@ from ember.models import (
     Endpoint,
     File,
     Image,
+    Piece,
+    ReasoningDelta,
     ServerEvent,
     Tool,
     ToolCall,
+    ToolCallDelta,
     Usage,
     errors,
 )
-from ember.models.schemas import answer_text, wanted_schema
+from ember.models.schemas import wanted_schema
 from ember.models.turns import given_id, made_id, parsed_arguments, tool_name
 from ember.models.wire import (
     Fields,
@@ -33,6 +36,9 @@ from ember.models.wire import (
     text_or_none,
     tokens,
 )
+
+_FORMAT: Final = "ollama"
+"""The name of this format in `Message.opaque`."""
 
 
 def asked(call: Call, endpoint: Endpoint) -> Fields:
@@ -57,6 +63,8 @@ def asked(call: Call, endpoint: Endpoint) -> Fields:
     schema = wanted_schema(call)
     if schema is not None:
         body["format"] = schema
+    if call.reasoning is not None:
+        body["think"] = _think(call)
     if "keep_alive" in settings:
         body["keep_alive"] = settings.pop("keep_alive")
     body["messages"] = messages
@@ -65,11 +73,27 @@ def asked(call: Call, endpoint: Endpoint) -> Fields:
     return body | settings
 
 
+def _think(call: Call) -> bool | str:
+    """Return the request's `think`: gpt-oss takes an effort, and cannot be told not to think; others the reverse."""
+    if isinstance(call.reasoning, int) and call.reasoning:
+        raise errors.UnsupportedError(
+            'Ollama takes reasoning= as an effort ("low", "medium", "high"), not as a number of tokens.',
+            provider="ollama",
+            model=call.model,
+        )
+    if call.reasoning in ("none", 0):
+        return False
+    return str(call.reasoning) if "gpt-oss" in call.model else True
+
+
 def _turn(call: Call, position: int) -> dict[str, Any]:
     message = call.messages[position]
     turn: dict[str, Any] = {"role": message.role, "content": message.text}
-    if not isinstance(message.content, str):
-        turn["images"] = [_image(part) for part in message.content if not isinstance(part, str)]
+    turn |= (message.opaque or {}).get(_FORMAT) or {}
+    if not isinstance(message.content, str) and (
+        images := [part for part in message.content if not isinstance(part, str)]
+    ):
+        turn["images"] = [_image(part) for part in images]
     if message.tool_calls:
         turn["tool_calls"] = [_called(each) for each in message.tool_calls]
     if message.role == "tool":
@@ -117,16 +141,17 @@ def completion(call: Call, body: Fields) -> Completion:
     whole = text(message, "content")
     if body.get("done") is not True:
         raise malformed(body, "done", "true: the answer is not whole")
-    return _answer(call, body, whole, _tool_calls(call, message, 0))
+    thoughts = text_or_none(message, "thinking") or ""
+    return _answer(call, body, whole, _tool_calls(call, message, 0), thoughts)
 
 
-def _answer(call: Call, last: Fields, whole: str, calls: tuple[ToolCall, ...]) -> Completion:
+def _answer(call: Call, last: Fields, whole: str, calls: tuple[ToolCall, ...], thoughts: str) -> Completion:
     """Return the answer `whole`, with what the `last` object says of it."""
     reason = text_or_none(last, "done_reason")
     if calls and reason in (None, "stop"):
         reason = "tool_calls"  # Ollama has no word for it
     return Completion(
-        text=answer_text(call, whole, reason),
+        text=whole,
         model=text_or_none(last, "model") or call.model,
         finish_reason=reason,
         usage=Usage(
@@ -136,6 +161,9 @@ def _answer(call: Call, last: Fields, whole: str, calls: tuple[ToolCall, ...]) -
         ),
         tool_calls=calls,
         raw=dict(last),
+        reasoning=thoughts or None,
+        # Models that call tools are to see again why they did.
+        opaque={_FORMAT: {"thinking": thoughts}} if thoughts and calls else None,
     )
 
 
@@ -146,28 +174,32 @@ class ChatStream:
         self.done = False
         self._call = call
         self._text: list[str] = []
+        self._thoughts: list[str] = []
         self._calls: tuple[ToolCall, ...] = ()
         self._last: Fields = {}
 
-    def feed(self, event: ServerEvent) -> str:
+    def feed(self, event: ServerEvent) -> tuple[Piece, ...]:
         body = event_fields(event)
         raise_error_in(body)
         message = mapping(body, "message")
         added = text_or_none(message, "content") or ""
         self._text.append(added)
-        self._calls += _tool_calls(self._call, message, len(self._calls))
         if body.get("done") is True:
             self.done, self._last = True, body
-        if not self._call.choices:
-            return added
-        # A label is decided by its last character: it is told whole, or not at all.
-        return self.finish().text if self.done else ""
+        pieces: tuple[Piece, ...] = (added,) if added else ()
+        if thought := text_or_none(message, "thinking"):
+            self._thoughts.append(thought)
+            pieces = (ReasoningDelta(thought), *pieces)
+        for call in _tool_calls(self._call, message, len(self._calls)):  # each comes whole
+            pieces += (ToolCallDelta(len(self._calls), call.id, call.name, call.text),)
+            self._calls += (call,)
+        return pieces
 
     def finish(self) -> Completion:
         whole = "".join(self._text)
         if not self.done:
-            raise incomplete("" if self._call.choices else whole)
-        return _answer(self._call, self._last, whole, self._calls)
+            raise incomplete(whole)
+        return _answer(self._call, self._last, whole, self._calls, "".join(self._thoughts))
 
 
 def raise_error_in(body: Fields) -> None:

@@ -36,7 +36,7 @@ class Compatible(BaseProvider):
     needs_key: ClassVar[bool] = False
     key_variables: ClassVar[tuple[str, ...]] = ("COMPATIBLE_API_KEY",)
     supports: ClassVar[frozenset[str]] = frozenset(
-        {"stream", "schema", "choices", "tools", "images", "files", "embed"}
+        {"stream", "schema", "choices", "tools", "images", "files", "reasoning", "embed"}
     )
 
     def encode(self, call: Call, endpoint: Endpoint) -> HttpRequest:

@@ -49,7 +49,7 @@ class Ollama(BaseProvider):
     key_variables: ClassVar[tuple[str, ...]] = ("OLLAMA_API_KEY",)
     url_variables: ClassVar[tuple[str, ...]] = ("OLLAMA_HOST",)
     supports: ClassVar[frozenset[str]] = frozenset(
-        {"stream", "schema", "choices", "tools", "images", "embed"}
+        {"stream", "schema", "choices", "tools", "images", "reasoning", "embed"}
     )
     stream_type: ClassVar[Literal["text/event-stream", "application/x-ndjson"]] = "application/x-ndjson"
 

@@ -13,6 +13,7 @@ from ember.models import (
     Endpoint,
     HttpReply,
     HttpRequest,
+    Piece,
     ServerEvent,
     StreamDecoder,
     Vectors,
@@ -29,7 +30,7 @@ _HOST: Final = "api.openai.com"
 
 _responses: Final = Responses()
 # OpenAI's own models all take the newer name of the limit, and the reasoning ones nothing else.
-_hosted_chat: Final = ChatCompletions("max_completion_tokens")
+_hosted_chat: Final = ChatCompletions("max_completion_tokens", has_cache_key=True)
 _compatible_chat: Final = ChatCompletions("max_tokens")
 
 
@@ -86,7 +87,7 @@ class OpenAI(BaseProvider):
         "text-embedding-ada-002",
     )
     supports: ClassVar[frozenset[str]] = frozenset(
-        {"stream", "schema", "choices", "tools", "images", "files", "embed"}
+        {"stream", "schema", "choices", "tools", "images", "files", "reasoning", "embed"}
     )
     prices: ClassVar[str | None] = "openai"
 
@@ -154,11 +155,11 @@ class _EitherStream:
         self._call = call
         self._stream: StreamDecoder | None = None
 
-    def feed(self, event: ServerEvent) -> str:
+    def feed(self, event: ServerEvent) -> tuple[Piece, ...]:
         if self._stream is None:
             self._stream = self._told_by(event)
         if self._stream is None:
-            return ""
+            return ()
         added = self._stream.feed(event)
         self.done = self._stream.done
         return added

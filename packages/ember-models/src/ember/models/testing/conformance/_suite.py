@@ -19,7 +19,9 @@ from ... import BaseProvider, ModelRegistry, Response, Usage, models
 NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
-ABILITIES: Final = frozenset({"stream", "schema", "choices", "tools", "images", "files", "embed"})
+ABILITIES: Final = frozenset(
+    {"stream", "schema", "choices", "tools", "images", "files", "reasoning", "embed"}
+)
 PIXEL: Final = b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg=="
 )
