@@ -73,9 +73,9 @@ def target(model: str | None) -> Target:
 
 
 def _booked_under(usage: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
-    from . import _ledger  # from now on it listens; brings SQLite
+    from ._ledger import ordered  # from now on the ledger listens; brings SQLite
 
-    return _ledger.ordered(usage.get("tags") or nothing())
+    return ordered(usage.get("tags") or nothing())
 
 
 def server(name: str) -> Target:
