@@ -136,7 +136,7 @@ class _Reader:
         self._texts: list[str] = []
         self._typed = False  # whether the consumer takes other pieces than text
         self._told = False  # whether there was anything for it
-        self._length = 0
+        self._length = self._unread = 0
         self._failure: BaseException | None = None
         self._response: Response | None = None
         self._turn = threading.Lock()
