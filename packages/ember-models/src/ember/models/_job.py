@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -28,6 +29,18 @@ if TYPE_CHECKING:
 _C = TypeVar("_C", Call, EmbedCall)
 
 _http = HttpTransport()
+_wrapped: Callable[[Transport], Transport] | None = None
+
+
+@contextmanager
+def between(wrap: Callable[[Transport], Transport]) -> Iterator[None]:
+    """Have what `wrap` makes of a transport take its place, for all calls of the process: what recordings are made by."""
+    global _wrapped
+    before, _wrapped = _wrapped, wrap
+    try:
+        yield
+    finally:
+        _wrapped = before
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +73,8 @@ class Job(Generic[_C]):
 
     @property
     def transport(self) -> Transport:
-        return self.provider.transport or self.http or _http
+        transport = self.provider.transport or self.http or _http
+        return transport if _wrapped is None else _wrapped(transport)
 
     def explained(self, error: ModelError) -> ModelError:
         """Return `error` with what only the engine knows: who was asked for what, with whose key."""
