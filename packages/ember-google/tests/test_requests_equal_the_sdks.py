@@ -188,6 +188,15 @@ def test_embeddings_are_asked_for_in_the_same_words(
     assert_same(server.requests[-1], theirs)
 
 
+def test_shorter_embeddings_are_asked_for_in_the_same_words(
+    server: LocalServer, sdk: Any, post: Callable[[HttpRequest], HttpReply]
+) -> None:
+    sdk.embed_content(model="gemini-embedding-001", contents=["a"], config={"output_dimensionality": 5})
+    theirs = server.requests[-1]
+    post(Google().encode_embed(EmbedCall("gemini-embedding-001", ("a",), dimensions=5), endpoint(server)))
+    assert_same(server.requests[-1], theirs)
+
+
 def test_a_model_of_many_media_embeds_each_text_by_itself_where_the_sdk_is_given_contents(
     server: LocalServer, sdk: Any, post: Callable[[HttpRequest], HttpReply]
 ) -> None:

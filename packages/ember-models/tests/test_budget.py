@@ -413,3 +413,17 @@ def test_a_forked_child_goes_on_from_what_was_spent(acme: LocalServer, script: A
         """
     )
     assert done.stdout.splitlines() == ["child: 2", "parent: 2"], done.stderr
+
+
+def test_what_comes_from_the_cache_is_free_and_never_refused(acme: LocalServer) -> None:
+    models("acme-small", "Hello", cache=True)
+    models.embed("acme-embed", ["a", "b"], cache=True)
+    with create_context(models={"budget": {"calls": 1, "tokens": 1}, "cache": True}) as here:
+        assert models("acme-small", "Hello").cached
+        assert models.embed("acme-embed", ["b", "a"]).cached
+        assert spent(here) == Spending()
+        assert len(models.embed("acme-embed", ["b", "c", "a"])) == 3  # which needs one token, and not three
+        assert spent(here) == Spending(tokens=1, calls=1)
+        with pytest.raises(BudgetExceeded):
+            models("acme-small", "Another")
+        assert "".join(models.stream("acme-small", "Hello")) == "Hello"

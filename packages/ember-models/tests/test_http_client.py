@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
+import logging
 import os
 import pickle
 import subprocess
@@ -419,6 +420,23 @@ def test_neither_the_key_nor_the_clients_own_secrets_are_in_an_error(acme: Local
     said = "".join(traceback.format_exception(error)) + repr(vars(error))
     assert isinstance(error, ConnectionFailed) and "hunter-two" not in said and KEY not in said
     loop.run(proxied.aclose())
+
+
+def test_neither_key_nor_prompt_is_logged_at_any_level(
+    acme: LocalServer, client: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    models("acme-small", "A prompt of mine", http_client=client)
+    "".join(models.stream("acme-small", "A prompt of mine", http_client=client))
+    assert "127.0.0.1" in caplog.text  # the client does tell what it does
+    assert KEY not in caplog.text and "A prompt of mine" not in caplog.text
+
+
+def test_an_endpoint_is_one_by_whatever_client_it_is_called(acme: LocalServer, client: Any) -> None:
+    models("acme-small", "Hi")
+    call(client)
+    here = [each for each in models.health() if each.base_url == f"{acme.url}/v1"]
+    assert [each.model for each in here] == ["acme-small"]
 
 
 def test_a_hundred_calls_at_once_share_it(acme: LocalServer, client: Any) -> None:

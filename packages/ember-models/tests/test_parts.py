@@ -87,12 +87,10 @@ def test_a_path_is_read_when_the_part_is_made(acme: LocalServer, tmp_path: Path)
     parts: list[Any] = [
         Image(path),
         Image(str(path)),
-        {"type": "image", "path": str(path)},
-        {"type": "image", "path": path},
     ]
     made = Image(path)
     models("acme-small", ["Describe", *parts])
-    assert content(acme) == [DESCRIBE, AS_PNG, AS_PNG, AS_PNG, AS_PNG]
+    assert content(acme) == [DESCRIBE, AS_PNG, AS_PNG]
     path.unlink()
     models("acme-small", ["Describe", made])
     assert content(acme) == [DESCRIBE, AS_PNG]
@@ -159,15 +157,12 @@ def test_a_part_is_a_value() -> None:
 # What is refused, before a request
 
 
-def test_a_path_that_cannot_be_read_is_an_oserror(tmp_path: Path, acme: LocalServer) -> None:
+def test_a_path_that_cannot_be_read_is_an_oserror(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="no-such"):
         Image(tmp_path / "no-such.png")
     with pytest.raises(IsADirectoryError, match="folder"):
         (tmp_path / "folder").mkdir()
         Image(tmp_path / "folder")
-    with pytest.raises(FileNotFoundError, match="no-such"):
-        models("acme-small", ["Describe", {"type": "image", "path": str(tmp_path / "no-such.png")}])
-    assert acme.requests == []
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="everything can be read by root")
@@ -242,8 +237,8 @@ def test_what_is_no_source_is_refused(source: Any) -> None:
         ({"type": "document", "source": {}}, r'"type": "file", "data"'),
         ({"type": None, "inline_data": {"data": "aGk="}}, "Gemini's data"),
         ({"type": "imag", "data": PNG}, "Did you mean 'image'"),
-        ({"type": "image"}, 'one of "path", "url" and "data"'),
-        ({"type": "image", "data": PNG, "url": "https://example.org"}, 'one of "path", "url" and "data"'),
+        ({"type": "image"}, 'either "url" or "data"'),
+        ({"type": "image", "data": PNG, "url": "https://example.org"}, 'either "url" or "data"'),
         ({"type": "image", "data": PNG, "name": "a.png"}, "'name'"),
         ({"type": "image", "data": "@"}, 'the "data" of part 1 of message 0 is not base64'),
         ({"type": "image", "url": "cat.png"}, "begins with http, https or data"),
@@ -255,6 +250,19 @@ def test_a_part_in_a_vendors_form_is_refused_with_the_form_to_write(
 ) -> None:
     with pytest.raises(ValueError, match=words):
         models("acme-small", ["Hi", part])
+    assert acme.requests == []
+
+
+def test_plain_data_cannot_have_a_file_of_this_machine_read_and_sent(
+    acme: LocalServer, tmp_path: Path
+) -> None:
+    path = tmp_path / "credentials.yaml"
+    path.write_text("openai_api_key: sk-secret-0123456789")
+    for fields in ({"path": str(path)}, {"url": path.as_uri()}, {"url": str(path)}, {"data": str(path)}):
+        with pytest.raises(ValueError, match=r"File\(path\)|http, https or data|not base64"):
+            models("acme-small", [{"role": "user", "content": ["Hi", {"type": "file", **fields}]}])
+    with pytest.raises(TypeError, match="bytes or base64"):
+        models("acme-small", ["Hi", {"type": "file", "data": path}])
     assert acme.requests == []
 
 

@@ -253,6 +253,10 @@ def test_embeddings_are_asked_for_in_the_same_bytes(
     call = EmbedCall("text-embedding-3-small", ("a", "ß"))
     assert_same_request(server, OpenAI().encode_embed(call, endpoint(server, "chat")), post)
 
+    client.embeddings.create(model="text-embedding-3-small", input=["a"], dimensions=5)
+    call = EmbedCall("text-embedding-3-small", ("a",), dimensions=5)
+    assert_same_request(server, OpenAI().encode_embed(call, endpoint(server, "chat")), post)
+
 
 def test_the_models_of_an_account_are_asked_for_and_read_as_the_sdk_does(
     server: LocalServer, client: openai.OpenAI, post: Callable[[HttpRequest], HttpReply]

@@ -16,6 +16,7 @@ from ember.models import (
     Budget,
     BudgetState,
     Embeddings,
+    Matrix,
     Message,
     Response,
     TextStream,
@@ -55,6 +56,11 @@ models(None, "Hello", budget="5")  # type: ignore[arg-type]  # pyright: ignore[r
 assert_type(models.budgets(), tuple[BudgetState, ...])
 assert_type(models.budgets()[0].left.usd, Decimal | None)
 assert_type(models.budgets()[0].spent.usd, Decimal)
+
+models.embed("e", ["a"], dimensions=5, max_retries=0, max_concurrency=2, budget=0.1)
+models.embed("e", ["a"], fallback="f")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+assert_type(models.embed("e", "a").vectors, Matrix)
+assert_type(models.embed("e", "a")[0], tuple[float, ...])
 
 models(None, "Hello", schema=list[int], reask=2)
 models(None, "Hello", reask="often")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]

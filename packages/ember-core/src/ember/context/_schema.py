@@ -110,6 +110,7 @@ _PROVIDER: Final = Table(
         "cache": Setting(float, low=0.001, switch=True, about="as models.cache, for this provider"),
         "fallback": Setting(list, about="as models.fallback, for calls to this provider"),
         "http_client": Setting(Live, about="as models.http_client, for this provider"),
+        "embed_texts": Setting(int, low=1, about="the most texts of one request for embeddings"),
         "allow_http": Setting(bool, about="whether plain http:// may leave this machine"),
         "api": Setting(str, about="which of its APIs to speak, where a provider has several"),
     },

@@ -87,17 +87,19 @@ class Attempts:
         self._gate = self._lane.gate(job.call.model)
         self._loop = asyncio.get_running_loop()
         self.deadline = self._loop.time() + job.policy.timeout - job.spent
-        self._before = watch.requests  # for earlier answers of this call, which did not fit its schema
+        self._made = 0  # at this request: others of the same call are counted by the watch, with these
         self._pass: Pass | None = None
         self._price = 0
 
     async def enter(self) -> None:
         """Wait for admission. Raises `ProviderUnavailable` where the breaker lets nobody through."""
-        again, hold = self._watch.requests > 0, self._job.hold
-        if hold is not None and not again:
+        job, hold = self._job, self._job.hold
+        if hold is not None:
             hold.check()
-        limits = self._job.policy.limits
-        self._pass = await self._gate.enter(limits, _tokens(self._job), first=again)
+        # A call that was served before goes first: another attempt, or another answer in place of one that did not fit.
+        first = self._made > 0 or (self._watch.requests > 0 and isinstance(job.call, Call))
+        limits = job.policy.limits
+        self._pass = await self._gate.enter(limits, _tokens(job), first=first)
         if limits.tpm is not None:
             self._watch.admitted = self._pass
         if hold is not None:
@@ -114,6 +116,8 @@ class Attempts:
                 f"{wait:.1f} s. No request was made.",
                 retry_after=round(wait, 1),
             )
+
+        self._made += 1
 
     def _go_back(self) -> None:
         """Give the place back without having sent anything."""
@@ -162,7 +166,7 @@ class Attempts:
     async def again(self, error: ModelError) -> bool:
         """After a failed attempt: wait and return True if another is to be made, else return False at once."""
         decision = decide(
-            self._watch.requests - self._before,
+            self._made,
             error,
             most=self._job.policy.max_retries + 1,
             now=self._loop.time(),
@@ -174,7 +178,7 @@ class Attempts:
             return False
         self._price = decision.price
         self._lane.quota.take(decision.price)
-        self._watch.retried(error, decision.delay)
+        self._watch.retried(error, decision.delay, self._made)
         await asyncio.sleep(decision.delay)
         return True
 

@@ -170,10 +170,15 @@ class Hold:
         self.answering = False
         """Whether part of an answer came: then at least the floor was used, whatever becomes of the rest."""
 
+    def of(self, provider: BaseProvider, call: Call | EmbedCall) -> Hold:
+        """Return a place in the same budgets for another call."""
+        return Hold(self._claims, provider, call)
+
     def check(self) -> None:
         """Raise `BudgetExceeded` if the call does not fit any more: there is no point in waiting for its turn."""
         with _lock:
-            self._refuse_beyond(self._floor)
+            if self._held is None:
+                self._refuse_beyond(self._floor)
 
     def reserve(self) -> None:
         """Claim the floor, for the first attempt; those after it go on from there. Raises `BudgetExceeded`."""

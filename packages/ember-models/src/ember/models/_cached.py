@@ -14,9 +14,11 @@ from ember.core.pool import in_pool
 
 from ._call import Call, EmbedCall
 from ._disk_cache import CacheStats, disk_cache
-from ._engine import NO_COST, NOTHING_USED, aembed as aask, amade, answer, embed as ask, encoded, made
+from ._embed import aembed as aask, embed as ask
+from ._engine import NO_COST, NOTHING_USED, amade, answer, encoded, made
 from ._job import Job, Watch
 from ._keep import Keep, board, leave, text_keys
+from ._matrix import Matrix
 from ._packing import packed_vector, unpacked_vector
 from ._provider import Completion
 from ._response import Embeddings, Response
@@ -128,8 +130,11 @@ class _Vectors:
     def rest(self) -> Job[EmbedCall]:
         """Return the call for the texts that are not known."""
         texts = tuple(text for text in self._keys if text not in self._known)
-        call = replace(self._job.call, texts=texts)
-        return replace(self._job, call=call, keep=None, spent=time.perf_counter() - self._begun)
+        call, hold = replace(self._job.call, texts=texts), self._job.hold
+        if hold is not None:
+            hold = hold.of(self._job.provider, call)  # what is kept costs nothing
+        spent = time.perf_counter() - self._begun
+        return replace(self._job, call=call, keep=None, hold=hold, spent=spent)
 
     def add(self, job: Job[EmbedCall], asked: Embeddings) -> Embeddings | None:
         """Keep what came for `job`; return the answer, or None if what was kept is of another model."""
@@ -152,7 +157,7 @@ class _Vectors:
         *,
         cached: bool,
     ) -> Embeddings:
-        vectors = tuple(self._known[text][1] for text in self._job.call.texts)
+        vectors = Matrix.of([self._known[text][1] for text in self._job.call.texts])
         return Embeddings(vectors, model, self._job.provider.name, usage, cost, seconds, request_id, cached)
 
 

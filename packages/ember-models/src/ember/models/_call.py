@@ -108,8 +108,8 @@ class Message:
 Content: TypeAlias = str | Sequence[str | Image | File | CachePoint | Mapping[str, object]]
 """What a message says, as users write it: a text, or parts, of which a string is text.
 
-As plain data a part is `{"type": "text", "text": ...}`, or `{"type": "image"}` and `{"type": "file"}` with one of
-"path", "url" and "data" (bytes, or a string of base64), and a file also with a "name"; or `{"type": "cache_point"}`.
+As plain data a part is `{"type": "text", "text": ...}`, or `{"type": "image"}` and `{"type": "file"}` with
+"url" or "data" (bytes, or a string of base64), and a file also with a "name"; or `{"type": "cache_point"}`.
 """
 
 
@@ -252,6 +252,17 @@ class Params(Sampling, Policies, total=False):
     extra: Mapping[str, Any]
 
 
+class EmbedParams(Policies, total=False):
+    """Everything `models.embed(...)` takes by keyword.
+
+    `dimensions` is how many numbers each vector is to have, where the model can shorten them. `extra` holds a vendor's
+    own fields, sent with every request.
+    """
+
+    dimensions: int
+    extra: Mapping[str, Any]
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """A request for text, ready for a provider to encode.
@@ -282,11 +293,12 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class EmbedCall:
-    """A request for one vector per text."""
+    """A request for one vector per text, of `dimensions` numbers (None: as many as the model has)."""
 
     model: str
     texts: tuple[str, ...] = field(repr=False)
     extra: Mapping[str, Any] = field(default_factory=nothing, repr=False)
+    dimensions: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

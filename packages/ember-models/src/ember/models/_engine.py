@@ -38,7 +38,7 @@ from ._provider import (
     Vectors,
     clipped,
 )
-from ._response import Embeddings, Response
+from ._response import Response
 from ._retry import heed
 from .errors import (
     ConnectionFailed,
@@ -66,9 +66,9 @@ def complete(job: Job[Call]) -> Response:
 def made(job: Job[Call], request: HttpRequest, watch: Watch) -> Response:
     """Send `request`, and wait for an answer that is what was asked for."""
     while True:
-        reply = loop.run(_reply(job, request, watch), "models")
+        reply = loop.run(reply_to(job, request, watch), "models")
         try:
-            return answer(job, _decoded(job, job.provider.decode, reply, watch), watch)
+            return answer(job, decoded(job, job.provider.decode, reply, watch), watch)
         except SchemaMismatch as error:
             job = _reask.again(job, error, watch)
             request = encoded(job, job.provider.encode)
@@ -88,36 +88,12 @@ async def acomplete(job: Job[Call]) -> Response:
 async def amade(job: Job[Call], request: HttpRequest, watch: Watch) -> Response:
     """Send `request`, and await an answer that is what was asked for."""
     while True:
-        reply = await loop.arun(_reply(job, request, watch))
+        reply = await loop.arun(reply_to(job, request, watch))
         try:
-            return answer(job, _decoded(job, job.provider.decode, reply, watch), watch)
+            return answer(job, decoded(job, job.provider.decode, reply, watch), watch)
         except SchemaMismatch as error:
             job = _reask.again(job, error, watch)
             request = encoded(job, job.provider.encode)
-
-
-def embed(job: Job[EmbedCall]) -> Embeddings:
-    """Make the embedding call and wait for the vectors."""
-    if job.keep is not None:
-        from ._cached import embed as cached
-
-        return cached(job, job.keep)
-    request = encoded(job, job.provider.encode_embed)
-    with Watch(job) as watch:
-        reply = loop.run(_reply(job, request, watch), "models.embed")
-        return _embeddings(job, _decoded(job, job.provider.decode_embed, reply, watch), watch)
-
-
-async def aembed(job: Job[EmbedCall]) -> Embeddings:
-    """Make the embedding call and await the vectors."""
-    if job.keep is not None:
-        from ._cached import aembed as cached
-
-        return await cached(job, job.keep)
-    request = encoded(job, job.provider.encode_embed)
-    with Watch(job) as watch:
-        reply = await loop.arun(_reply(job, request, watch))
-        return _embeddings(job, _decoded(job, job.provider.decode_embed, reply, watch), watch)
 
 
 def discover(job: Job[EmbedCall]) -> tuple[str, ...]:
@@ -134,11 +110,11 @@ async def adiscover(job: Job[EmbedCall]) -> tuple[str, ...]:
 
 def _asking(job: Job[EmbedCall]) -> Coroutine[Any, Any, HttpReply]:
     request = encoded(job, lambda _, endpoint: job.provider.encode_discover(endpoint))
-    return _reply(job, request, Watch(job))
+    return reply_to(job, request, Watch(job))
 
 
 def _served(job: Job[EmbedCall], reply: HttpReply) -> tuple[str, ...]:
-    return _decoded(job, lambda _, whole: job.provider.decode_discover(whole), reply, Watch(job))
+    return decoded(job, lambda _, whole: job.provider.decode_discover(whole), reply, Watch(job))
 
 
 @contextmanager
@@ -165,7 +141,7 @@ def encoded(job: Job[_C], encode: Callable[[_C, Endpoint], _T]) -> _T:
         raise job.explained(InvalidRequestError(fault)) from None
 
 
-async def _reply(job: Job[Any], request: HttpRequest, watch: Watch) -> HttpReply:
+async def reply_to(job: Job[Any], request: HttpRequest, watch: Watch) -> HttpReply:
     """Send `request`, as often as it takes and is allowed, and return the reply in 2xx; on the I/O loop."""
     attempts = Attempts(job, watch)
     deadline = asyncio.timeout_at(attempts.deadline)
@@ -238,7 +214,7 @@ def raise_for(error: Exception, job: Job[Any], deadline: asyncio.Timeout) -> NoR
 _D = TypeVar("_D", Completion, Vectors, tuple[str, ...])
 
 
-def _decoded(job: Job[_C], decode: Callable[[_C, HttpReply], _D], reply: HttpReply, watch: Watch) -> _D:
+def decoded(job: Job[_C], decode: Callable[[_C, HttpReply], _D], reply: HttpReply, watch: Watch) -> _D:
     try:
         return decode(job.call, reply)
     except Exception as error:
@@ -257,7 +233,7 @@ def undecoded(job: Job[Any], error: Exception, what: str, watch: Watch) -> Model
     """
     if isinstance(error, ModelError):
         if error.usage is not None:
-            _book(job, job.call.model, error.usage, watch)
+            book(job, job.call.model, error.usage, watch)
         return error
     return InvalidResponse(f"{what} has an unknown shape ({told(error)}).")
 
@@ -281,7 +257,7 @@ def answer(job: Job[Call], completion: Completion, watch: Watch, *, cached: bool
     if cached:
         usage = _add(watch, NOTHING_USED, NO_COST)
     else:
-        usage = _book(job, completion.model, completion.usage, watch)
+        usage = book(job, completion.model, completion.usage, watch)
     # From here on what is wrong with the answer is known to have been paid for.
     text = _reask.text(job.call, completion)
     calls = completion.tool_calls
@@ -314,7 +290,7 @@ NOTHING_USED: Final = Usage(0, 0, 0, 0, 0)
 NO_COST: Final = Decimal(0)
 
 
-def _book(job: Job[Any], model: str, used: Usage, watch: Watch) -> Usage:
+def book(job: Job[Any], model: str, used: Usage, watch: Watch) -> Usage:
     """Add the tokens of one reply to the call's account, and their price; return all that the call used."""
     used = _believable(used)
     return _add(watch, used, _cost.cost(job.provider, (model, job.call.model), used))
@@ -324,21 +300,6 @@ def _add(watch: Watch, used: Usage, price: Decimal | None) -> Usage:
     watch.cost = _reask.summed_cost(watch.usage is not None, watch.cost, price)
     watch.usage = _reask.summed(watch.usage, used)
     return watch.usage
-
-
-def _embeddings(job: Job[EmbedCall], vectors: Vectors, watch: Watch) -> Embeddings:
-    usage = _book(job, vectors.model, vectors.usage, watch)
-    if len(vectors.vectors) != len(job.call.texts):
-        raise InvalidResponse(f"{len(vectors.vectors)} vectors came back for {len(job.call.texts)} texts.")
-    return Embeddings(
-        vectors.vectors,
-        vectors.model,
-        job.provider.name,
-        usage,
-        watch.cost,
-        watch.finished(),
-        vectors.request_id,
-    )
 
 
 def well_formed(text: str) -> str:

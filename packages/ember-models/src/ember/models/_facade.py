@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack, cast
 
@@ -11,7 +11,7 @@ from ember.core.events import Usage
 from ember.core.externals import Estimate, External
 
 from . import _request
-from ._call import Call, EmbedCall, ModelId, Params, Prompt
+from ._call import Call, EmbedCall, EmbedParams, ModelId, Params, Prompt
 from ._parts import characters
 from ._route import ModelRegistry, listed
 from ._usage import Totals, totals
@@ -96,21 +96,17 @@ def _with_fallback(
     return replace(job, fallback=Fallback.of(job, others, causes(params.get("fallback_on")), make))
 
 
-def _embed_job(
-    model: str | None,
-    texts: str | Sequence[str],
-    timeout: float | None,
-    cache: bool | float | None,
-    extra: Mapping[str, Any] | None,
-) -> Job[EmbedCall]:
+def _embed_job(model: str | None, texts: str | Sequence[str], params: EmbedParams) -> Job[EmbedCall]:
     from ._job import Job
 
+    _request.checked_embed(params)
     to = _request.target(model)
-    call = _request.embed_call(to, texts, extra)
-    policy, http = _request.policy(to, {"timeout": timeout, "cache": cache}), _request.http(to, {})
-    job = Job(
-        to.provider, call, to.endpoint, to.key_source, policy, to.context.scope, http=http, tags=to.tags
-    )
+    call = _request.embed_call(to, texts, params)
+    policy, http = _request.policy(to, params), _request.http(to, params)
+    scope = to.context.scope
+    job = Job(to.provider, call, to.endpoint, to.key_source, policy, scope, http=http, tags=to.tags)
+    if (budget := params.get("budget")) is not None or to.context.levels("models.budget"):
+        job, _ = _held(job, to.context, budget)
     return job if policy.cache is None else _kept(job, to)
 
 
@@ -138,46 +134,28 @@ class Embed(External[..., "Embeddings"]):
     name, kind = "models.embed", "model"
 
     def __call__(
-        self,
-        model: str | None,
-        texts: str | Sequence[str],
-        *,
-        timeout: float | None = None,
-        cache: bool | float | None = None,
-        extra: Mapping[str, Any] | None = None,
+        self, model: str | None, texts: str | Sequence[str], **params: Unpack[EmbedParams]
     ) -> Embeddings:
         """Return one vector per text (a single string counts as one text), in order, with usage and cost.
 
-        `timeout` is in seconds, in all. With `cache`, each text's vector is kept on disk, and only new texts are sent.
+        Any number of texts: they go in as many requests as the provider's limits take, several at once, and it is one
+        call with one `timeout` all the same. If a request fails, the call does; what the others used is booked.
+        With `cache`, each text's vector is kept on disk, and only new texts are sent. `EmbedParams` lists the rest.
         `await models.embed.aio(...)` is the awaitable form.
         """
-        return super().__call__(model, texts, timeout=timeout, cache=cache, extra=extra)
+        return super().__call__(model, texts, **params)
 
-    def run(
-        self,
-        model: str | None,
-        texts: str | Sequence[str],
-        *,
-        timeout: float | None = None,
-        cache: bool | float | None = None,
-        extra: Mapping[str, Any] | None = None,
-    ) -> Embeddings:
-        from ._engine import embed
+    def run(self, model: str | None, texts: str | Sequence[str], **params: Unpack[EmbedParams]) -> Embeddings:
+        from ._embed import embed
 
-        return embed(_embed_job(model, texts, timeout, cache, extra))
+        return embed(_embed_job(model, texts, params))
 
     async def arun(
-        self,
-        model: str | None,
-        texts: str | Sequence[str],
-        *,
-        timeout: float | None = None,
-        cache: bool | float | None = None,
-        extra: Mapping[str, Any] | None = None,
+        self, model: str | None, texts: str | Sequence[str], **params: Unpack[EmbedParams]
     ) -> Embeddings:
-        from ._engine import aembed
+        from ._embed import aembed
 
-        return await aembed(_embed_job(model, texts, timeout, cache, extra))
+        return await aembed(_embed_job(model, texts, params))
 
 
 class Discover(External[..., tuple[ModelId, ...]]):

@@ -34,7 +34,7 @@ _wrapped: Callable[[Transport], Transport] | None = None
 
 @contextmanager
 def between(wrap: Callable[[Transport], Transport]) -> Iterator[None]:
-    """Have what `wrap` makes of a transport take its place, for all calls of the process: what recordings are made by."""
+    """Have what `wrap` makes of a transport take its place, for all calls of the process: that is how recordings work."""
     global _wrapped
     before, _wrapped = _wrapped, wrap
     try:
@@ -116,11 +116,11 @@ class Watch:
         """Return how long the call has run."""
         return time.perf_counter() - (self._begun or 0.0)
 
-    def retried(self, error: ModelError, delay: float) -> None:
-        """Tell that an attempt failed and another follows after `delay` seconds."""
+    def retried(self, error: ModelError, delay: float, attempt: int) -> None:
+        """Tell that `attempt` failed and another follows after `delay` seconds."""
         if events.listening(CallRetried):
             name = type(error).__name__
-            events.emit(CallRetried(*self._facts(), attempt=self.requests, delay=delay, error=name))
+            events.emit(CallRetried(*self._facts(), attempt=attempt, delay=delay, error=name))
 
     def finished(self, text: str | None = None, *, cached: bool = False) -> float:
         """Tell that the call answered, with `text` if that is what it asked for; return its duration in seconds."""

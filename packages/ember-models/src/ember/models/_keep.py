@@ -140,7 +140,7 @@ def text_keys(job: Job[EmbedCall]) -> dict[str, bytes]:
 
 # Settings of a provider that say how a call is made, not what is answered.
 _SHAPELESS: Final = (
-    frozenset({"base_url", "allow_http", "cache", "fallback", "budget"}) | Policies.__annotations__.keys()
+    frozenset({"base_url", "allow_http", "fallback", "embed_texts"}) | Policies.__annotations__.keys()
 )
 
 

@@ -6,7 +6,6 @@ import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, Final, cast, get_args
 
 from ember.core.suggest import nearest
@@ -151,9 +150,9 @@ def _is_part(item: object) -> bool:
 
 _WRITE: Final = (
     'a string, Image(...), File(...), or {"type": "text", "text": ...}, {"type": "image" or "file", '
-    '"path" or "url" or "data": ...}'
+    '"url" or "data": ...}'
 )
-_SOURCES: Final = ("path", "url", "data")
+_SOURCES: Final = ("url", "data")
 # What vendors call parts, and what each of them is here.
 _VENDORS: Final[Mapping[str, str]] = {
     "image_url": '{"type": "image", "url": ...}',
@@ -205,19 +204,17 @@ def _attachment(what: str, kind: str, fields: Mapping[str, Any]) -> Part:
     given = [name for name in _SOURCES if fields.get(name) is not None]
     if len(given) != 1 or not set(fields) <= allowed:
         hint = _vendor_source(kind, fields)
-        raise ValueError(f'{what} is {{"type": "{kind}"}} with one of "path", "url" and "data"; {hint}')
+        raise ValueError(f'{what} is {{"type": "{kind}"}} with either "url" or "data"; {hint}')
     [name] = given
     source: Any = fields[name]
     if name == "url" and not (
         isinstance(source, str) and source.lower().startswith(("http:", "https:", "data:"))
     ):
         raise ValueError(f'the "url" of {what} begins with http, https or data.')
-    if name == "path" and not isinstance(source, (str, os.PathLike)):
-        raise TypeError(f'the "path" of {what} is a string or a path; got {type(source).__name__}.')
-    if name == "path":
-        source = Path(cast(str, source))  # and not a URL, whatever it looks like
     if name == "data" and isinstance(source, str):
         source = from_base64(source, f'the "data" of {what}')
+    if name == "data" and not isinstance(source, (bytes, bytearray, memoryview)):
+        raise TypeError(f'the "data" of {what} is bytes or base64; got {type(source).__name__}.')
     try:
         made_of = cast(Any, source)
         return Image(made_of) if kind == "image" else File(made_of, name=fields.get("name"))
@@ -227,6 +224,9 @@ def _attachment(what: str, kind: str, fields: Mapping[str, Any]) -> Part:
 
 
 def _vendor_source(kind: str, fields: Mapping[str, Any]) -> str:
+    if "path" in fields:
+        # Messages come from other people's programs too: one that names a file would have it read and sent away.
+        return f"plain data does not name files of this machine: write {kind.title()}(path)."
     if isinstance(fields.get("source"), Mapping):
         return f'for Anthropic\'s "source", write {{"type": "{kind}"}} with "data" or "url".'
     if kind == "file" and isinstance(fields.get("file"), Mapping):

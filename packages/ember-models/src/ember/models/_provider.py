@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any, ClassVar, Literal, Protocol, cast
@@ -100,9 +100,9 @@ class Completion:
 
 @dataclass(frozen=True, slots=True)
 class Vectors:
-    """Decoded embeddings: one vector per text, in the order of the texts."""
+    """Decoded embeddings: one vector per text, in the order of the texts. A `Matrix` takes the least memory."""
 
-    vectors: tuple[tuple[float, ...], ...] = field(repr=False)
+    vectors: Sequence[Sequence[float]] = field(repr=False)
     model: str
     usage: Usage
     request_id: str | None = None
@@ -164,9 +164,9 @@ class BaseProvider(ABC):
     set, else from the first of `url_variables` that is; a key from `<NAME>_API_KEY` or the further variables in
     `key_variables`. Without `needs_key`, a key is used only where `key_variables` names a variable, and if one is set.
     `supports` names the optional parts: "stream", "schema", "choices", "tools", "images", "files", "reasoning",
-    "embed". `stream_type` is the content type of streams: "text/event-stream", or "application/x-ndjson" for an event
-    on each line. `prices` is the provider's name in genai-prices (None: not known there); `free` says that calls cost
-    nothing.
+    "embed", "dimensions" (of embeddings). `stream_type` is the content type of streams: "text/event-stream", or
+    "application/x-ndjson" for an event on each line. `prices` is the provider's name in genai-prices (None: not known
+    there); `free` says that calls cost nothing.
     """
 
     name: ClassVar[str]
@@ -180,6 +180,12 @@ class BaseProvider(ABC):
     stream_type: ClassVar[Literal["text/event-stream", "application/x-ndjson"]] = "text/event-stream"
     prices: ClassVar[str | None] = None
     free: ClassVar[bool] = False
+
+    embed_texts: ClassVar[int] = 100
+    """The most texts that one request for embeddings may have; a call with more makes several requests."""
+    embed_bytes: ClassVar[int | None] = None
+    """The most bytes of text (UTF-8) that one may have, None if there is no such limit; a limit of tokens is kept by as
+    many bytes, since no token is shorter than one."""
 
     transport: Transport | None = None
     """How requests travel; None means HTTP."""

@@ -13,6 +13,7 @@ from ._call import (
     Call,
     Effort,
     EmbedCall,
+    EmbedParams,
     Limits,
     Params,
     Policy,
@@ -28,6 +29,7 @@ from ._route import ModelRegistry, default_model, endpoint, route
 from .errors import UnsupportedError
 
 _NAMES: Final = frozenset(Params.__annotations__) | frozenset(Sampling.__annotations__)
+_EMBED_NAMES: Final = frozenset(EmbedParams.__annotations__)
 # What a number may be, at least and at most; where vendors differ, they say no themselves.
 _NUMBERS: Final[Mapping[str, tuple[float, float]]] = {
     "temperature": (0, math.inf),
@@ -94,6 +96,17 @@ def checked(params: Mapping[str, Any]) -> None:
             raise TypeError(f"models() has no parameter {name!r}. {hint}")
 
 
+def checked_embed(params: Mapping[str, Any]) -> None:
+    """Raise TypeError, with the nearest names, for a parameter that `models.embed` does not have."""
+    for name in params:
+        if name == "fallback":
+            raise TypeError("models.embed() has no fallback: vectors of different models cannot be compared.")
+        if name not in _EMBED_NAMES:
+            near = nearest(name, _EMBED_NAMES, 1)
+            hint = f"Did you mean {near[0]!r}?" if near else "Vendor fields go into extra={...}."
+            raise TypeError(f"models.embed() has no parameter {name!r}. {hint}")
+
+
 def call(to: Target, prompt: Prompt, params: Params, tools: tuple[Tool, ...] = (), *, stream: bool) -> Call:
     """Return the call that `prompt` and `params` describe, context defaults filled in.
 
@@ -152,13 +165,18 @@ def call(to: Target, prompt: Prompt, params: Params, tools: tuple[Tool, ...] = (
 _DEFAULTED: Final = ("temperature", "top_p", "max_tokens", "stop", "seed", "system")
 
 
-def embed_call(to: Target, texts: str | Sequence[str], extra: Mapping[str, Any] | None) -> EmbedCall:
+def embed_call(to: Target, texts: str | Sequence[str], params: EmbedParams) -> EmbedCall:
     """Return the embedding call for `texts`: one vector for each, a single string counting as one."""
     several = _texts(texts)
     if not several:
         raise TypeError("texts is a string or a non-empty sequence of strings.")
-    _require(to, "embed")
-    return EmbedCall(to.model, several, _extra(extra))
+    if "" in several:  # most vendors refuse the whole request for it, after earlier ones were paid
+        raise ValueError(f"texts[{several.index('')}] is empty: there is nothing to embed.")
+    dimensions = params.get("dimensions")
+    if dimensions is not None:
+        _check_number("dimensions", dimensions, (int,), (1, math.inf))
+    _require(to, "embed", dimensions is not None and "dimensions")
+    return EmbedCall(to.model, several, _extra(params.get("extra")), dimensions)
 
 
 def policy(to: Target, params: Mapping[str, Any]) -> Policy:

@@ -11,6 +11,7 @@ from ember.core.errors import EmberError
 from ember.core.events import Usage
 
 from ._call import MessageDict, ToolCall
+from ._matrix import Matrix, Vector
 
 
 class Response(str):
@@ -95,14 +96,16 @@ class Response(str):
 
 
 @dataclass(frozen=True, slots=True)
-class Embeddings(Sequence[tuple[float, ...]]):
-    """One vector per text, in the order of the texts; `numpy.asarray` makes a [texts, dimensions] array of it.
+class Embeddings(Sequence[Vector]):
+    """One vector per text, in the order of the texts, each a tuple of numbers when it is looked at.
 
-    `usage` is in tokens, `cost` in US dollars (None: not known), `latency` in seconds. `cached` says that every vector
-    came from the cache on disk; where only some did, usage and cost are those of the others.
+    They are kept in one array, `vectors.numbers`, of 4 or 8 bytes a number; `numpy.asarray` makes a read-only
+    [texts, dimensions] array of it without copying. `usage` is in tokens, `cost` in US dollars (None: not known), both
+    over all requests; `latency` is in seconds. `cached` says that every vector came from the cache on disk; where only
+    some did, usage and cost are those of the others.
     """
 
-    vectors: tuple[tuple[float, ...], ...] = field(repr=False)
+    vectors: Matrix = field(repr=False)
     model: str
     provider: str
     usage: Usage
@@ -112,19 +115,17 @@ class Embeddings(Sequence[tuple[float, ...]]):
     cached: bool = False
 
     @overload
-    def __getitem__(self, index: int) -> tuple[float, ...]: ...
+    def __getitem__(self, index: int) -> Vector: ...
     @overload
-    def __getitem__(self, index: slice) -> tuple[tuple[float, ...], ...]: ...
-    def __getitem__(self, index: int | slice) -> tuple[float, ...] | tuple[tuple[float, ...], ...]:
+    def __getitem__(self, index: slice) -> tuple[Vector, ...]: ...
+    def __getitem__(self, index: int | slice) -> Vector | tuple[Vector, ...]:
         return self.vectors[index]
 
     def __len__(self) -> int:
         return len(self.vectors)
 
-    def __iter__(self) -> Iterator[tuple[float, ...]]:
+    def __iter__(self) -> Iterator[Vector]:
         return iter(self.vectors)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
-        import numpy  # whoever calls this has it
-
-        return numpy.array(self.vectors, dtype=dtype)
+        return self.vectors.__array__(dtype, copy)

@@ -19,6 +19,7 @@ from ._provider import Completion, Endpoint, HttpReply, HttpRequest, StreamDecod
 from ._sse import ServerEvent
 from ._vectors import vectors_in as vectors_in
 from .schemas import schema_name, strict_schema, tool_schema, wanted_schema
+from .turns import made_id
 from .wire import (
     Fields,
     event_fields,
@@ -110,7 +111,8 @@ class ChatCompletions:
             raise malformed(body, "choices", "a list with an answer in it")
         message = mapping(choices[0], "message")
         thoughts = _thoughts(message)
-        calls = tuple(map(_tool_call, _tool_fields(message)))
+        called = enumerate(_tool_fields(message))
+        calls = tuple(_tool_call(call, fields, number) for number, fields in called)
         refusal = text_or_none(message, "refusal")
         reason = text_or_none(choices[0], "finish_reason")
         if refusal:
@@ -137,7 +139,10 @@ class ChatCompletions:
 
     def encode_embed(self, call: EmbedCall, endpoint: Endpoint) -> HttpRequest:
         """Return the POST to `{base_url}/embeddings`. Vectors travel in base64: a quarter of the size."""
-        body = {"model": call.model, "input": list(call.texts), "encoding_format": "base64"}
+        body: dict[str, Any] = {"model": call.model, "input": list(call.texts)}
+        if call.dimensions is not None:
+            body["dimensions"] = call.dimensions
+        body["encoding_format"] = "base64"
         return json_request(f"{endpoint.base_url}/embeddings", endpoint, body | dict(call.extra))
 
     def decode_embed(self, call: EmbedCall, reply: HttpReply) -> Vectors:
@@ -225,7 +230,8 @@ class _ChatStream:
             finish_reason="content_filter" if self._refused else self._reason,
             usage=chat_usage(self._usage),
             tool_calls=tuple(
-                ToolCall(call["id"], call["name"], call["text"]) for _, call in sorted(self._calls.items())
+                ToolCall(call["id"] or made_id(self._call, number), call["name"], call["text"])
+                for number, (_, call) in enumerate(sorted(self._calls.items()))
             ),
             reasoning=thoughts.get(_field_of(thoughts)),
             opaque=_opaque(thoughts, self._details, bool(self._calls)),
@@ -367,7 +373,7 @@ def _tool_fields(message: Fields) -> tuple[Fields, ...]:
     return () if message.get("tool_calls") is None else tuple(sequence(message, "tool_calls"))
 
 
-def _tool_call(fields: Fields) -> ToolCall:
+def _tool_call(call: Call, fields: Fields, number: int) -> ToolCall:
     """Return the call of a function, or of a tool that takes free text: its input is the arguments as written."""
     if fields.get("type") == "custom":
         custom = mapping(fields, "custom")
@@ -375,4 +381,5 @@ def _tool_call(fields: Fields) -> ToolCall:
     else:
         function = mapping(fields, "function")
         name, arguments = text(function, "name"), text(function, "arguments")
-    return ToolCall(text_or_none(fields, "id") or "", name, arguments)
+    # Some compatible servers give no ids; without them two results could not be told apart.
+    return ToolCall(text_or_none(fields, "id") or made_id(call, number), name, arguments)

@@ -69,7 +69,7 @@ class Google(BaseProvider):
         "gemini-embedding-001",
     )
     supports: ClassVar[frozenset[str]] = frozenset(
-        {"stream", "schema", "choices", "tools", "images", "files", "reasoning", "embed"}
+        {"stream", "schema", "choices", "tools", "images", "files", "reasoning", "embed", "dimensions"}
     )
     prices: ClassVar[str | None] = "google"
 
@@ -106,10 +106,10 @@ class Google(BaseProvider):
 
     def encode_embed(self, call: EmbedCall, endpoint: Endpoint) -> HttpRequest:
         """Return the request for a vector per text; `extra` is merged into the request of each text."""
-        requests = [
-            _merged({"content": content(text), "model": _resource(call.model)}, call.extra)
-            for text in call.texts
-        ]
+        each: dict[str, Any] = {"model": _resource(call.model)}
+        if call.dimensions is not None:
+            each["outputDimensionality"] = call.dimensions
+        requests = [_merged({"content": content(text), **each}, call.extra) for text in call.texts]
         return _request(call.model, "batchEmbedContents", endpoint, {"requests": requests})
 
     def decode_embed(self, call: EmbedCall, reply: HttpReply) -> Vectors:

@@ -55,11 +55,14 @@ def stream(asked: Mapping[str, Any], say: Say) -> Answer:
 
 
 def embed(asked: Mapping[str, Any], say: Say) -> Answer:
-    """Answer `POST .../models/NAME:batchEmbedContents` with 8 numbers per text, the same ones for the same text."""
-    texts = [_text(required(request, "content")) for request in required(asked, "requests")]
+    """Answer `POST .../models/NAME:batchEmbedContents`: the same numbers for the same text, 8 or as many as asked."""
+    requests: list[Mapping[str, Any]] = required(asked, "requests")
+    texts = [_text(required(request, "content")) for request in requests]
+    widths = [request.get("outputDimensionality") or 8 for request in requests]
     read = sum(map(count, texts))
     embeddings = [
-        {"values": [byte / 255 for byte in hashlib.sha256(text.encode()).digest()[:8]]} for text in texts
+        {"values": [byte / 255 for byte in hashlib.shake_128(text.encode()).digest(width)]}
+        for text, width in zip(texts, widths)
     ]
     return Answer({"embeddings": embeddings, "usageMetadata": {"promptTokenCount": read}}, read, 0)
 

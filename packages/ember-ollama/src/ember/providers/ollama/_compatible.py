@@ -36,8 +36,9 @@ class Compatible(BaseProvider):
     needs_key: ClassVar[bool] = False
     key_variables: ClassVar[tuple[str, ...]] = ("COMPATIBLE_API_KEY",)
     supports: ClassVar[frozenset[str]] = frozenset(
-        {"stream", "schema", "choices", "tools", "images", "files", "reasoning", "embed"}
+        {"stream", "schema", "choices", "tools", "images", "files", "reasoning", "embed", "dimensions"}
     )
+    embed_texts: ClassVar[int] = 256
 
     def encode(self, call: Call, endpoint: Endpoint) -> HttpRequest:
         return _chat.encode(call, endpoint)

@@ -49,8 +49,9 @@ class Ollama(BaseProvider):
     key_variables: ClassVar[tuple[str, ...]] = ("OLLAMA_API_KEY",)
     url_variables: ClassVar[tuple[str, ...]] = ("OLLAMA_HOST",)
     supports: ClassVar[frozenset[str]] = frozenset(
-        {"stream", "schema", "choices", "tools", "images", "reasoning", "embed"}
+        {"stream", "schema", "choices", "tools", "images", "reasoning", "embed", "dimensions"}
     )
+    embed_texts: ClassVar[int] = 256
     stream_type: ClassVar[Literal["text/event-stream", "application/x-ndjson"]] = "application/x-ndjson"
 
     def address(self, given: str) -> str:
@@ -93,9 +94,10 @@ class Ollama(BaseProvider):
 
     def encode_embed(self, call: EmbedCall, endpoint: Endpoint) -> HttpRequest:
         body: dict[str, Any] = {"model": call.model, "input": list(call.texts)}
-        return json_request(
-            f"{endpoint.base_url}/api/embed", endpoint, body | options(endpoint, {}, call.extra)
-        )
+        body |= options(endpoint, {}, call.extra)
+        if call.dimensions is not None:
+            body["dimensions"] = call.dimensions
+        return json_request(f"{endpoint.base_url}/api/embed", endpoint, body)
 
     def decode_embed(self, call: EmbedCall, reply: HttpReply) -> Vectors:
         body = reply_fields(reply)

@@ -87,9 +87,12 @@ class OpenAI(BaseProvider):
         "text-embedding-ada-002",
     )
     supports: ClassVar[frozenset[str]] = frozenset(
-        {"stream", "schema", "choices", "tools", "images", "files", "reasoning", "embed"}
+        {"stream", "schema", "choices", "tools", "images", "files", "reasoning", "embed", "dimensions"}
     )
     prices: ClassVar[str | None] = "openai"
+    # It takes 2,048 texts of 300,000 tokens; as many vectors of 3,072 numbers would be more than a body may have.
+    embed_texts: ClassVar[int] = 1_024
+    embed_bytes: ClassVar[int | None] = 300_000
 
     def encode(self, call: Call, endpoint: Endpoint) -> HttpRequest:
         if _speaks_responses(endpoint):

@@ -12,6 +12,7 @@ import pytest
 from ember.context import EmberContext
 
 from ... import Response, models
+from .._dialect import THOUGHTS
 from .._server import LocalServer
 from ._local import LocalSuite, said_in
 
@@ -57,6 +58,18 @@ class Answers(LocalSuite):
             assert (answer.model, answer.finish_reason) == (self.vendor_id, "stop"), way
             if self.id_header():
                 assert answer.request_id in (None, f"req_{len(server.requests)}"), way
+
+    def test_what_the_model_thinks_is_kept_apart_from_what_it_says(self, server: LocalServer) -> None:
+        self.needs("reasoning")
+        for way, ask in self.ways().items():
+            server.ledger.clear()
+            ask("one two three")
+            plain = server.requests[-1].json
+            server.ledger.clear()
+            answer = ask("one two three", reasoning="low")
+            assert server.requests[-1].json != plain, f"the {way} call does not ask for it"
+            assert (answer, answer.reasoning or THOUGHTS) == ("one two three", THOUGHTS), way
+            assert answer.usage.output_tokens == self.ledger().output_tokens, way
 
     def test_fifty_calls_at_once_are_booked_exactly(self, server: LocalServer, block: EmberContext) -> None:
         prompts = ["word " * (1 + n % 7) + f"number {n}" for n in range(50)]

@@ -61,12 +61,12 @@ class Faults(LocalSuite):
         self, status: int, server: LocalServer
     ) -> None:
         for way, ask in self.all_ways().items():
-            server.replies(status, {"retry-after": "7"} if status in (429, 503) else {})
+            server.replies(status, {"retry-after": "0.05"} if status in (429, 503) else {})
             with pytest.raises(STATUSES[status]) as raised:
                 ask()
             error = raised.value
             assert (error.provider, error.status) == (self.provider, status), way
-            assert error.retry_after == (7 if status in (429, 503) else None), way
+            assert error.retry_after == (0.05 if status in (429, 503) else None), way
             if status >= 400:
                 assert f"a scripted {status}" in str(error), way
             if self.id_header():

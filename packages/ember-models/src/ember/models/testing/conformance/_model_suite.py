@@ -158,6 +158,11 @@ class ModelSuite(Suite):
         assert found[0] == pytest.approx(found[2], abs=1e-3) and found[0] != found[1]
         assert asyncio.run(models.embed.aio(self.embedder, "a cat"))[0] == pytest.approx(found[0], abs=1e-3)
 
+    def test_vectors_are_as_long_as_is_asked(self) -> None:
+        self.needs("dimensions")
+        (vector,) = models.embed(self.embedder, "a cat", dimensions=128)
+        assert len(vector) == 128
+
     def test_a_server_says_which_models_it_has(self) -> None:
         self.needs("discover")
         found = models.discover(self.provider)
@@ -169,9 +174,11 @@ class ModelSuite(Suite):
             "schema": lambda: self.ask(schema=bool),
             "choices": lambda: self.ask(choices=LABELS),
             "tools": lambda: self.ask(tools=[add]),
+            "reasoning": lambda: self.ask(reasoning="low"),
             "images": lambda: self.ask(["What is this?", Image(PIXEL)]),
             "files": lambda: self.ask(["What is this?", File(b"A text.")]),
             "embed": lambda: models.embed(self.embedder, "a cat"),
+            "dimensions": lambda: models.embed(self.embedder, "a cat", dimensions=128),
             "discover": lambda: models.discover(self.provider),
         }
         for ability, ask in asking.items():

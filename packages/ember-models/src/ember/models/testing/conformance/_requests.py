@@ -11,6 +11,7 @@ import pytest
 from ember.core.errors import CredentialNotFound
 
 from ... import File, Image, errors, models
+from .._dialect import Said
 from .._server import LocalServer
 from ._local import KEY, OTHER_KEY, LocalSuite, said_in
 from ._suite import PIXEL
@@ -43,6 +44,19 @@ class Requests(LocalSuite):
             assert -1 not in places and places == sorted(places), way
             assert "Be brief, please." in sent, way
             assert turns == TURNS, "the caller's own list was changed"
+
+    def test_what_a_tool_found_is_sent_back(self, server: LocalServer) -> None:
+        self.needs("tools")
+
+        def look_up(word: str) -> str:
+            """Look a word up."""
+            return f"{word} is a bird, and très «vif»"
+
+        self.foresee(Said("Let me see.", look_up={"word": "macaw"}), "It is a bird.")
+        assert models.run_tools(self.name, "What is a macaw?", tools=[look_up]).response == "It is a bird."
+        offered, told = map(said_in, server.requests)
+        assert "look_up" in offered and "Look a word up." in offered
+        assert "Let me see." in told and "macaw is a bird, and très «vif»" in told
 
     @pytest.mark.parametrize(("kind", "data"), [("images", PIXEL), ("files", b"A text of many words.\n")])
     def test_what_is_attached_arrives_with_the_text_around_it(

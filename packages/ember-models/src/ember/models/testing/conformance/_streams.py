@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from itertools import count
 from typing import Any, Final
 
 import pytest
 
-from ... import errors, models
+from ... import ReasoningDelta, StreamEnd, TextDelta, ToolCallDelta, errors, models
 from .._dialect import Said
 from .._server import LocalServer
 from ._local import LocalSuite
@@ -50,6 +51,24 @@ class Streams(LocalSuite):
 
     def test_a_streamed_text_comes_in_pieces(self, server: LocalServer) -> None:
         assert len(list(models.stream(self.name, TEXT))) > 1
+
+    def test_the_events_of_a_stream_add_up_to_its_answer(self, server: LocalServer) -> None:
+        asking: list[dict[str, Any]] = [{}]
+        asking += [{"reasoning": "low"}] if self.can("reasoning") else []
+        asking += [{"tools": [add]}] if self.can("tools") else []
+        for params in asking:
+            said = Said(TEXT, **({"add": {"a": 2, "b": 3}} if "tools" in params else {}))
+            server.answer = partial(_always, said)
+            stream = models.stream(self.name, TEXT, **params)
+            *pieces, end = stream.events()
+            answer = stream.response
+            assert "".join(piece.text for piece in pieces if isinstance(piece, TextDelta)) == answer == TEXT
+            thought = "".join(piece.text for piece in pieces if isinstance(piece, ReasoningDelta))
+            assert thought == (answer.reasoning or ""), params
+            written = [piece for piece in pieces if isinstance(piece, ToolCallDelta)]
+            for index, call in enumerate(answer.tool_calls):
+                assert "".join(piece.arguments for piece in written if piece.index == index) == call.text
+            assert end == StreamEnd(answer.finish_reason, answer.usage, answer.cost), params
 
     def test_a_stream_that_ends_early_is_incomplete_and_keeps_what_had_come(
         self, server: LocalServer
@@ -133,3 +152,7 @@ class Streams(LocalSuite):
         assert [(call.name, call.arguments) for call in told.tool_calls] == [("add", {"a": 2, "b": 3})]
         assert [call.id for call in told.tool_calls] == [call.id for call in whole.tool_calls]
         assert told.usage == whole.usage
+
+
+def _always(said: Said, prompt: str) -> Said:
+    return said
