@@ -34,7 +34,7 @@ _wrapped: Callable[[Transport], Transport] | None = None
 
 @contextmanager
 def between(wrap: Callable[[Transport], Transport]) -> Iterator[None]:
-    """Have what `wrap` makes of a transport take its place, for all calls of the process: that is how recordings work."""
+    """Have what `wrap` makes of a transport take its place, for all calls of the process: as recordings do."""
     global _wrapped
     before, _wrapped = _wrapped, wrap
     try:
