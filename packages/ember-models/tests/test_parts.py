@@ -338,6 +338,37 @@ def test_the_local_server_refuses_what_a_vendor_would(acme: LocalServer) -> None
             models("acme-small", "Hi", extra=wrong)
 
 
+# Beside other policies
+
+
+def test_an_answer_is_kept_for_the_image_it_is_about(acme: LocalServer) -> None:
+    for image in (Image(PNG), Image(DATA_URL), Image(b"GIF89a.."), Image(PNG)):
+        models("acme-small", ["Describe", image], cache=True)
+    assert [
+        request.json["messages"][0]["content"][1]["image_url"]["url"][:14] for request in acme.requests
+    ] == [
+        "data:image/png",
+        "data:image/gif",
+    ]
+
+
+def test_a_fallback_that_sees_no_images_is_refused_before_anything_is_sent(acme: LocalServer) -> None:
+    with pytest.raises(UnsupportedError, match="does not support 'images'"):
+        models("acme-small", ["Describe", Image(PNG)], fallback="parrot")
+    assert acme.requests == []
+    acme.replies(500).then(text="A dot.")
+    assert models("acme-small", ["Describe", Image(PNG)], fallback="acme-large") == "A dot."
+    first, second = acme.requests
+    assert first.json["messages"] == second.json["messages"]
+
+
+def test_what_does_not_fit_a_schema_is_asked_again_with_the_image(acme: LocalServer) -> None:
+    acme.replies(text="[]").then(text='{"value": [1]}')
+    assert models("acme-small", ["Count", Image(PNG)], schema=list[int]).parsed == [1]
+    first, second = acme.requests
+    assert second.json["messages"][0] == first.json["messages"][0]
+
+
 # Hints that a prompt comes again
 
 

@@ -117,7 +117,7 @@ def _kept(job: Job[_C], to: _request.Target) -> Job[_C]:
 
 
 def _estimate(model: str | None, prompt: Prompt, params: Params) -> Estimate:
-    """Return what a call would use: input by four characters a token, output by `max_tokens` if that is given."""
+    """Return what a call would use: input by four `characters` a token, output by `max_tokens` if given."""
     from ._cost import cost
 
     job = _job(model, prompt, params)

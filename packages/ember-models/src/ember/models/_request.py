@@ -181,17 +181,15 @@ def embed_call(to: Target, texts: str | Sequence[str], params: EmbedParams) -> E
 
 def policy(to: Target, params: Mapping[str, Any]) -> Policy:
     """Return how the call is made: what the call says, else the provider's settings, else those of `models`."""
-
     retries = _setting(to, params, "max_retries")
     if retries is None:
         retries = DEFAULT_RETRIES
     _check_number("max_retries", retries, (int,), (0, math.inf))
-    concurrency, rpm, tpm = (_setting(to, params, name) for name in ("max_concurrency", "rpm", "tpm"))
-    if concurrency is not None:
+    if (concurrency := _setting(to, params, "max_concurrency")) is not None:
         _check_number("max_concurrency", concurrency, (int,), (1, math.inf))
-    if rpm is not None:
+    if (rpm := _setting(to, params, "rpm")) is not None:
         _check_number("rpm", rpm, (int, float), (1, math.inf))
-    if tpm is not None:
+    if (tpm := _setting(to, params, "tpm")) is not None:
         _check_number("tpm", tpm, (int, float), (1, math.inf))
     seconds, age = _seconds(_setting(to, params, "timeout")), _age(_setting(to, params, "cache"))
     return Policy(seconds, retries, Limits(concurrency, rpm, tpm), age)
