@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ember.context import create_context
-from ember.models import models
+from ember.models import errors, models
 from ember.models.testing import LocalServer
 
 KEY = "sk-local-0123456789abcdef"
@@ -57,3 +57,15 @@ def test_an_answer_of_the_wrong_shape_is_asked_for_again(server: LocalServer) ->
     server.replies(text="one, two").then(text='{"value": [1, 2]}')
     assert models("claude-sonnet-4-6", "Count.", schema=list[int]).parsed == [1, 2]
     assert [turn["role"] for turn in server.requests[-1].json["messages"]] == ["user", "assistant", "user"]
+
+
+@pytest.mark.parametrize("asked", [{"n": 2}, {"logprobs": True}, {"top_logprobs": 3}])
+def test_what_claude_has_not_is_refused_before_anything_is_sent(asked: Any, server: LocalServer) -> None:
+    with pytest.raises(errors.UnsupportedError, match="it supports: "):
+        models("claude-sonnet-4-6", "Hello", **asked)
+    assert not server.requests
+
+
+def test_choices_of_claude_have_no_probabilities(server: LocalServer) -> None:
+    server.replies(text='{"choice":"yes"}')
+    assert models("claude-sonnet-4-6", "Is it?", choices=["yes", "no"], logprobs=False).probabilities is None

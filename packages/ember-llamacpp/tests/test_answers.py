@@ -265,3 +265,13 @@ def test_prompts_that_fill_the_context_together_wait_for_one_another() -> None:
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(ask, range(8)))
     assert [answer.usage.output_tokens for answer in answers] == [60] * 8
+
+
+def test_several_answers_and_how_likely_their_tokens_were() -> None:
+    answer = models("smollm2", "The capital of France is", max_tokens=4, n=2, top_logprobs=3, seed=7)
+    assert len(answer.candidates) == 2 and answer == answer.candidates[0]
+    assert answer.usage.output_tokens == sum(len(each.logprobs or ()) for each in answer.candidates)
+    assert answer.logprobs is not None
+    assert "".join(each.token for each in answer.logprobs) == answer
+    for each in answer.logprobs:
+        assert each.logprob <= 0.0 and len(each.top) == 3

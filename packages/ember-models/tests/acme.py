@@ -35,7 +35,19 @@ class Acme(BaseProvider):
     model_patterns: ClassVar[tuple[str, ...]] = ("acme-*",)
     known_models: ClassVar[tuple[str, ...]] = ("acme-small", "acme-large")
     supports: ClassVar[frozenset[str]] = frozenset(
-        {"stream", "schema", "choices", "tools", "images", "files", "embed", "dimensions"}
+        {
+            "stream",
+            "schema",
+            "choices",
+            "tools",
+            "images",
+            "files",
+            "reasoning",
+            "n",
+            "logprobs",
+            "embed",
+            "dimensions",
+        }
     )
 
     def __init__(self) -> None:

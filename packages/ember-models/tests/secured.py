@@ -7,6 +7,7 @@ import ssl
 import subprocess
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -44,13 +45,16 @@ def certificate(tmp_path: Path) -> Path:
     return file
 
 
-@pytest.fixture
-def secure(certificate: Path) -> Iterator[str]:
-    """The base URL of a server that speaks TLS with that certificate."""
+@contextmanager
+def serving(certificate: Path, *, known_callers: bool = False) -> Iterator[str]:
+    """Yield the base URL of a server with that certificate, which may want its callers to have it too."""
     Answering.posts = []
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answering)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
+    if known_callers:
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.load_verify_locations(certificate)
     server.socket = context.wrap_socket(server.socket, server_side=True)
     server.handle_error = lambda *_: None  # type: ignore[method-assign]  # a refused handshake is what is wanted
     thread = threading.Thread(target=server.serve_forever, daemon=True)
@@ -59,3 +63,10 @@ def secure(certificate: Path) -> Iterator[str]:
     server.shutdown()
     server.server_close()
     thread.join()
+
+
+@pytest.fixture
+def secure(certificate: Path) -> Iterator[str]:
+    """The base URL of a server that speaks TLS with that certificate."""
+    with serving(certificate) as url:
+        yield url

@@ -7,14 +7,18 @@ import importlib.util
 import logging
 import os
 import pickle
+import shutil
+import ssl
 import subprocess
 import time
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from acme import KEY
+from secured import Answering, certificate as certificate, serving
 
 from ember.api import models
 from ember.context import create_context, get_context, with_context
@@ -67,7 +71,8 @@ def test_a_call_travels_by_the_client_it_names(acme: LocalServer, client: Any) -
     assert call(client) == "Hi"
     assert asyncio.run(models.acall("acme-small", "Awaited", http_client=client)) == "Awaited"
     assert "".join(models.stream("acme-small", "In pieces", http_client=client)) == "In pieces"
-    assert [request.headers.get("x-mine") for request in acme.requests] == ["yes"] * 3
+    models.embed("acme-embed", ["One", "Two"], http_client=client)
+    assert [request.headers.get("x-mine") for request in acme.requests] == ["yes"] * 4
     assert {request.key for request in acme.requests} == {KEY}
     assert len({request.connection for request in acme.requests}) == 1  # kept alive, whoever waits
 
@@ -437,6 +442,29 @@ def test_an_endpoint_is_one_by_whatever_client_it_is_called(acme: LocalServer, c
     call(client)
     here = [each for each in models.health() if each.base_url == f"{acme.url}/v1"]
     assert [each.model for each in here] == ["acme-small"]
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="needs the openssl command")
+def test_it_verifies_certificates_and_shows_its_own(
+    acme: LocalServer, library: Any, certificate: Path
+) -> None:
+    trusting = ssl.create_default_context(cafile=certificate)
+    known = ssl.create_default_context(cafile=certificate)
+    known.load_cert_chain(certificate)
+    with serving(certificate, known_callers=True) as url:
+        there = {"acme": {"base_url": url}}
+        with with_context(providers=there, credentials={"acme_api_key": KEY}):
+            mine = library.AsyncClient(verify=known)
+            assert call(mine) == "Secured."
+            stranger = library.AsyncClient(verify=trusting)
+            assert type(failure(stranger)) is ConnectionFailed
+            before = models.usage().requests
+            distrustful = library.AsyncClient()
+            error = failure(distrustful, max_retries=2)
+            assert "self-signed certificate" in str(error) and models.usage().requests == before + 1
+    assert len(Answering.posts) == 1
+    for each in (mine, stranger, distrustful):
+        loop.run(each.aclose())
 
 
 def test_a_hundred_calls_at_once_share_it(acme: LocalServer, client: Any) -> None:

@@ -23,6 +23,7 @@ from secured import Answering, certificate as certificate, secure as secure
 
 from ember.api import models
 from ember.context import with_context
+from ember.core import loop
 from ember.models.errors import ConnectionFailed, InvalidRequestError, ModelError, ModelTimeout
 from ember.models.testing import LocalServer
 
@@ -281,3 +282,27 @@ def test_a_proxy_that_answers_in_the_servers_place_is_not_believed(secure: str, 
         )
     assert "self-signed certificate" in done.stdout, done.stderr
     assert Answering.posts == []
+
+
+@pytest.mark.parametrize("name", ["httpx", "httpx2"])
+def test_a_clients_own_proxy_is_used_and_its_password_is_in_no_error(
+    acme: LocalServer, proxy: Proxy, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    library = pytest.importorskip(name)
+    for variable in ("HTTP_PROXY", "http_proxy"):
+        monkeypatch.delenv(variable)
+    mine = library.AsyncClient(proxy=f"http://user:{PASSWORD}@{proxy.address}")
+    away = {"acme": {"base_url": f"http://{name}.test/v1", "allow_http": True}}
+    with with_context(providers=away, credentials={"acme_api_key": KEY}, models={"http_client": mine}):
+        assert models("acme-small", "Hi") == "Hi"
+    proxy.refusal = "407 No"
+    away = {"acme": {"base_url": f"https://{name}.test/v1"}}
+    with (
+        with_context(providers=away, credentials={"acme_api_key": KEY}, models={"http_client": mine}),
+        pytest.raises(ConnectionFailed, match="proxy refused") as caught,
+    ):
+        models("acme-small", "Hi", max_retries=1)
+    said = "".join(traceback.format_exception(caught.value)) + repr(vars(caught.value))
+    assert PASSWORD not in said and KEY not in said
+    assert len(proxy.heads) == 2 and KEY not in proxy.heads[1]
+    loop.run(mine.aclose())

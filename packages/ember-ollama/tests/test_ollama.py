@@ -148,6 +148,8 @@ def test_a_schema_and_choices_constrain_the_answer(served: LocalServer) -> None:
     assert models("ollama/llama3.2", "point", schema=schema).parsed == {"x": 1}
     assert served.requests[-1].json["format"] == schema
     assert models("ollama/llama3.2", "Is it?", choices=["yes", "no"]) == "no"
+    assert served.requests[-1].json["format"]["properties"]["choice"]["enum"] == ["A", "B"]
+    assert models("ollama/llama3.2", "Is it?", choices=["yes", "no"], logprobs=False) == "no"
     assert served.requests[-1].json["format"]["properties"]["choice"]["enum"] == ["yes", "no"]
     assert list(models.stream("ollama/llama3.2", "Is it?", choices=["yes", "no"])) == ["no"]
 

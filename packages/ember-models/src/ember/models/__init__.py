@@ -22,6 +22,7 @@ from ._deltas import (
     ToolCallDelta as ToolCallDelta,
 )
 from ._facade import BoundModel as BoundModel, Models as Models, bound as bound, models as models
+from ._likelihood import TokenLogprob as TokenLogprob
 from ._matrix import Matrix as Matrix
 from ._parts import (
     MAX_PART_BYTES as MAX_PART_BYTES,

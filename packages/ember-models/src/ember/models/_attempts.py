@@ -188,7 +188,7 @@ def _tokens(job: Job[Any]) -> int:
     call = job.call
     if isinstance(call, Call):
         said = sum(characters(message.content) for message in call.messages) + len(call.system or "")
-        return said // 4 + 1 + (call.max_tokens or 0)
+        return said // 4 + 1 + (call.max_tokens or 0) * (call.n or 1)
     return sum(len(text) for text in call.texts) // 4 + 1
 
 

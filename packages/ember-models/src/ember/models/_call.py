@@ -233,7 +233,9 @@ class Params(Sampling, Policies, total=False):
     pydantic can describe (a model, a dataclass, `list[int]`): the answer is JSON of that shape, its value in `.parsed`.
     `reask` is how often the model is asked again, with what was wrong, when its answer does not fit (1 if not given;
     streams are never asked again). `choices` are labels: the answer is one of them. `tools` are functions the model may
-    ask to be called, in `.tool_calls`. `reasoning` is how much the model is to think first, as an effort or as tokens
+    ask to be called, in `.tool_calls`. `n` is how many answers are wanted, all in `.candidates`. With `logprobs` the
+    answer says in `.logprobs` how likely each of its tokens was, with `top_logprobs` beside each so many of the
+    likeliest. `reasoning` is how much the model is to think first, as an effort or as tokens
     at most; what it tells of that is in `.reasoning`. `fallback` names models that are asked in turn when the first
     fails with what they need not fail with, or with one of `fallback_on`. `cache_prompt` hints that the prompt comes
     again as the beginning of others; as a string it also names those that begin alike. `extra` holds a vendor's own
@@ -245,6 +247,9 @@ class Params(Sampling, Policies, total=False):
     reask: int
     choices: Sequence[str]
     tools: Sequence[Callable[..., Any] | Tool]
+    n: int
+    logprobs: bool
+    top_logprobs: int
     reasoning: Effort | int
     fallback: str | Sequence[str]
     fallback_on: type[ModelError] | tuple[type[ModelError], ...]
@@ -269,7 +274,9 @@ class Call:
 
     `model` is the vendor's own id. None (or empty) means: not asked for, the vendor's default holds. `schema` is a JSON
     schema. `cache_prompt` is a hint, which vendors without such a thing ignore. `stream` says whether the answer is to
-    come in pieces.
+    come in pieces. `n` is how many answers are wanted, `logprobs` how many of the likeliest tokens are to be told of at
+    each place. `keyed` says that choices are asked for by a letter each, so that they can be scored:
+    `schemas.wanted_schema` has the letters, the system prompt what they stand for.
     """
 
     model: str
@@ -286,6 +293,9 @@ class Call:
     choices: tuple[str, ...] = ()
     tools: tuple[Tool, ...] = ()
     reasoning: Effort | int | None = None
+    n: int | None = None
+    logprobs: int | None = None
+    keyed: bool = False
     cache_prompt: bool | str = False
     extra: Mapping[str, Any] = field(default_factory=nothing, repr=False)
     stream: bool = False

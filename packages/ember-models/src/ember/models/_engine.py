@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields
 from decimal import Decimal
@@ -26,8 +26,9 @@ from ember.core.secrets import scrub
 
 from . import _cost, _reask
 from ._attempts import Attempts
-from ._call import Call, EmbedCall
+from ._call import Call, EmbedCall, ToolCall
 from ._job import Job, Watch
+from ._likelihood import probabilities
 from ._provider import (
     BaseProvider,
     Completion,
@@ -175,6 +176,7 @@ async def opened(job: Job[Any], request: HttpRequest, watch: Watch, attempts: At
     await attempts.enter()
     watch.requests += 1
     exchange = await job.transport.send(request)
+    watch.heads = exchange.headers
     attempts.heard(exchange.headers)
     if 200 <= exchange.status < 300:
         return exchange
@@ -221,9 +223,14 @@ def decoded(job: Job[_C], decode: Callable[[_C, HttpReply], _D], reply: HttpRepl
         failure = undecoded(job, error, "the answer", watch)
         failure.status = failure.status or reply.status
         if failure.request_id is None:
-            known = reply.headers.get("x-request-id") or reply.headers.get("request-id")
-            failure.request_id = None if known is None else scrub(known)
+            failure.request_id = _request_id(reply.headers)
         raise failure from None
+
+
+def _request_id(headers: Mapping[str, str]) -> str | None:
+    """Return the id that the head of a reply gives the request, in either of the two headers that vendors use."""
+    known = headers.get("x-request-id") or headers.get("request-id")
+    return None if known is None else scrub(known)
 
 
 def undecoded(job: Job[Any], error: Exception, what: str, watch: Watch) -> ModelError:
@@ -259,12 +266,11 @@ def answer(job: Job[Call], completion: Completion, watch: Watch, *, cached: bool
     else:
         usage = book(job, completion.model, completion.usage, watch)
     # From here on what is wrong with the answer is known to have been paid for.
-    text = _reask.text(job.call, completion)
-    calls = completion.tool_calls
-    if job.tools is not None:
-        calls = tuple(map(job.tools.checked, calls))
-    # An answer that calls tools is not the last one, and has no value yet.
-    parsed = _reask.value(job.parse, completion) if job.parse is not None and not calls else None
+    text, calls, parsed = _meant(job, completion)
+    scores = completion.probabilities
+    if job.call.keyed and (scores := probabilities(job.call, completion.text, completion.logprobs)):
+        text = max(scores, key=scores.__getitem__)  # what was sampled may be another, at a temperature
+    candidates = () if job.call.n is None else _candidates(job, completion, watch)
     if job.keep is not None and not cached:
         job.keep.keep(completion)
     return Response(
@@ -276,14 +282,51 @@ def answer(job: Job[Call], completion: Completion, watch: Watch, *, cached: bool
         finish_reason=completion.finish_reason,
         tool_calls=calls,
         parsed=parsed,
-        probabilities=completion.probabilities,
+        probabilities=scores,
         latency=watch.finished(text, cached=cached),
-        request_id=completion.request_id,
+        request_id=completion.request_id or (_request_id(watch.heads) if watch.heads is not None else None),
         raw=completion.raw,
         reasoning=completion.reasoning,
         opaque=completion.opaque,
+        logprobs=completion.logprobs,
+        candidates=candidates,
         cached=cached,
     )
+
+
+def _meant(job: Job[Call], completion: Completion) -> tuple[str, tuple[ToolCall, ...], Any]:
+    """Return the text of an answer, the calls in it and its value. Raises `SchemaMismatch`, `ContentFilterError`."""
+    text, calls = _reask.text(job.call, completion), completion.tool_calls
+    if job.tools is not None:
+        calls = tuple(map(job.tools.checked, calls))
+    # An answer that calls tools is not the last one, and has no value yet.
+    return text, calls, _reask.value(job.parse, completion) if job.parse is not None and not calls else None
+
+
+def _candidates(job: Job[Call], completion: Completion, watch: Watch) -> tuple[Response, ...]:
+    """Return all answers, where several were asked for. What each of them used is not known, only what all did."""
+    several = completion.candidates or (completion,)
+    if len(several) != job.call.n:
+        raise InvalidResponse(f"{job.call.n} answers were asked for, and {len(several)} came.")
+    answers: list[Response] = []
+    for each in several:
+        text, calls, parsed = _meant(job, each)
+        answers.append(
+            Response(
+                well_formed(text),
+                model=completion.model,
+                provider=job.provider.name,
+                finish_reason=each.finish_reason,
+                tool_calls=calls,
+                parsed=parsed,
+                latency=watch.seconds(),
+                request_id=completion.request_id,
+                reasoning=each.reasoning,
+                opaque=each.opaque,
+                logprobs=each.logprobs,
+            )
+        )
+    return tuple(answers)
 
 
 NOTHING_USED: Final = Usage(0, 0, 0, 0, 0)

@@ -172,7 +172,8 @@ def _failure(error: Exception) -> ModelError:
         return ConnectionFailed("the http_client's proxy refused the connection.", should_retry=False)
     if "RemoteProtocolError" in kinds:
         return _broken_off(str(error))
-    if "TransportError" in kinds:
+    # httpx2 lets some of TLS's own through: a server that misses a certificate says so after the handshake.
+    if "TransportError" in kinds or isinstance(error, (ssl.SSLError, ConnectionError)):
         return _unconnected(error)
     if isinstance(error, RuntimeError) and "loop" in str(error):
         return InvalidRequestError(_ELSEWHERE)

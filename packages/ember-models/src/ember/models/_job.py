@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -88,7 +88,18 @@ class Job(Generic[_C]):
 class Watch:
     """The account of one call: events, duration, and the errors' finishing touch. It begins when the call is made."""
 
-    __slots__ = ("_begun", "_job", "_number", "_over", "_parent", "admitted", "cost", "requests", "usage")
+    __slots__ = (
+        "_begun",
+        "_job",
+        "_number",
+        "_over",
+        "_parent",
+        "admitted",
+        "cost",
+        "heads",
+        "requests",
+        "usage",
+    )
 
     def __init__(self, job: Job[Any]) -> None:
         self._job = job
@@ -97,6 +108,7 @@ class Watch:
         self._over = False
         self.admitted: Pass | None = None  # where there is a limit on tokens, which is told what was used
         self.requests = 0
+        self.heads: Mapping[str, str] | None = None  # the headers of the last reply
         self.usage: Usage | None = None
         self.cost: Decimal | None = None
 

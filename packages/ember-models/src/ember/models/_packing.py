@@ -14,9 +14,12 @@ from typing import Any, Final, cast
 from ember.core.events import Usage
 
 from ._call import ToolCall
+from ._likelihood import TokenLogprob
 from ._provider import Completion
 
-_KINDS: Final[Mapping[str, type]] = {kind.__name__: kind for kind in (Completion, ToolCall, Usage)}
+_KINDS: Final[Mapping[str, type]] = {
+    kind.__name__: kind for kind in (Completion, TokenLogprob, ToolCall, Usage)
+}
 
 
 def packed(completion: Completion) -> bytes:

@@ -20,6 +20,7 @@ from ember.core.secrets import Secret, scrub
 from . import errors
 from ._call import Call, EmbedCall, ToolCall, nothing
 from ._deltas import Piece
+from ._likelihood import TokenLogprob
 from ._sse import ServerEvent
 
 
@@ -84,6 +85,7 @@ class Completion:
     id the provider says answered. `finish_reason` is "stop", "length", "tool_calls", "content_filter", or the vendor's
     own word. `probabilities` gives a number in [0, 1] per choice, where `choices` were scored. `raw` is the vendor's
     reply as parsed, `opaque` what the vendor wants to see again when the conversation goes on (see `Message.opaque`).
+    Where several answers were asked for, `candidates` are all of them and this is the first; `usage` is that of all.
     """
 
     text: str
@@ -96,6 +98,8 @@ class Completion:
     raw: Any = field(default=None, repr=False)
     reasoning: str | None = field(default=None, repr=False)
     opaque: Mapping[str, Any] | None = field(default=None, repr=False)
+    logprobs: tuple[TokenLogprob, ...] | None = field(default=None, repr=False)
+    candidates: tuple[Completion, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,10 +167,10 @@ class BaseProvider(ABC):
     it answers for, `known_models` the ids `models.list()` shows. The base URL comes from `<NAME>_BASE_URL` if that is
     set, else from the first of `url_variables` that is; a key from `<NAME>_API_KEY` or the further variables in
     `key_variables`. Without `needs_key`, a key is used only where `key_variables` names a variable, and if one is set.
-    `supports` names the optional parts: "stream", "schema", "choices", "tools", "images", "files", "reasoning",
-    "embed", "dimensions" (of embeddings). `stream_type` is the content type of streams: "text/event-stream", or
-    "application/x-ndjson" for an event on each line. `prices` is the provider's name in genai-prices (None: not known
-    there); `free` says that calls cost nothing.
+    `supports` names the optional parts: "stream", "schema", "choices", "tools", "images", "files", "reasoning", "n",
+    "logprobs", "embed", "dimensions" (of embeddings). `stream_type` is the content type of streams:
+    "text/event-stream", or "application/x-ndjson" for an event on each line. `prices` is the provider's name in
+    genai-prices (None: not known there); `free` says that calls cost nothing.
     """
 
     name: ClassVar[str]
@@ -193,6 +197,10 @@ class BaseProvider(ABC):
     def serves(self, model: str) -> bool:
         """Whether a bare model id is this provider's."""
         return any(fnmatchcase(model, pattern) for pattern in self.model_patterns)
+
+    def scores(self, model: str) -> bool:
+        """Whether `choices` are scored by log probabilities unless the call says otherwise: "logprobs" is supported."""
+        return False
 
     def address(self, given: str) -> str:
         """Return the base URL that a configured one means: itself, unless the vendor's users write shorter forms."""

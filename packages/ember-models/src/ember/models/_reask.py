@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ember.core.events import Usage
 
 from ._call import Call, Message
+from ._likelihood import key_of
 from ._provider import Completion, clipped
 from .errors import ContentFilterError, ModelTimeout, SchemaMismatch
 from .schemas import chosen, wanted_schema
@@ -41,9 +42,12 @@ def text(call: Call, completion: Completion) -> str:
             f"the model refused, or its answer was withheld: {clipped(said)!r}",
             request_id=completion.request_id,
         )
-    if not call.choices or said in call.choices:
+    if not call.choices or (said in call.choices and not call.keyed):
         return said
-    if (label := chosen(said)) in call.choices:
+    label = chosen(said)
+    if call.keyed and (meant := key_of(call, label)) is not None:
+        return meant
+    if label in call.choices:
         return label
     cut = ", and max_tokens cut it short" if completion.finish_reason == "length" else ""
     raise SchemaMismatch(

@@ -22,6 +22,7 @@ from ._call import (
     Tool,
     nothing,
 )
+from ._likelihood import KEYS, instruction
 from ._prompt import conversation, needs
 from ._provider import BaseProvider, Endpoint, Transport
 from ._reask import DEFAULT_REASKS
@@ -125,6 +126,11 @@ def call(to: Target, prompt: Prompt, params: Params, tools: tuple[Tool, ...] = (
     if system is None:
         system = _text("system", given.get("system")) or None
     choices = _choices(given.get("choices"))
+    n, logprobs = _several(given, stream=stream, choices=choices), _likelihood(given)
+    keyed = bool(choices) and len(choices) <= len(KEYS) and _scored(to, given)
+    if keyed:
+        logprobs = len(KEYS)
+        system = "\n\n".join(filter(None, (system, instruction(choices))))
     schema = given.get("schema")
     if choices and schema is not None:
         raise TypeError("choices= and schema= both say what the answer looks like. Give one.")
@@ -139,6 +145,8 @@ def call(to: Target, prompt: Prompt, params: Params, tools: tuple[Tool, ...] = (
         schema is not None and "schema",
         tools and "tools",
         given.get("reasoning") is not None and "reasoning",
+        n is not None and n > 1 and "n",
+        logprobs is not None and "logprobs",
         *needs(messages),
     )
     return Call(
@@ -156,6 +164,9 @@ def call(to: Target, prompt: Prompt, params: Params, tools: tuple[Tool, ...] = (
         choices=choices,
         tools=tools,
         reasoning=_reasoning(given.get("reasoning")),
+        n=n,
+        logprobs=logprobs,
+        keyed=keyed,
         cache_prompt=_cache_prompt(given.get("cache_prompt")),
         extra=_extra(given.get("extra")),
         stream=stream,
@@ -316,6 +327,42 @@ def _choices(value: Any) -> tuple[str, ...]:
     if len(labels) < 2 or len(set(labels)) < len(labels) or "" in labels:
         raise ValueError(f"choices is two or more different, non-empty strings; got {value!r}.")
     return labels
+
+
+def _several(given: Mapping[str, Any], *, stream: bool, choices: tuple[str, ...]) -> int | None:
+    n: int | None = given.get("n")
+    if n is None:
+        return None
+    _check_number("n", n, (int,), (1, math.inf))
+    if stream:
+        raise TypeError(
+            "n= gives several whole answers, and a stream has one. Leave out n=, or do not stream."
+        )
+    if choices:
+        raise TypeError("n= and choices= do not go together: choices are scored, not drawn. Give one.")
+    return n
+
+
+def _likelihood(given: Mapping[str, Any]) -> int | None:
+    """Return how many tokens are to be told of at each place, None if nothing is."""
+    asked: object = given.get("logprobs")
+    top: int | None = given.get("top_logprobs")
+    if asked is not None and not isinstance(asked, bool):
+        raise TypeError(f"logprobs is True or False; got {asked!r}. top_logprobs= says how many.")
+    if top is not None:
+        _check_number("top_logprobs", top, (int,), (0, len(KEYS)))
+        if asked is False:
+            raise TypeError("logprobs=False and top_logprobs= contradict each other. Give one.")
+        return top
+    return 0 if asked else None
+
+
+def _scored(to: Target, given: Mapping[str, Any]) -> bool:
+    """Whether choices are scored by their keys: what the call says of logprobs, else what the provider does."""
+    if "logprobs" not in to.provider.supports:
+        return False
+    asked = given.get("logprobs")
+    return to.provider.scores(to.model) if asked is None else bool(asked)
 
 
 def _cache_prompt(value: Any) -> bool | str:

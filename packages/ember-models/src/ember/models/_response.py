@@ -11,6 +11,7 @@ from ember.core.errors import EmberError
 from ember.core.events import Usage
 
 from ._call import MessageDict, ToolCall
+from ._likelihood import TokenLogprob
 from ._matrix import Matrix, Vector
 
 
@@ -24,7 +25,8 @@ class Response(str):
     why the models that were asked before this one (`fallback=`) gave no answer, in order. `cached` says that the answer
     came from the cache on disk: it used nothing and cost nothing. `reasoning` is what the vendor tells of the model's
     thinking, as a rule where `reasoning=` was asked for; None if nothing. `opaque` is what it wants to see again when
-    the conversation goes on; `message` has it.
+    the conversation goes on; `message` has it. `logprobs` says how likely each token was, where that was asked for and
+    told. `candidates` are all answers where `n` were asked for, this one the first: usage and cost are those of all.
 
     >>> answer = Response("Paris", model="gpt-4", provider="openai")
     >>> answer == "Paris", f"It is {answer}.", answer.cost
@@ -44,6 +46,8 @@ class Response(str):
     raw: Any
     reasoning: str | None
     opaque: Mapping[str, Any] | None
+    logprobs: tuple[TokenLogprob, ...] | None
+    candidates: tuple[Response, ...]
     cached: bool
     failures: tuple[EmberError, ...]
 
@@ -64,6 +68,8 @@ class Response(str):
         raw: Any = None,
         reasoning: str | None = None,
         opaque: Mapping[str, Any] | None = None,
+        logprobs: tuple[TokenLogprob, ...] | None = None,
+        candidates: tuple[Response, ...] = (),
         cached: bool = False,
         failures: tuple[EmberError, ...] = (),
     ) -> Response:
@@ -74,6 +80,7 @@ class Response(str):
         self.parsed, self.probabilities = parsed, probabilities
         self.latency, self.request_id, self.raw = latency, request_id, raw
         self.reasoning, self.opaque = reasoning, opaque
+        self.logprobs, self.candidates = logprobs, candidates
         self.cached = cached
         self.failures = failures
         return self

@@ -132,6 +132,7 @@ class _Reader:
             self._turns = Turns(job, job.fallback)
             job = self._turns.job
         self._ready: deque[Piece | StreamEnd] = deque()
+        self._unread = 0
         self._turn_to(job)
         self._texts: list[str] = []
         self._typed = False  # whether the consumer takes other pieces than text

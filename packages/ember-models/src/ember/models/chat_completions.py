@@ -6,7 +6,8 @@ one and forward to it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final, Literal, cast
 
 from ember.core.events import Usage
@@ -14,6 +15,7 @@ from ember.core.events import Usage
 from . import errors
 from ._call import Call, EmbedCall, Message, Tool, ToolCall
 from ._deltas import Piece, ReasoningDelta, ToolCallDelta
+from ._likelihood import TokenLogprob
 from ._parts import Image, Part
 from ._provider import Completion, Endpoint, HttpReply, HttpRequest, StreamDecoder, Vectors
 from ._sse import ServerEvent
@@ -28,6 +30,7 @@ from .wire import (
     json_request,
     malformed,
     mapping,
+    number,
     reply_fields,
     sequence,
     shown,
@@ -86,7 +89,9 @@ class ChatCompletions:
             "stream": call.stream or None,
             "messages": messages,
             "frequency_penalty": call.frequency_penalty,
+            "logprobs": None if call.logprobs is None else True,
             self._max_tokens_field: call.max_tokens,
+            "n": call.n if call.n is not None and call.n > 1 else None,
             "presence_penalty": call.presence_penalty,
             "prompt_cache_key": call.cache_prompt if self._has_cache_key and key else None,
             "reasoning_effort": effort(call, "Chat completions"),
@@ -97,6 +102,7 @@ class ChatCompletions:
             "stream_options": {"include_usage": True} if call.stream else None,
             "temperature": call.temperature,
             "tools": [_tool(tool) for tool in call.tools] or None,
+            "top_logprobs": call.logprobs or None,
             "top_p": call.top_p,
         }
         given = {name: value for name, value in body.items() if value is not None}
@@ -109,29 +115,10 @@ class ChatCompletions:
         choices = sequence(body, "choices")
         if not choices:
             raise malformed(body, "choices", "a list with an answer in it")
-        message = mapping(choices[0], "message")
-        thoughts = _thoughts(message)
-        called = enumerate(_tool_fields(message))
-        calls = tuple(_tool_call(call, fields, number) for number, fields in called)
-        refusal = text_or_none(message, "refusal")
-        reason = text_or_none(choices[0], "finish_reason")
-        if refusal:
-            reason = "content_filter"
-        content = text_or_none(message, "content")
-        # No text at all is an answer only where something else explains it.
-        if content is None and not calls and reason not in ("content_filter", "length"):
-            raise malformed(message, "content", "text")
-        return Completion(
-            text=(content or "") + (refusal or ""),
-            model=text_or_none(body, "model") or call.model,
-            finish_reason=reason,
-            usage=chat_usage(body.get("usage")),
-            request_id=reply.headers.get("x-request-id"),
-            tool_calls=calls,
-            raw=body,
-            reasoning=thoughts.get(_field_of(thoughts)),
-            opaque=_opaque(thoughts, message.get(_DETAILS), bool(calls)),
-        )
+        if call.n is None:
+            return _completion(call, reply, body, choices[0])
+        several = tuple(_completion(call, reply, body, choice) for choice in choices)
+        return replace(several[0], candidates=several)
 
     def decoder(self, call: Call) -> StreamDecoder:
         """Return a decoder for one stream of `call`."""
@@ -170,6 +157,58 @@ class ChatCompletions:
         return tuple(text(model, "id") for model in sequence(body, "data"))
 
 
+def _completion(call: Call, reply: HttpReply, body: Fields, choice: Fields) -> Completion:
+    """Return one of the answers in a reply."""
+    message = mapping(choice, "message")
+    thoughts = _thoughts(message)
+    called = enumerate(_tool_fields(message))
+    calls = tuple(_tool_call(call, fields, number) for number, fields in called)
+    refusal = text_or_none(message, "refusal")
+    reason = text_or_none(choice, "finish_reason")
+    if refusal:
+        reason = "content_filter"
+    content = text_or_none(message, "content")
+    # No text at all is an answer only where something else explains it.
+    if content is None and not calls and reason not in ("content_filter", "length"):
+        raise malformed(message, "content", "text")
+    return Completion(
+        text=(content or "") + (refusal or ""),
+        model=text_or_none(body, "model") or call.model,
+        finish_reason=reason,
+        usage=chat_usage(body.get("usage")),
+        request_id=reply.headers.get("x-request-id"),
+        tool_calls=calls,
+        raw=body,
+        reasoning=thoughts.get(_field_of(thoughts)),
+        opaque=_opaque(thoughts, message.get(_DETAILS), bool(calls)),
+        logprobs=_logprobs_of(call, choice),
+    )
+
+
+def _logprobs_of(call: Call, choice: Fields) -> tuple[TokenLogprob, ...] | None:
+    """Return how likely the tokens of an answer, or of a piece of one, were; None if that was not asked for or told."""
+    if call.logprobs is None or choice.get("logprobs") is None:
+        return None
+    told = mapping(choice, "logprobs")
+    return token_logprobs(sequence(told, "content")) if told.get("content") is not None else None
+
+
+def token_logprobs(entries: Sequence[Fields]) -> tuple[TokenLogprob, ...]:
+    """Return tokens as OpenAI's formats and Ollama's tell them. Raises `InvalidResponse` for what is no probability.
+
+    >>> token_logprobs([{"token": "Hi", "logprob": -0.5, "top_logprobs": []}])
+    (TokenLogprob(token='Hi', logprob=-0.5, top=()),)
+    """
+    return tuple(
+        TokenLogprob(
+            text(entry, "token"),
+            number(entry, "logprob"),
+            token_logprobs(sequence(entry, "top_logprobs")) if entry.get("top_logprobs") else (),
+        )
+        for entry in entries
+    )
+
+
 def chat_usage(usage: object) -> Usage:
     """Return the tokens in a chat completions `usage` object; None for every count that is absent or impossible."""
     fields: Fields = cast("Fields", usage) if isinstance(usage, dict) else {}
@@ -201,6 +240,7 @@ class _ChatStream:
         self._usage: object = None
         self._calls: dict[int, dict[str, str]] = {}
         self._thoughts: dict[str, list[str]] = {}
+        self._likely: tuple[TokenLogprob, ...] | None = None
         self._details: list[Fields] = []
 
     def feed(self, event: ServerEvent) -> tuple[Piece, ...]:
@@ -235,10 +275,13 @@ class _ChatStream:
             ),
             reasoning=thoughts.get(_field_of(thoughts)),
             opaque=_opaque(thoughts, self._details, bool(self._calls)),
+            logprobs=self._likely,
         )
 
     def _choice(self, choice: Fields) -> tuple[Piece, ...]:
         self._reason = text_or_none(choice, "finish_reason") or self._reason
+        if self._call.logprobs is not None and (likely := _logprobs_of(self._call, choice)) is not None:
+            self._likely = (self._likely or ()) + likely
         if choice.get("delta") is None:
             return ()
         delta = mapping(choice, "delta")

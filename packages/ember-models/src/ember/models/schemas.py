@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Final, cast
 
 from ._call import Call, Tool
+from ._likelihood import KEYS
 
 Schema = Mapping[str, Any]
 
@@ -23,9 +24,10 @@ def wanted_schema(call: Call) -> Schema | None:
     """
     if not call.choices:
         return call.schema
+    labels = KEYS[: len(call.choices)] if call.keyed else call.choices
     return {
         "type": "object",
-        "properties": {_FIELD: {"type": "string", "enum": list(call.choices)}},
+        "properties": {_FIELD: {"type": "string", "enum": list(labels)}},
         "required": [_FIELD],
         "additionalProperties": False,
     }

@@ -10,6 +10,7 @@ raise `InvalidResponse` that says what was wrong and where; none of them turns a
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, TypeAlias, cast
 
@@ -126,6 +127,14 @@ def text(fields: Fields, name: str) -> str:
 def text_or_none(fields: Fields, name: str) -> str | None:
     """Return the string `fields[name]`, None if it is absent or null. Raises `InvalidResponse` for another type."""
     return None if fields.get(name) is None else text(fields, name)
+
+
+def number(fields: Fields, name: str) -> float:
+    """Return the finite number `fields[name]`. Raises `InvalidResponse` if there is none."""
+    value = fields.get(name)
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
+        return float(value)
+    raise malformed(fields, name, "a number")
 
 
 def tokens(fields: object, name: str, of: int | None = None) -> int | None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final, cast
 
-from ember.models import Call, Completion, Message, ToolCall, Usage, errors
+from ember.models import Call, Completion, Message, TokenLogprob, ToolCall, Usage, errors
 from ember.models.turns import made_id, parsed_arguments
-from ember.models.wire import Fields, malformed, mapping, sequence, text, text_or_none, tokens
+from ember.models.wire import Fields, malformed, mapping, number, sequence, text, text_or_none, tokens
 
 from ._faults import raise_error_in
 
@@ -39,6 +40,13 @@ def completion(call: Call, body: Fields) -> Completion:
     candidate = candidate_in(body)
     if candidate is None:
         raise malformed(body, "candidates", "a list with an answer in it")
+    if call.n is None:
+        return _answer(call, body, candidate)
+    several = tuple(_answer(call, body, each) for each in sequence(body, "candidates"))
+    return replace(_answer(call, body, candidate), candidates=several)
+
+
+def _answer(call: Call, body: Fields, candidate: Fields) -> Completion:
     parts = parts_of(candidate)
     said, calls = said_in(parts), tool_calls_in(call, parts)
     reason = finish_reason(stop_word(candidate), bool(calls))
@@ -55,6 +63,7 @@ def completion(call: Call, body: Fields) -> Completion:
         raw=body,
         reasoning=thoughts_in(parts) or None,
         opaque=kept(parts),
+        logprobs=None if call.logprobs is None else logprobs_of(candidate),
     )
 
 
@@ -75,6 +84,30 @@ def candidate_in(body: Fields) -> Fields | None:
                 failure.usage = usage_of(body["usageMetadata"])
             raise failure
     return None
+
+
+def logprobs_of(candidate: Fields) -> tuple[TokenLogprob, ...] | None:
+    """Return how likely the tokens of a candidate were, None if the server does not say."""
+    if candidate.get("logprobsResult") is None:
+        return None
+    told = mapping(candidate, "logprobsResult")
+    chosen: Sequence[Fields] = (
+        () if told.get("chosenCandidates") is None else sequence(told, "chosenCandidates")
+    )
+    top: Sequence[Fields] = () if told.get("topCandidates") is None else sequence(told, "topCandidates")
+    likeliest = [
+        tuple(map(_token, sequence(each, "candidates"))) if each.get("candidates") else () for each in top
+    ]
+    return tuple(
+        replace(_token(each), top=likeliest[place] if place < len(likeliest) else ())
+        for place, each in enumerate(chosen)
+    )
+
+
+def _token(fields: Fields) -> TokenLogprob:
+    # Protocol buffers leave a zero out.
+    likely = number(fields, "logProbability") if fields.get("logProbability") is not None else 0.0
+    return TokenLogprob(text_or_none(fields, "token") or "", likely)
 
 
 def parts_of(candidate: Fields) -> Sequence[Fields]:

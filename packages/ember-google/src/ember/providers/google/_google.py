@@ -69,7 +69,19 @@ class Google(BaseProvider):
         "gemini-embedding-001",
     )
     supports: ClassVar[frozenset[str]] = frozenset(
-        {"stream", "schema", "choices", "tools", "images", "files", "reasoning", "embed", "dimensions"}
+        {
+            "stream",
+            "schema",
+            "choices",
+            "tools",
+            "images",
+            "files",
+            "reasoning",
+            "n",
+            "logprobs",
+            "embed",
+            "dimensions",
+        }
     )
     prices: ClassVar[str | None] = "google"
 
@@ -83,6 +95,9 @@ class Google(BaseProvider):
             "presencePenalty": call.presence_penalty,
             "frequencyPenalty": call.frequency_penalty,
             "seed": call.seed,
+            "candidateCount": call.n if call.n is not None and call.n > 1 else None,
+            "responseLogprobs": None if call.logprobs is None else True,
+            "logprobs": call.logprobs or None,
             "thinkingConfig": thinking_config(call),
             "responseMimeType": None if schema is None else "application/json",
             "responseJsonSchema": None if schema is None else accepted_schema(schema),

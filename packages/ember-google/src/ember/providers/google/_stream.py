@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from ember.models import Call, Completion, Piece, ReasoningDelta, ServerEvent, ToolCall, ToolCallDelta
+from ember.models import (
+    Call,
+    Completion,
+    Piece,
+    ReasoningDelta,
+    ServerEvent,
+    TokenLogprob,
+    ToolCall,
+    ToolCallDelta,
+)
 from ember.models.wire import Fields, event_fields, incomplete, shown, stream_error, text, text_or_none
 
 from ._content import (
@@ -12,6 +21,7 @@ from ._content import (
     finish_reason,
     is_thought,
     kept,
+    logprobs_of,
     parts_of,
     said_in,
     stop_word,
@@ -37,6 +47,7 @@ class ContentStream:
         self._parts: list[Fields] = []
         self._tools: list[ToolCall] = []
         self._word: str | None = None
+        self._likely: tuple[TokenLogprob, ...] | None = None
         self._usage: dict[str, Any] = {}
 
     def feed(self, event: ServerEvent) -> tuple[Piece, ...]:
@@ -54,6 +65,8 @@ class ContentStream:
         if candidate is None:
             return ()
         self._word = stop_word(candidate) or self._word
+        if self._call.logprobs is not None and (likely := logprobs_of(candidate)) is not None:
+            self._likely = (self._likely or ()) + likely
         return tuple(piece for part in parts_of(candidate) if (piece := self._take(part)))
 
     def finish(self) -> Completion:
@@ -69,6 +82,7 @@ class ContentStream:
             tool_calls=tuple(self._tools),
             reasoning=thoughts_in(self._parts) or None,
             opaque=kept(self._parts),
+            logprobs=self._likely,
         )
 
     def _take(self, part: Fields) -> Piece:

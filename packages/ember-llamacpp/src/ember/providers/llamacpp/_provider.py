@@ -48,7 +48,7 @@ class LlamaCpp(BaseProvider):
     needs_key: ClassVar[bool] = False
     model_patterns: ClassVar[tuple[str, ...]] = tuple(KNOWN)
     known_models: ClassVar[tuple[str, ...]] = tuple(KNOWN)
-    supports: ClassVar[frozenset[str]] = frozenset({"stream", "schema", "choices", "embed"})
+    supports: ClassVar[frozenset[str]] = frozenset({"stream", "schema", "choices", "n", "logprobs", "embed"})
     free: ClassVar[bool] = True
 
     transport: Transport | None = Embedded()

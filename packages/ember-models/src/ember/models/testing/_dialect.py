@@ -45,6 +45,21 @@ SIGNATURE = "c2lnbmVkIGhlcmU="
 """What stands for the signature of that, or for its encrypted form."""
 
 
+def likelihoods(pieces: list[str], top: int) -> list[dict[str, Any]]:
+    """Return how likely each token was, as OpenAI and Ollama tell it: the same for all, and less for `top` others."""
+
+    def told(token: str, place: int) -> dict[str, Any]:
+        return {"token": token, "logprob": -0.1 - 3.0 * place, "bytes": list(token.encode())}
+
+    return [
+        {
+            **told(piece, 0),
+            "top_logprobs": [told(piece if place == 0 else f"~{place}", place) for place in range(top)],
+        }
+        for piece in pieces
+    ]
+
+
 class BadRequest(Exception):
     """The request's JSON is not one that the API accepts; the argument says why. It becomes the API's status 400."""
 

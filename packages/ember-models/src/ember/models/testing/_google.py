@@ -17,6 +17,7 @@ from ._dialect import (
     calls_in,
     count,
     cut,
+    likelihoods,
     required,
     text_of,
     words,
@@ -32,9 +33,14 @@ def generate(asked: Mapping[str, Any], say: Say) -> Answer:
     if thoughts:
         signed = {**parts[0], "thoughtSignature": SIGNATURE}
         parts = [_thought_part(THOUGHTS), signed, *parts[1:]]
-    made = len(pieces) + len(calls)
-    body = _response(parts, read, made, _why(short), len(thoughts))
-    return Answer(body, read, made + len(thoughts))
+    config: Mapping[str, Any] = asked.get("generationConfig") or {}
+    several: int = config.get("candidateCount") or 1
+    made, thought = (len(pieces) + len(calls)) * several, len(thoughts) * several
+    body = _response(parts, read, made, _why(short), thought)
+    (first,) = body["candidates"]
+    first |= _likely(config, pieces)
+    body["candidates"] = [{**first, "index": index} for index in range(several)]
+    return Answer(body, read, made + thought)
 
 
 def stream(asked: Mapping[str, Any], say: Say) -> Answer:
@@ -46,7 +52,11 @@ def stream(asked: Mapping[str, Any], say: Say) -> Answer:
     events: list[Event] = [
         _response([_thought_part(thought)], read, 0, None, made) for made, thought in enumerate(thoughts, 1)
     ]
-    events += [_response([part], read, made, None, len(thoughts)) for made, part in enumerate(parts, 1)]
+    config: Mapping[str, Any] = asked.get("generationConfig") or {}
+    for made, part in enumerate(parts, 1):
+        body = _response([part], read, made, None, len(thoughts))
+        body["candidates"][0] |= _likely(config, [part["text"]] if "text" in part else [])
+        events.append(body)
     # The signature comes with the last part, which says nothing more.
     end = {"text": "", "thoughtSignature": SIGNATURE} if thoughts else _text_part("")
     return Answer(
@@ -81,6 +91,18 @@ def _said(asked: Mapping[str, Any], say: Say) -> tuple[list[str], list[dict[str,
         _text(asked.get("systemInstruction") or {})
     )
     return pieces, calls, short, read
+
+
+def _likely(config: Mapping[str, Any], pieces: list[str]) -> dict[str, Any]:
+    if not config.get("responseLogprobs"):
+        return {}
+    told = likelihoods(pieces, config.get("logprobs") or 0)
+
+    def token(each: Mapping[str, Any]) -> dict[str, Any]:
+        return {"token": each["token"], "tokenId": 7, "logProbability": each["logprob"]}
+
+    top = [{"candidates": [token(other) for other in each["top_logprobs"]]} for each in told]
+    return {"logprobsResult": {"chosenCandidates": [token(each) for each in told], "topCandidates": top}}
 
 
 def _thoughts(asked: Mapping[str, Any]) -> list[str]:

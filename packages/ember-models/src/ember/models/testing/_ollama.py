@@ -6,7 +6,19 @@ from collections.abc import Mapping
 from typing import Any
 
 from ._attached import images_of
-from ._dialect import THOUGHTS, Answer, Dialect, Say, calls_in, count, cut, last_user_text, required, words
+from ._dialect import (
+    THOUGHTS,
+    Answer,
+    Dialect,
+    Say,
+    calls_in,
+    count,
+    cut,
+    last_user_text,
+    likelihoods,
+    required,
+    words,
+)
 from ._frames import dumped
 from ._openai import vector
 from ._reply import Event
@@ -40,12 +52,22 @@ def chat(asked: Mapping[str, Any], say: Say) -> Answer:
     }
     if asked.get("stream") is False:
         thought = {"thinking": THOUGHTS} if thoughts else {}
-        return Answer({**part, "message": _said("".join(pieces), calls) | thought, **end}, read, wrote)
+        whole = {**part, "message": _said("".join(pieces), calls) | thought, **end}
+        return Answer(whole | _likely(asked, pieces), read, wrote)
     messages = [_said("") | {"thinking": thought} for thought in thoughts]
     messages += [*map(_said, pieces), *([_said("", calls)] if calls else ())]
-    lines = [{**part, "message": message, "done": False} for message in messages]
+    lines = [
+        {**part, "message": message, "done": False} | _likely(asked, [message["content"]])
+        for message in messages
+    ]
     events: list[Event] = [ndjson(line) for line in (*lines, {**part, "message": _said(""), **end})]
     return Answer(events, read, wrote)
+
+
+def _likely(asked: Mapping[str, Any], pieces: list[str]) -> dict[str, Any]:
+    if not asked.get("logprobs") or not "".join(pieces):
+        return {}
+    return {"logprobs": likelihoods(pieces, asked.get("top_logprobs") or 0)}
 
 
 def _said(text: str, calls: list[dict[str, Any]] | None = None) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from ._dialect import (
     count,
     cut,
     last_user_text,
+    likelihoods,
     required,
     words,
 )
@@ -41,10 +42,13 @@ def chat_completions(asked: Mapping[str, Any], say: Say) -> Answer:
     thoughts = words(THOUGHTS) if asked.get("reasoning_effort") not in (None, "none") else []
     read = sum(tokens_of(message.get("content")) for message in messages)
     wrote = len(pieces) + len(calls) + len(thoughts)
+    several: int = asked.get("n") or 1
+    wrote *= several
     usage: dict[str, Any] = {"prompt_tokens": read, "completion_tokens": wrote, "total_tokens": read + wrote}
     if thoughts:
         usage["completion_tokens_details"] = {"reasoning_tokens": len(thoughts)}
     finish = "length" if short else "tool_calls" if calls else "stop"
+    top: int = asked.get("top_logprobs") or 0
     whole = {"id": "chatcmpl-local", "object": "chat.completion", "created": _CREATED, "model": model}
     if not asked.get("stream"):
         text = "".join(pieces)
@@ -53,8 +57,12 @@ def chat_completions(asked: Mapping[str, Any], say: Say) -> Answer:
             message["reasoning_content"] = THOUGHTS
         if calls:
             message |= {"content": text or None, "tool_calls": calls}
-        choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": finish}
-        return Answer({**whole, "choices": [choice], "usage": usage}, read, wrote)
+        likely = {"content": likelihoods(pieces, top), "refusal": None} if asked.get("logprobs") else None
+        choices = [
+            {"index": index, "message": message, "logprobs": likely, "finish_reason": finish}
+            for index in range(several)
+        ]
+        return Answer({**whole, "choices": choices, "usage": usage}, read, wrote)
     part = {**whole, "object": "chat.completion.chunk"}
     deltas: list[dict[str, Any]] = [{"role": "assistant", "content": ""}]
     deltas += ({"reasoning_content": thought} for thought in thoughts)
@@ -66,10 +74,13 @@ def chat_completions(asked: Mapping[str, Any], say: Say) -> Answer:
         deltas += ({"tool_calls": [part]} for part in (begun, written))
     deltas.append({})
     ends = [None] * (len(deltas) - 1) + [finish]
-    events: list[Event] = [
-        {**part, "choices": [{"index": 0, "delta": delta, "logprobs": None, "finish_reason": end}]}
-        for delta, end in zip(deltas, ends)
-    ]
+    events: list[Event] = []
+    for delta, end in zip(deltas, ends):
+        said_now = [delta["content"]] if delta.get("content") else []
+        likely = {"content": likelihoods(said_now, top)} if asked.get("logprobs") and said_now else None
+        events.append(
+            {**part, "choices": [{"index": 0, "delta": delta, "logprobs": likely, "finish_reason": end}]}
+        )
     options: Mapping[str, Any] = asked.get("stream_options") or {}
     if options.get("include_usage"):
         events.append({**part, "choices": [], "usage": usage})
@@ -125,7 +136,9 @@ def responses(asked: Mapping[str, Any], say: Say) -> Answer:
         "usage": None,
     }
     status = "incomplete" if short else "completed"
-    part: dict[str, Any] = {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
+    told = "message.output_text.logprobs" in (asked.get("include") or ())
+    likely = likelihoods(pieces, asked.get("top_logprobs") or 0) if told else []
+    part: dict[str, Any] = {"type": "output_text", "text": text, "annotations": [], "logprobs": likely}
     item: dict[str, Any] = {
         "id": "msg_local",
         "type": "message",

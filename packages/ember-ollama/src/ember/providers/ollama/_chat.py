@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final, cast
 
 from ember.models import (
@@ -15,12 +16,14 @@ from ember.models import (
     Piece,
     ReasoningDelta,
     ServerEvent,
+    TokenLogprob,
     Tool,
     ToolCall,
     ToolCallDelta,
     Usage,
     errors,
 )
+from ember.models.chat_completions import token_logprobs
 from ember.models.schemas import wanted_schema
 from ember.models.turns import given_id, made_id, parsed_arguments, tool_name
 from ember.models.wire import (
@@ -65,6 +68,8 @@ def asked(call: Call, endpoint: Endpoint) -> Fields:
         body["format"] = schema
     if call.reasoning is not None:
         body["think"] = _think(call)
+    if call.logprobs is not None:
+        body |= {"logprobs": True} | ({"top_logprobs": call.logprobs} if call.logprobs else {})
     if "keep_alive" in settings:
         body["keep_alive"] = settings.pop("keep_alive")
     body["messages"] = messages
@@ -142,7 +147,8 @@ def completion(call: Call, body: Fields) -> Completion:
     if body.get("done") is not True:
         raise malformed(body, "done", "true: the answer is not whole")
     thoughts = text_or_none(message, "thinking") or ""
-    return _answer(call, body, whole, _tool_calls(call, message, 0), thoughts)
+    answer = _answer(call, body, whole, _tool_calls(call, message, 0), thoughts)
+    return replace(answer, logprobs=_likely(call, body))
 
 
 def _answer(call: Call, last: Fields, whole: str, calls: tuple[ToolCall, ...], thoughts: str) -> Completion:
@@ -167,6 +173,12 @@ def _answer(call: Call, last: Fields, whole: str, calls: tuple[ToolCall, ...], t
     )
 
 
+def _likely(call: Call, body: Fields) -> tuple[TokenLogprob, ...] | None:
+    if call.logprobs is None or not body.get("logprobs"):
+        return None
+    return token_logprobs(sequence(body, "logprobs"))
+
+
 class ChatStream:
     """One stream: an object for each piece, the last of which is `done` and has the counts."""
 
@@ -175,6 +187,7 @@ class ChatStream:
         self._call = call
         self._text: list[str] = []
         self._thoughts: list[str] = []
+        self._likely: tuple[TokenLogprob, ...] | None = None
         self._calls: tuple[ToolCall, ...] = ()
         self._last: Fields = {}
 
@@ -184,6 +197,8 @@ class ChatStream:
         message = mapping(body, "message")
         added = text_or_none(message, "content") or ""
         self._text.append(added)
+        if self._call.logprobs is not None and (likely := _likely(self._call, body)) is not None:
+            self._likely = (self._likely or ()) + likely
         if body.get("done") is True:
             self.done, self._last = True, body
         pieces: tuple[Piece, ...] = (added,) if added else ()
@@ -199,7 +214,8 @@ class ChatStream:
         whole = "".join(self._text)
         if not self.done:
             raise incomplete(whole)
-        return _answer(self._call, self._last, whole, self._calls, "".join(self._thoughts))
+        answer = _answer(self._call, self._last, whole, self._calls, "".join(self._thoughts))
+        return replace(answer, logprobs=self._likely)
 
 
 def raise_error_in(body: Fields) -> None:

@@ -36,7 +36,19 @@ class Compatible(BaseProvider):
     needs_key: ClassVar[bool] = False
     key_variables: ClassVar[tuple[str, ...]] = ("COMPATIBLE_API_KEY",)
     supports: ClassVar[frozenset[str]] = frozenset(
-        {"stream", "schema", "choices", "tools", "images", "files", "reasoning", "embed", "dimensions"}
+        {
+            "stream",
+            "schema",
+            "choices",
+            "tools",
+            "images",
+            "files",
+            "reasoning",
+            "n",
+            "logprobs",
+            "embed",
+            "dimensions",
+        }
     )
     embed_texts: ClassVar[int] = 256
 
@@ -73,6 +85,9 @@ class VLLM(Compatible):
     key_variables: ClassVar[tuple[str, ...]] = ("VLLM_API_KEY",)
     supports: ClassVar[frozenset[str]] = _NO_FILES
 
+    def scores(self, model: str) -> bool:
+        return True
+
 
 class LMStudio(Compatible):
     """LM Studio's server, where its developer page starts it."""
@@ -90,3 +105,6 @@ class LlamaServer(Compatible):
     base_url: ClassVar[str] = "http://127.0.0.1:8080/v1"
     key_variables: ClassVar[tuple[str, ...]] = ("LLAMA_SERVER_API_KEY",)
     supports: ClassVar[frozenset[str]] = _NO_FILES
+
+    def scores(self, model: str) -> bool:
+        return True

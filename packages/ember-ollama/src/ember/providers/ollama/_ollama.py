@@ -49,7 +49,7 @@ class Ollama(BaseProvider):
     key_variables: ClassVar[tuple[str, ...]] = ("OLLAMA_API_KEY",)
     url_variables: ClassVar[tuple[str, ...]] = ("OLLAMA_HOST",)
     supports: ClassVar[frozenset[str]] = frozenset(
-        {"stream", "schema", "choices", "tools", "images", "reasoning", "embed", "dimensions"}
+        {"stream", "schema", "choices", "tools", "images", "reasoning", "logprobs", "embed", "dimensions"}
     )
     embed_texts: ClassVar[int] = 256
     stream_type: ClassVar[Literal["text/event-stream", "application/x-ndjson"]] = "application/x-ndjson"
@@ -80,6 +80,10 @@ class Ollama(BaseProvider):
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
         host = f"[{host}]" if ":" in host else host
         return f"{scheme}://{host}:{port}{parts.path.rstrip('/').removesuffix('/v1')}"
+
+    def scores(self, model: str) -> bool:
+        """Always: servers before 0.12.11 tell no log probabilities, and the answer's letter is what there is."""
+        return True
 
     def encode(self, call: Call, endpoint: Endpoint) -> HttpRequest:
         return json_request(f"{endpoint.base_url}/api/chat", endpoint, asked(call, endpoint))

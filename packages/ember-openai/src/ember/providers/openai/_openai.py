@@ -87,15 +87,32 @@ class OpenAI(BaseProvider):
         "text-embedding-ada-002",
     )
     supports: ClassVar[frozenset[str]] = frozenset(
-        {"stream", "schema", "choices", "tools", "images", "files", "reasoning", "embed", "dimensions"}
+        {
+            "stream",
+            "schema",
+            "choices",
+            "tools",
+            "images",
+            "files",
+            "reasoning",
+            "n",
+            "logprobs",
+            "embed",
+            "dimensions",
+        }
     )
     prices: ClassVar[str | None] = "openai"
     # It takes 2,048 texts of 300,000 tokens; as many vectors of 3,072 numbers would be more than a body may have.
     embed_texts: ClassVar[int] = 1_024
     embed_bytes: ClassVar[int | None] = 300_000
 
+    def scores(self, model: str) -> bool:
+        """Whether the model has log probabilities: those that reason have none."""
+        return model.removeprefix("ft:").startswith(("gpt-4", "gpt-3.5", "chatgpt-4o"))
+
     def encode(self, call: Call, endpoint: Endpoint) -> HttpRequest:
-        if _speaks_responses(endpoint):
+        # The Responses API gives one answer; the older one as many as are wanted, for one reading of the prompt.
+        if _speaks_responses(endpoint) and (call.n is None or call.n == 1):
             return _responses.encode(call, endpoint)
         chat = _hosted_chat if _is_hosted(endpoint) else _compatible_chat
         return chat.encode(call, endpoint)

@@ -14,12 +14,13 @@ from ember.models import (
     Image,
     Message,
     Part,
+    TokenLogprob,
     Tool,
     ToolCall,
     Usage,
     errors,
 )
-from ember.models.chat_completions import effort
+from ember.models.chat_completions import effort, token_logprobs
 from ember.models.schemas import schema_name, strict_schema, tool_schema, wanted_schema
 from ember.models.wire import (
     Fields,
@@ -65,6 +66,7 @@ class Responses:
         body: dict[str, Any] = {
             "model": call.model,
             "stream": call.stream or None,
+            "include": None if call.logprobs is None else ["message.output_text.logprobs"],
             "input": [item for message in call.messages for item in _items(call, message)],
             "instructions": call.system,
             "max_output_tokens": call.max_tokens,
@@ -73,6 +75,7 @@ class Responses:
             "temperature": call.temperature,
             "text": _text_format(call),
             "tools": [_tool(tool) for tool in call.tools] or None,
+            "top_logprobs": call.logprobs or None,
             "top_p": call.top_p,
         }
         given = {name: value for name, value in body.items() if value is not None}
@@ -101,6 +104,7 @@ def completion(call: Call, response: Fields, request_id: str | None = None) -> C
         tool_calls=calls,
         raw=response,
         reasoning=reasoning_in(items),
+        logprobs=None if call.logprobs is None else logprobs_in(items),
         # The API wants reasoning back with what followed it, each item as it was.
         opaque={_FORMAT: list(items)} if any(item["type"] == "reasoning" for item in items) else None,
     )
@@ -151,6 +155,13 @@ def said_in(items: Sequence[Fields]) -> tuple[str, bool]:
                 said.append(text(part, "refusal"))
                 refused = True
     return "".join(said), refused
+
+
+def logprobs_in(items: Sequence[Fields]) -> tuple[TokenLogprob, ...] | None:
+    """Return how likely the tokens of all messages in `items` were, None if the server does not say."""
+    parts = [part for item in items if item["type"] == "message" for part in sequence(item, "content")]
+    told = [token_logprobs(sequence(part, "logprobs")) for part in parts if part.get("logprobs")]
+    return sum(told, ()) if told else None
 
 
 def reasoning_in(items: Sequence[Fields]) -> str | None:

@@ -57,7 +57,7 @@ class Answers(LocalSuite):
             assert answer.cost == self.price(answer.usage, self.vendor_id), way
             assert (answer.model, answer.finish_reason) == (self.vendor_id, "stop"), way
             if self.id_header():
-                assert answer.request_id in (None, f"req_{len(server.requests)}"), way
+                assert answer.request_id == f"req_{len(server.requests)}", way
 
     def test_what_the_model_thinks_is_kept_apart_from_what_it_says(self, server: LocalServer) -> None:
         self.needs("reasoning")

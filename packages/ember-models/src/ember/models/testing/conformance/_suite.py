@@ -20,7 +20,19 @@ NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
 ABILITIES: Final = frozenset(
-    {"stream", "schema", "choices", "tools", "images", "files", "reasoning", "embed", "dimensions"}
+    {
+        "stream",
+        "schema",
+        "choices",
+        "tools",
+        "images",
+        "files",
+        "reasoning",
+        "n",
+        "logprobs",
+        "embed",
+        "dimensions",
+    }
 )
 PIXEL: Final = b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg=="
