@@ -119,9 +119,22 @@ _PROVIDER: Final = Table(
 _CREDENTIALS: Final = Table(other=Setting(str, about="the provider's API key"))
 _LOGGING: Final = Table({"content": Setting(bool, False, about="whether prompts and answers may be logged")})
 
+_USAGE: Final = Table(
+    {
+        "ledger": Setting(bool, False, about="whether what calls use is added up on disk"),
+        "tags": Table(other=Setting(str, about="a label under which the ledger books calls")),
+    }
+)
+
 # Replaced, never mutated: readers take no lock.
 _sections: Mapping[str, Table] = MappingProxyType(
-    {"models": _MODELS, "providers": Table(other=_PROVIDER), "credentials": _CREDENTIALS, "logging": _LOGGING}
+    {
+        "models": _MODELS,
+        "providers": Table(other=_PROVIDER),
+        "credentials": _CREDENTIALS,
+        "usage": _USAGE,
+        "logging": _LOGGING,
+    }
 )
 _adding: Final = threading.Lock()
 _default_values: dict[str, Tree] = {}

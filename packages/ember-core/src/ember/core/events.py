@@ -107,7 +107,8 @@ class CallRetried(Event):
 class CallFinished(Event):
     """A call answered. `duration` is in seconds, `cost` in US dollars (None: unknown), `requests` counts attempts.
 
-    One that was `cached` made none, and used nothing.
+    One that was `cached` made none, and used nothing. `tags` are the labels under which the ledger books it, as pairs
+    in order; None, if it does not.
     """
 
     duration: float
@@ -115,6 +116,7 @@ class CallFinished(Event):
     cost: Decimal | None = None
     requests: int = 1
     cached: bool = False
+    tags: tuple[tuple[str, str], ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +128,7 @@ class CallFailed(Event):
     usage: Usage | None = None
     cost: Decimal | None = None
     requests: int = 1
+    tags: tuple[tuple[str, str], ...] | None = None
 
 
 _E = TypeVar("_E", bound=Event)

@@ -51,6 +51,9 @@ from ._version import __version__ as __version__
 if TYPE_CHECKING:  # for annotations; importing it for real would bring the engine, which the first call does
     from ._attempts import Health as Health
     from ._budget import BudgetState as BudgetState, Spending as Spending
+    from ._cached import AnswerCache as AnswerCache
+    from ._disk_cache import CacheStats as CacheStats
     from ._http_client import HttpClient as HttpClient
+    from ._ledger import Spent as Spent
     from ._run_tools import ToolRun as ToolRun
     from ._stream import AsyncTextStream as AsyncTextStream, TextStream as TextStream

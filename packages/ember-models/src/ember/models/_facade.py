@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack, cast
 
@@ -17,10 +17,13 @@ from ._route import ModelRegistry, listed
 from ._usage import Totals, totals
 
 if TYPE_CHECKING:  # the engine and what stands below it (asyncio, aiohttp) are loaded by the first call
+    from datetime import date
+
     from ._attempts import Health
     from ._budget import BudgetState, Claim
     from ._cached import AnswerCache
     from ._job import Job
+    from ._ledger import Spent
     from ._response import Embeddings, Response
     from ._run_tools import OnError, ToolRun
     from ._stream import AsyncTextStream, TextStream
@@ -48,7 +51,19 @@ def _job(model: str | None, prompt: Prompt, params: Params, *, stream: bool = Fa
     call = _request.call(to, prompt, params, tools, stream=stream)
     policy, reask, http = _request.policy(to, params), _request.reask(params), _request.http(to, params)
     scope = to.context.scope
-    job = Job(to.provider, call, to.endpoint, to.key_source, policy, scope, parse, reask, box, http=http)
+    job = Job(
+        to.provider,
+        call,
+        to.endpoint,
+        to.key_source,
+        policy,
+        scope,
+        parse,
+        reask,
+        box,
+        http=http,
+        tags=to.tags,
+    )
     if (budget := params.get("budget")) is not None or to.context.levels("models.budget"):
         job, mine = _held(job, to.context, budget)
         given = cast(Params, {**given, "budget": mine})  # the fallbacks' too
@@ -88,7 +103,8 @@ def _embed_job(model: str | None, texts: str | Sequence[str], params: EmbedParam
     to = _request.target(model)
     call = _request.embed_call(to, texts, params)
     policy, http = _request.policy(to, params), _request.http(to, params)
-    job = Job(to.provider, call, to.endpoint, to.key_source, policy, to.context.scope, http=http)
+    scope = to.context.scope
+    job = Job(to.provider, call, to.endpoint, to.key_source, policy, scope, http=http, tags=to.tags)
     if (budget := params.get("budget")) is not None or to.context.levels("models.budget"):
         job, _ = _held(job, to.context, budget)
     return job if policy.cache is None else _kept(job, to)
@@ -313,6 +329,26 @@ class Models(External[..., "Response"]):
     def usage(self, context: EmberContext | None = None) -> Totals:
         """Return what calls have used: in this process, or in `context` and the contexts made in it."""
         return totals() if context is None else totals(context.scope)
+
+    def spent(
+        self,
+        *,
+        by: Sequence[str] = (),
+        since: date | str | None = None,
+        until: date | str | None = None,
+        provider: str | None = None,
+        model: str | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> tuple[Spent, ...]:
+        """Return what the ledger on disk has: what all of this user's programs used while `usage.ledger` was set.
+
+        One sum for each group: `by` names "day", "provider", "model", "tags" or a tag ("tags.job"); without it, there
+        is one sum of all. `since` and `until` are days in UTC, both included. The rest chooses what is summed. Raises
+        ValueError for other names or days, StorageError for a ledger that cannot be read.
+        """
+        from ._ledger import spent
+
+        return spent(by, since, until, provider, model, tags or {})
 
     @property
     def cache(self) -> AnswerCache:

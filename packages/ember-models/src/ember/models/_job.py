@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -28,6 +29,18 @@ if TYPE_CHECKING:
 _C = TypeVar("_C", Call, EmbedCall)
 
 _http = HttpTransport()
+_wrapped: Callable[[Transport], Transport] | None = None
+
+
+@contextmanager
+def between(wrap: Callable[[Transport], Transport]) -> Iterator[None]:
+    """Have what `wrap` makes of a transport take its place, for all calls of the process: as recordings do."""
+    global _wrapped
+    before, _wrapped = _wrapped, wrap
+    try:
+        yield
+    finally:
+        _wrapped = before
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +51,8 @@ class Job(Generic[_C]):
     and `reask` is how often the model may be asked again if it cannot; `spent` are the seconds that went into answers
     which did not fit; `tools` checks the arguments of the tools that the model calls; `fallback` are the models to ask
     when this one fails; `hold` is its place in the budgets in force, if there are any; `http` takes the place of HTTP
-    as Ember speaks it; `keep` is where the answer is kept.
+    as Ember speaks it; `keep` is where the answer is kept; `tags` are the labels under which the
+    ledger books it, None if it does not.
     """
 
     provider: BaseProvider
@@ -55,10 +69,12 @@ class Job(Generic[_C]):
     hold: Hold | None = None
     http: Transport | None = field(default=None, repr=False)
     keep: Keep | None = None
+    tags: tuple[tuple[str, str], ...] | None = None
 
     @property
     def transport(self) -> Transport:
-        return self.provider.transport or self.http or _http
+        transport = self.provider.transport or self.http or _http
+        return transport if _wrapped is None else _wrapped(transport)
 
     def explained(self, error: ModelError) -> ModelError:
         """Return `error` with what only the engine knows: who was asked for what, with whose key."""
@@ -136,6 +152,7 @@ class Watch:
                 cost=self.cost,
                 requests=self.requests,
                 cached=cached,
+                tags=self._job.tags,
             )
         )
         return seconds
@@ -158,6 +175,7 @@ class Watch:
                     usage=self.usage,
                     cost=self.cost,
                     requests=self.requests,
+                    tags=self._job.tags,
                 )
             )
 

@@ -49,7 +49,7 @@ DEFAULT_TIMEOUT: Final = 600.0
 
 
 class Target(NamedTuple):
-    """Who is asked, where, with whose key, in which context."""
+    """Who is asked, where, with whose key, in which context; and under which tags the ledger books it, if it does."""
 
     provider: BaseProvider
     model: str
@@ -57,6 +57,7 @@ class Target(NamedTuple):
     key_source: str
     defaults: Mapping[str, Any]
     context: EmberContext
+    tags: tuple[tuple[str, str], ...] | None = None
 
 
 def target(model: str | None) -> Target:
@@ -68,7 +69,15 @@ def target(model: str | None) -> Target:
     name = model if model is not None else default_model(defaults.get("default"))
     provider, vendor_id = route(name, defaults.get("aliases") or nothing())
     where, source = endpoint(provider, context)
-    return Target(provider, vendor_id, where, source, defaults, context)
+    usage = context.section("usage")
+    tags = _booked_under(usage) if usage.get("ledger") else None
+    return Target(provider, vendor_id, where, source, defaults, context, tags)
+
+
+def _booked_under(usage: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    from ._ledger import ordered  # from now on the ledger listens; brings SQLite
+
+    return ordered(usage.get("tags") or nothing())
 
 
 def server(name: str) -> Target:

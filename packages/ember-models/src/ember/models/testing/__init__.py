@@ -2,10 +2,12 @@
 
 Read in order: _reply (what a test can ask for), _dialect with _openai, _anthropic, _google and _ollama (what the server
 says by itself), _speech (which of the two), _limits (whom it refuses), _frames (replies as bytes), _connection,
-_server, _process; and _network, which refuses everything beyond this machine. `ember.models.testing.plugin` holds the
-pytest fixtures, and `ember.models.testing.conformance` what every provider is tested for.
+_server, _process; _cassette, which records exchanges and gives them again; and _network, which refuses everything
+beyond this machine. `ember.models.testing.plugin` holds the pytest fixtures, and `ember.models.testing.conformance`
+what every provider is tested for.
 """
 
+from ._cassette import NotRecorded as NotRecorded, recording as recording, replaying as replaying
 from ._dialect import (
     Answer as Answer,
     BadRequest as BadRequest,

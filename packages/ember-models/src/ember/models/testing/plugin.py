@@ -6,12 +6,15 @@ It is no entry point: installing Ember must not forbid the network to the tests 
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from . import _exchange
+from ._cassette import recording, replaying
 from ._home import fresh_home
 from ._network import refusing
 from ._server import LocalServer
@@ -22,6 +25,18 @@ def server() -> Iterator[LocalServer]:
     """A `LocalServer` that runs for the length of the test."""
     with LocalServer() as running:
         yield running
+
+
+@pytest.fixture
+def cassette(request: pytest.FixtureRequest) -> Iterator[Path]:
+    """Answer the test's calls from `cassettes/<module>/<test>.jsonl` beside it; all of them are to be asked for.
+
+    With EMBER_RECORD set, the calls are made for real instead, and recorded there.
+    """
+    name = re.sub(r"[^A-Za-z0-9_.-]+", "-", request.node.name)
+    path = request.path.parent / "cassettes" / request.path.stem / f"{name}.jsonl"
+    with recording(path) if os.environ.get("EMBER_RECORD") else replaying(path, all_used=True):
+        yield path
 
 
 @pytest.fixture
