@@ -20,6 +20,8 @@ _LONGEST_CYCLE: Final = 60.0
 """Seconds. What vendors limit is a minute; what lies longer back says nothing of now."""
 _PAUSE: Final = 10.0
 """Seconds without a request, after which a first cycle begins anew."""
+_FEW: Final = 10
+"""A first refusal after fewer requests than these says little: it closes, and what follows is measured."""
 _SPREAD: Final = 0.9
 """The part of a cycle over which its requests are spread; the rest makes up for late ones."""
 
@@ -39,6 +41,7 @@ class Allowance:
         "_last",
         "_left",
         "_length",
+        "_met",
         "_most",
         "_paced",
         "_refused",
@@ -60,7 +63,7 @@ class Allowance:
         self._left = self._admitted = self._refused = 0
         self._first = self._most = self._heard = 0
         self._calm, self._step = 0, 1
-        self._paced = False
+        self._paced = self._met = False
 
     def wait(self, now: float) -> float:
         """Return the seconds until another may be admitted."""
@@ -112,6 +115,11 @@ class Allowance:
             self._most - number
         )  # those admitted since are not in the server's count
 
+    def unheard(self) -> None:
+        """Take note of an answer that says nothing of limits: where others did, that does not hold any more."""
+        if self._told:
+            self._size, self._told, self._closed_until = None, False, 0.0
+
     def _renew(self, now: float) -> None:
         """Begin a cycle."""
         if self._size is not None:
@@ -119,13 +127,17 @@ class Allowance:
                 self._left = max(1, self._size - (self._most - self._heard))
             else:
                 self._measure(now)
-                self._left = self._size
+                self._left = self._size or 0
         self._start, self._renews = now, now + self._length
         self._admitted = self._refused = 0
 
     def _measure(self, now: float) -> None:
         size = self._size or 1
+        if self._refused and not self._met and self._admitted - self._refused < _FEW:
+            self._size, self._met = None, True
+            return
         if self._refused:
+            self._met = True
             size = max(1, self._admitted - self._refused)
             self._length = max(self._renews - self._start, 1e-3)
         elif self._left <= 0:

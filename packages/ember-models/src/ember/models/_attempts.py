@@ -19,7 +19,7 @@ from ember.core.loop import io_loop
 from ._breaker import Breaker
 from ._call import Call
 from ._gate import Gate, Pass
-from ._limits import left, rest
+from ._limits import left, rest, silent
 from ._parts import characters
 from ._retry import LONGEST_WAIT, OVERLOADS, THROTTLES, Again, Quota, decide
 from .errors import ConnectionFailed, ModelError, ProviderUnavailable
@@ -90,6 +90,7 @@ class Attempts:
         self._made = 0  # at this request: others of the same call are counted by the watch, with these
         self._pass: Pass | None = None
         self._price = 0
+        self._silent = False
 
     async def enter(self) -> None:
         """Wait for admission. Raises `ProviderUnavailable` where the breaker lets nobody through."""
@@ -127,7 +128,8 @@ class Attempts:
 
     def heard(self, headers: Mapping[str, str]) -> None:
         """Take note of what a reply's headers say about limits."""
-        if self._pass is None:
+        self._silent = silent(headers)
+        if self._pass is None or self._silent:
             return
         now = time.time()
         asked = now - (self._loop.time() - self._pass.at)
@@ -146,6 +148,8 @@ class Attempts:
         if error is None:
             self._lane.quota.give_back(self._price)
             self._lane.breaker.answered()
+            if self._silent:
+                self._gate.unheard()
         elif not isinstance(error, ModelError):
             self._lane.breaker.undecided()
         elif isinstance(error, ConnectionFailed) or (

@@ -9,6 +9,7 @@ the server refuses few.
 
 from __future__ import annotations
 
+from math import inf
 from typing import Final
 
 _ANSWERS_PER_TRY: Final = 50
@@ -25,7 +26,7 @@ class Concurrency:
 
     def __init__(self) -> None:
         self.limit: float | None = None
-        self._ceiling = 0.0
+        self._ceiling = inf
         self._crowd = self._last_of_crowd = 0
         self._calm, self._step = 0, 1.0
         self._alone = 0  # refusals in a row of the only request under way
@@ -47,6 +48,8 @@ class Concurrency:
         elif not gently:
             self.limit = max(1.0, min(self.limit or 1.0, self._crowd))
         self._crowd -= 1
+        if self._crowd <= 0:  # nothing was let through: that says nothing of how many would be
+            self._ceiling = inf
         self._calm, self._step = 0, 1.0
         return min(_LONGEST_PAUSE, 0.1 * 2.0**self._alone) if self._alone else 0.0
 

@@ -108,6 +108,10 @@ class Gate:
         """Take note of what the reply to a request says is left of a limit."""
         self._allowance.heard(admitted.number, left, self._clock())
 
+    def unheard(self) -> None:
+        """Take note of an answer that says nothing of limits."""
+        self._allowance.unheard()
+
     def close_for(self, seconds: float) -> None:
         """Admit nobody for that long: the server has said so."""
         self._closed_until = max(self._closed_until, self._clock() + seconds)

@@ -28,6 +28,13 @@ _REQUESTS: Final = tuple(
     for name in ("x-ratelimit-{}-requests", "anthropic-ratelimit-requests-{}")
 )
 
+_SAYING: Final = frozenset({name for names in _REQUESTS for name in names[:1]} | {name for name, _ in _PAIRS})
+
+
+def silent(headers: Mapping[str, str]) -> bool:
+    """Whether a reply says nothing of limits: most do not, and need no further look."""
+    return _SAYING.isdisjoint(headers)
+
 
 class Left(NamedTuple):
     """How many of `limit` requests are left, and the seconds until all of them are there again, at most 60."""

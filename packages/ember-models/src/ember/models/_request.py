@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, NamedTuple, cast, get_args
+from typing import Any, Final, NamedTuple, TypeAlias, cast, get_args
 
 from ember.context import EmberContext, get_context
 from ember.core.suggest import nearest
@@ -29,18 +29,17 @@ from ._reask import DEFAULT_REASKS
 from ._route import ModelRegistry, default_model, endpoint, route
 from .errors import UnsupportedError
 
+_Types: TypeAlias = tuple[type[int] | type[float], ...]
 _NAMES: Final = frozenset(Params.__annotations__) | frozenset(Sampling.__annotations__)
 _EMBED_NAMES: Final = frozenset(EmbedParams.__annotations__)
 # What a number may be, at least and at most; where vendors differ, they say no themselves.
-_NUMBERS: Final[Mapping[str, tuple[float, float]]] = {
-    "temperature": (0, math.inf),
-    "top_p": (0, 1),
-    "frequency_penalty": (-math.inf, math.inf),
-    "presence_penalty": (-math.inf, math.inf),
-}
-_COUNTS: Final[Mapping[str, tuple[float, float]]] = {
-    "max_tokens": (1, math.inf),
-    "seed": (-math.inf, math.inf),
+_NUMBERS: Final[Mapping[str, tuple[_Types, tuple[float, float]]]] = {
+    "temperature": ((int, float), (0, math.inf)),
+    "top_p": ((int, float), (0, 1)),
+    "frequency_penalty": ((int, float), (-math.inf, math.inf)),
+    "presence_penalty": ((int, float), (-math.inf, math.inf)),
+    "max_tokens": ((int,), (1, math.inf)),
+    "seed": ((int,), (-math.inf, math.inf)),
 }
 _EFFORTS: Final[tuple[str, ...]] = get_args(Effort)
 DEFAULT_RETRIES: Final = 2
@@ -113,13 +112,12 @@ def call(to: Target, prompt: Prompt, params: Params, tools: tuple[Tool, ...] = (
 
     Raises TypeError or ValueError for arguments that are none, `UnsupportedError` for what the provider cannot do.
     """
-    given: dict[str, Any] = {**{name: to.defaults.get(name) for name in _DEFAULTED}, **params}
-    for name, bounds in _NUMBERS.items():
-        if (value := given.get(name)) is not None:
-            _check_number(name, value, (int, float), bounds)
-    for name, bounds in _COUNTS.items():
-        if (value := given.get(name)) is not None:
-            _check_number(name, value, (int,), bounds)
+    given: dict[str, Any] = {**_sampling(to.defaults), **params}
+    numbers: dict[str, Any] = {}
+    for name, value in given.items():
+        if value is not None and name in _NUMBERS:
+            _check_number(name, value, *_NUMBERS[name])
+            numbers[name] = value
     messages, system = conversation(prompt)
     if system is not None and params.get("system") is not None:
         raise TypeError("A system prompt is given twice: as system= and as a message. Keep one.")
@@ -153,13 +151,7 @@ def call(to: Target, prompt: Prompt, params: Params, tools: tuple[Tool, ...] = (
         model=to.model,
         messages=messages,
         system=system,
-        temperature=given.get("temperature"),
-        top_p=given.get("top_p"),
-        max_tokens=given.get("max_tokens"),
         stop=_stops(given.get("stop")),
-        seed=given.get("seed"),
-        frequency_penalty=given.get("frequency_penalty"),
-        presence_penalty=given.get("presence_penalty"),
         schema=schema,
         choices=choices,
         tools=tools,
@@ -170,10 +162,23 @@ def call(to: Target, prompt: Prompt, params: Params, tools: tuple[Tool, ...] = (
         cache_prompt=_cache_prompt(given.get("cache_prompt")),
         extra=_extra(given.get("extra")),
         stream=stream,
+        **numbers,
     )
 
 
 _DEFAULTED: Final = ("temperature", "top_p", "max_tokens", "stop", "seed", "system")
+# What was made of settings last. A context's settings are the same objects for as long as nothing of them changes.
+_sampled: list[tuple[Mapping[str, Any], Mapping[str, Any]]] = [(nothing(), nothing())]
+_policies: dict[str, tuple[Mapping[str, Any], Mapping[str, Any], Policy]] = {}
+
+
+def _sampling(defaults: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the parameters that the settings of `models` give a value."""
+    known, sampling = _sampled[0]
+    if known is not defaults:
+        sampling = {name: defaults[name] for name in _DEFAULTED if defaults.get(name) is not None}
+        _sampled[0] = defaults, sampling
+    return sampling
 
 
 def embed_call(to: Target, texts: str | Sequence[str], params: EmbedParams) -> EmbedCall:
@@ -190,8 +195,21 @@ def embed_call(to: Target, texts: str | Sequence[str], params: EmbedParams) -> E
     return EmbedCall(to.model, several, _extra(params.get("extra")), dimensions)
 
 
+_OF_POLICY: Final = frozenset({"max_retries", "max_concurrency", "rpm", "tpm", "timeout", "cache"})
+
+
 def policy(to: Target, params: Mapping[str, Any]) -> Policy:
     """Return how the call is made: what the call says, else the provider's settings, else those of `models`."""
+    if not _OF_POLICY.isdisjoint(params):
+        return _policy(to, params)
+    name, options = to.provider.name, to.endpoint.options
+    known = _policies.get(name)
+    if known is None or known[0] is not options or known[1] is not to.defaults:
+        known = _policies[name] = options, to.defaults, _policy(to, params)
+    return known[2]
+
+
+def _policy(to: Target, params: Mapping[str, Any]) -> Policy:
     retries = _setting(to, params, "max_retries")
     if retries is None:
         retries = DEFAULT_RETRIES
@@ -281,9 +299,7 @@ def _require(to: Target, *abilities: Any) -> None:
             )
 
 
-def _check_number(
-    name: str, value: object, types: tuple[type[int] | type[float], ...], bounds: tuple[float, float]
-) -> None:
+def _check_number(name: str, value: object, types: _Types, bounds: tuple[float, float]) -> None:
     if not isinstance(value, types) or isinstance(value, bool):
         kind = "a whole number" if types == (int,) else "a number"
         raise TypeError(f"{name} is {kind}; got {type(value).__name__}.")

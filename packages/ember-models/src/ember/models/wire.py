@@ -23,6 +23,7 @@ Fields: TypeAlias = Mapping[str, Any]
 
 # More tokens than any call can use: a larger number is a fault of the server, and would poison every total.
 _MOST_TOKENS: Final = 1_000_000_000
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
 def json_request(url: str, endpoint: Endpoint, body: Fields, headers: Mapping[str, str] = {}) -> HttpRequest:
@@ -35,7 +36,7 @@ def json_request(url: str, endpoint: Endpoint, body: Fields, headers: Mapping[st
     b'{"model":"m","n":1}'
     """
     try:
-        data = json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+        data = _ENCODER.encode(body).encode()
     except (TypeError, ValueError, RecursionError) as error:
         # The error's own text names a type or a code point, never the prompt.
         raise errors.InvalidRequestError(f"the request cannot be written as JSON: {error}") from None
