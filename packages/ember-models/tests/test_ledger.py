@@ -21,7 +21,6 @@ from ember.api import models
 from ember.context import create_context, get_context, with_context
 from ember.core.errors import ConfigError, StorageError
 from ember.core.events import CallFinished, subscribe
-from ember.models import ModelRegistry
 from ember.models.errors import ModelError
 from ember.models.testing import LocalServer
 
@@ -332,4 +331,3 @@ def test_what_could_not_be_written_is_written_when_it_can_be(acme: LocalServer, 
         other.close()
         models("gpt-4o", "Hi")
     assert models.spent()[0].calls == 4
-    assert "acme" in ModelRegistry.names()
