@@ -105,8 +105,29 @@ SHALLOW: Final[frozenset[Any]] = _of(
 """Of those, the ones that hand elements on as they are, or do not look at them."""
 
 STR_TO_STR: Final[frozenset[str]] = frozenset(
-    "capitalize casefold center expandtabs format format_map join ljust lower lstrip removeprefix removesuffix replace "
-    "rjust rstrip strip swapcase title translate upper zfill".split()  # noqa: SIM905
+    [
+        "capitalize",
+        "casefold",
+        "center",
+        "expandtabs",
+        "format",
+        "format_map",
+        "join",
+        "ljust",
+        "lower",
+        "lstrip",
+        "removeprefix",
+        "removesuffix",
+        "replace",
+        "rjust",
+        "rstrip",
+        "strip",
+        "swapcase",
+        "title",
+        "translate",
+        "upper",
+        "zfill",
+    ]
 )
 STR_METHODS: Final[frozenset[str]] = frozenset(name for name in dir(str) if not name.startswith("_"))
 
@@ -114,8 +135,17 @@ CHANGING: Final[dict[type, frozenset[str]]] = {
     list: frozenset("append extend insert pop remove clear sort reverse".split()),  # noqa: SIM905
     dict: frozenset("update setdefault pop popitem clear".split()),  # noqa: SIM905
     set: frozenset(
-        "add update discard remove pop clear difference_update intersection_update "
-        "symmetric_difference_update".split()  # noqa: SIM905
+        [
+            "add",
+            "update",
+            "discard",
+            "remove",
+            "pop",
+            "clear",
+            "difference_update",
+            "intersection_update",
+            "symmetric_difference_update",
+        ]
     ),
     collections.deque: frozenset(
         "append appendleft extend extendleft insert pop popleft remove clear reverse rotate".split()  # noqa: SIM905

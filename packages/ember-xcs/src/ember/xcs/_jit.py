@@ -170,6 +170,9 @@ def _within(run: Run, function: Any, args: Any, kwargs: Any) -> Any:
     return settle(run, value)
 
 
+_LATER: Final = object()
+
+
 class _Decorator(Protocol):
     def __call__(self, function: Callable[P, R], /) -> Jitted[P, R]: ...
 
@@ -184,7 +187,7 @@ def jit(
     static_argnames: str | Sequence[str] | None = ...,
 ) -> _Decorator: ...
 def jit(
-    function: Any = None,
+    function: Any = _LATER,
     /,
     *,
     max_concurrency: int | None = None,
@@ -233,4 +236,4 @@ def jit(
             )
         return Jitted(function, **options)
 
-    return make if function is None else make(function)
+    return make if function is _LATER else make(function)

@@ -836,10 +836,10 @@ class Run:
         """In a forked child: make the calls again whose answers only the parent will get."""
         self._io, arrived = None, self._arrived
         self._arrived = SimpleQueue()
-        told: set[Pending] = set()
+        told: set[int] = set()
         while not arrived.empty():
             entry = arrived.get()
-            told.add(entry)
+            told.add(id(entry))
             self._arrived.put(entry)
         tasks: list[Task] = [self.root]
         self.in_flight = len(told)
@@ -849,7 +849,7 @@ class Run:
                 if isinstance(entry_in_log, Task):
                     tasks.append(entry_in_log)
                 elif (
-                    type(entry_in_log) is Flight and entry_in_log.job is not None and entry_in_log not in told
+                    type(entry_in_log) is Flight and entry_in_log.job is not None and id(entry_in_log) not in told
                 ):
                     self.in_flight += 1
                     self._start(entry_in_log)
