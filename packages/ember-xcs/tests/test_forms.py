@@ -277,7 +277,9 @@ def test_a_jitted_function_called_back_by_a_library_is_part_of_the_run() -> None
 
     @jit
     def outer() -> list[str]:
-        return [a for group in (list(zip(map(inner, "ab"), "cd", strict=True)),) for pair in group for a in pair]
+        return [
+            a for group in (list(zip(map(inner, "ab"), "cd", strict=True)),) for pair in group for a in pair
+        ]
 
     found, at_once = together(outer)
     assert found == ["AX", "c", "BX", "d"]
@@ -443,7 +445,10 @@ def run_program(tmp_path: Path, text: str) -> str:
     program = tmp_path / "program.py"
     program.write_text(textwrap.dedent(PROGRAM) + textwrap.dedent(text))
     done = subprocess.run(
-        [sys.executable, "-W", "ignore::DeprecationWarning", str(program)], capture_output=True, text=True, timeout=60
+        [sys.executable, "-W", "ignore::DeprecationWarning", str(program)],
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout
@@ -465,7 +470,9 @@ def test_after_a_fork_parent_and_child_go_on(tmp_path: Path) -> None:
     assert found == "AB\nchild CB\nparent PB\n"
 
 
-def test_a_fork_while_another_thread_runs_a_program_leaves_the_child_able_to_run_its_own(tmp_path: Path) -> None:
+def test_a_fork_while_another_thread_runs_a_program_leaves_the_child_able_to_run_its_own(
+    tmp_path: Path,
+) -> None:
     found = run_program(
         tmp_path,
         """

@@ -387,6 +387,10 @@ def method(thing: Any, name: str, /, *args: Any, **kwargs: Any) -> Any:
         ):
             return thing.get(*args)
         return apart(run, _container_method, (thing, name, args, kwargs), (thing, *args))
+    if isinstance(thing, type):
+        found = getattr(thing, name)
+        if type(found) in (FunctionType, MethodType) or hasattr(found, "__ember_jit__"):
+            return call(found, *args, **kwargs)
     if kind in SCALARS or kind is tuple:
         return (
             _library(run, getattr(thing, name), args, kwargs)

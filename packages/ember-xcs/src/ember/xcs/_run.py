@@ -849,7 +849,9 @@ class Run:
                 if isinstance(entry_in_log, Task):
                     tasks.append(entry_in_log)
                 elif (
-                    type(entry_in_log) is Flight and entry_in_log.job is not None and id(entry_in_log) not in told
+                    type(entry_in_log) is Flight
+                    and entry_in_log.job is not None
+                    and id(entry_in_log) not in told
                 ):
                     self.in_flight += 1
                     self._start(entry_in_log)
