@@ -37,7 +37,7 @@ class Jitted(Generic[P, R]):
         if type(plain) is MethodType:
             plain, bound = plain.__func__, (plain.__self__,)
         elif type(plain) is not FunctionType and not isinstance(plain, External):
-            own = getattr(type(plain), "__call__", None)
+            own = getattr(type(plain), "__call__", None)  # noqa: B004  # the function itself
             if type(own) is FunctionType:
                 plain, bound = own, (plain,)
         if type(plain) is not FunctionType:
