@@ -286,7 +286,7 @@ def test_a_jitted_function_called_back_by_a_library_is_part_of_the_run() -> None
     assert at_once >= 2
 
 
-# What stays as it is ----------------------------------------------------------------------------------------------------
+# What stays as it is --------------------------------------------------------------
 
 
 def test_name_docstring_signature_and_attributes_stay() -> None:
@@ -340,7 +340,7 @@ def test_a_limit_holds() -> None:
     assert at_once == 2
 
 
-# What cannot be followed ------------------------------------------------------------------------------------------------
+# What cannot be followed --------------------------------------------------------------
 
 
 def test_a_function_without_source_runs_as_it_is() -> None:
@@ -387,7 +387,7 @@ def test_calls_in_a_function_that_is_run_as_it_is_are_still_calls_of_the_run() -
     assert at_once >= 2
 
 
-# Elsewhere --------------------------------------------------------------------------------------------------------------
+# Elsewhere --------------------------------------------------------------
 
 
 def test_several_threads_at_once_have_a_run_each() -> None:

@@ -6,8 +6,7 @@ import os
 import random
 
 import pytest
-from run import check
-from small import small
+from fuzz import check, small
 
 FRESH = int(os.environ.get("EMBER_FUZZ_SEED", random.SystemRandom().randrange(10**9)))
 

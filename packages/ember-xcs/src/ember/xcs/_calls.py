@@ -1,4 +1,8 @@
-"""Calls in lowered code: an external one is sent, the user's own functions are tasks, everything else keeps its order."""
+"""Calls in lowered code: external ones are sent, the user's own functions are tasks, all else keeps its order."""
+
+# Values here are the user's, of whatever type; what isinstance leaves of them is partly unknown to pyright.
+# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false, reportUnknownMemberType=false
+# pyright: reportUnknownLambdaType=false
 
 from __future__ import annotations
 
@@ -82,7 +86,7 @@ def call(function: Any, /, *args: Any, **kwargs: Any) -> Any:
         return call(inner, *args, **kwargs)
     if kind is functools.partial:
         return call(function.func, *function.args, *args, **{**function.keywords, **kwargs})
-    own = getattr(kind, "__call__", None)
+    own = getattr(kind, "__call__", None)  # noqa: B004  # the function, not whether there is one
     if type(own) is FunctionType:
         return own_call(run, own, (function, *args), kwargs)
     return unknown(run, function, args, kwargs)

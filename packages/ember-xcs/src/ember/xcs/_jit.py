@@ -29,7 +29,8 @@ class Jitted(Generic[P, R]):
     __ember_jit__: Callable[P, R]
 
     def __init__(self, function: Callable[P, R], **options: Any) -> None:
-        _wrap(self, function)
+        # Attributes of a function are notes on it, those of other objects are what they are made of.
+        functools.update_wrapper(self, function, updated=("__dict__",) if type(function) is FunctionType else ())
         self.__ember_jit__ = function
         self._options: Final = options
         self._limit: int | None = options.get("max_concurrency")
@@ -39,9 +40,8 @@ class Jitted(Generic[P, R]):
         if local.run is not None:
             return cast(R, _within(local.run, function, args, kwargs))
         if differentiating():
-            return self.__ember_jit__(
-                *args, **kwargs
-            )  # a handler of our own would hide the calls from the gradient's
+            # A handler of our own would hide the calls from the gradient's.
+            return self.__ember_jit__(*args, **kwargs)
         if type(function) is not FunctionType:
             function, bound, words = _plain(function)
             if type(function) is not FunctionType:
@@ -51,9 +51,7 @@ class Jitted(Generic[P, R]):
         if not program.lowered:
             return cast(R, function(*args, **kwargs))
         if program.asynchronous:
-            function(
-                *args, **kwargs
-            ).close()  # raises TypeError now, as it should, if these are not its arguments
+            function(*args, **kwargs).close()  # raises TypeError at once, as it should, for wrong arguments
             coroutine = self._awaited(program, function, args, kwargs)
             coroutine.__name__, coroutine.__qualname__ = function.__name__, function.__qualname__
             return cast(R, coroutine)
@@ -119,18 +117,6 @@ class Jitted(Generic[P, R]):
 
     def __repr__(self) -> str:
         return f"<jit {self.__ember_jit__!r}>"
-
-
-def _wrap(jitted: Any, function: Any) -> None:
-    """Make `jitted` look like the function, to `inspect`, `help` and whoever else asks."""
-    functools.update_wrapper(jitted, function, updated=())
-    for name, value in getattr(function, "__dict__", {}).items():
-        if (
-            not isinstance(function, (External, functools.partial))
-            and callable(function)
-            and hasattr(function, "__qualname__")
-        ):
-            vars(jitted).setdefault(name, value)
 
 
 def _again(function: Any, options: dict[str, Any]) -> Jitted[..., Any]:

@@ -1,5 +1,9 @@
 """What statements may change, seen from their text: for the order of whatever waits while others go on."""
 
+# Values here are the user's, of whatever type; what isinstance leaves of them is partly unknown to pyright.
+# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false, reportUnknownMemberType=false
+# pyright: reportUnknownLambdaType=false
+
 from __future__ import annotations
 
 import ast

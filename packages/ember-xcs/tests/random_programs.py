@@ -1,6 +1,6 @@
-"""Random programs: plain Python that makes external calls, over as many of the language's constructs as one can think of.
+"""Random programs: plain Python that makes external calls, over as many of the language's constructs as come to mind.
 
-A program is text: a module with helper functions, a class, and `program(xs, d, obj)`. The same seed gives the same text.
+A program is text: a module with functions, a class, and `program(xs, d, obj)`. The same seed gives the same text.
 """
 
 from __future__ import annotations
@@ -145,7 +145,7 @@ class Writer:
         self.serial = 0
         self.strs = ["s0", "s1"]
         self.ints = ["n0"]
-        self.lists = ["xs", "out"]
+        self.lists: list[str] = ["xs", "out"]
         self.dicts = ["d", "tally"]
         self.loops = 0
         self.in_try = 0
@@ -304,7 +304,9 @@ class Writer:
         if way < 3:
             return f"[ask(f'{{z}} {r.randrange(9)}') for z in {inner}]"
         if way == 3:
-            return f"[z for z in {inner} if {r.choice(['len(z) > 4', chr(39) + 'a' + chr(39) + ' in ask(z)', 'len(ask(z)) % 2', 'z'])}]"
+            return (
+                f"[z for z in {inner} if {r.choice(['len(z) > 4', "'a' in ask(z)", 'len(ask(z)) % 2', 'z'])}]"
+            )
         if way == 4:
             return f"[{self.s(deep - 1)}, {self.s(deep - 1)}]"
         if way == 5:
@@ -411,7 +413,7 @@ class Writer:
             self.strs.append(a)
             self.inside(r.randrange(1, 3))
         elif way == 43:
-            self.emit("global total") if False else self.emit(f"settings['k'] = {self.i()}")
+            self.emit(f"settings['k'] = {self.i()}")
         elif way == 44:
             self.emit(f"xs.extend({self.l()}[:2])")
         elif way == 45:
@@ -623,9 +625,7 @@ class Writer:
         elif way == 1:
             self.emit(f"def {name}(p):")
             self.depth += 1
-            self.emit(f"nonlocal {shared}" if self.depth == 2 or True else "pass") if shared not in (
-                "xs",
-            ) else None
+            self.emit(f"nonlocal {shared}")
             self.emit(f"{shared} = {shared} + p[:2]")
             self.emit(f"return ask({shared})")
             self.depth -= 1

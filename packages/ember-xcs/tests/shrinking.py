@@ -1,4 +1,4 @@
-"""Make a differing program small: statements are taken out, or replaced by their bodies, as long as it still differs."""
+"""Make a differing program small: statements go, or give way to their bodies, as long as it still differs."""
 
 from __future__ import annotations
 

@@ -119,7 +119,7 @@ def compare(text: str, name: str, fail: int = 4, limit: int | None = None) -> li
 
 @contextlib.contextmanager
 def _noting_exceptions(name: str, world: World) -> Iterator[None]:
-    """Note whether the program raises anything, handled or not: what comes after that may have been sent under `jit`."""
+    """Note whether the program raises anything, handled or not: what comes after it may have been sent."""
 
     def note(frame: FrameType, event: str, arg: object) -> Any:
         if frame.f_code.co_filename == name:
