@@ -30,7 +30,9 @@ class Jitted(Generic[P, R]):
 
     def __init__(self, function: Callable[P, R], **options: Any) -> None:
         # Attributes of a function are notes on it, those of other objects are what they are made of.
-        functools.update_wrapper(self, function, updated=("__dict__",) if type(function) is FunctionType else ())
+        functools.update_wrapper(
+            self, function, updated=("__dict__",) if type(function) is FunctionType else ()
+        )
         self.__ember_jit__ = function
         self._options: Final = options
         self._limit: int | None = options.get("max_concurrency")
