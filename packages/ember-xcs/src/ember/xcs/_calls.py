@@ -106,9 +106,9 @@ def _own(run: Run, function: FunctionType, args: tuple[Any, ...], kwargs: dict[s
             what=function.__qualname__,
         )  # fmt: skip
     if program.computes:
-        if not any(map(has_pending, args)) and not (kwargs and any(map(has_pending, kwargs.values()))):
-            if in_turn(run, args) and (not kwargs or in_turn(run, tuple(kwargs.values()))):
-                return function(*args, **kwargs)
+        things = (*args, *kwargs.values())
+        if not any(map(has_pending, things)) and in_turn(run, things):
+            return function(*args, **kwargs)
         return apart(run, _plain, (function, args, kwargs), (*args, *kwargs.values()))
     return unknown(run, function, args, kwargs)
 
@@ -251,9 +251,8 @@ def _calling_back(run: Run, function: Any, args: tuple[Any, ...], kwargs: dict[s
         return apart(run, _reduce, args, args)
     if function in (max, min):
         return _library_pick(run, function, args, kwargs)
-    if function in (getattr, hasattr) and all(type(arg) in SCALARS for arg in args[1:]):
-        if function is getattr and len(args) == 2:
-            return attr(args[0], args[1])
+    if function is getattr and len(args) == 2 and type(args[1]) is str:
+        return attr(args[0], args[1])
     return unknown(run, function, args, kwargs)
 
 
