@@ -157,13 +157,13 @@ def result_kind(external: External[..., Any]) -> type | None:
     if external.kind == "model" and not external.name.startswith("models."):
         return str
     function = getattr(external, "__wrapped__", None)
-    returns = getattr(function, "__annotations__", {}).get("return")
-    if returns in SCALARS:
-        return returns
-    return _NAMED.get(returns) if isinstance(returns, str) else None
+    returns: object = getattr(function, "__annotations__", {}).get("return")
+    if isinstance(returns, str):
+        return _NAMED.get(returns)
+    return returns if isinstance(returns, type) and returns in SCALARS else None
 
 
-_NAMED: Final = {"str": str, "int": int, "float": float, "bool": bool, "bytes": bytes}
+_NAMED: Final[dict[str, type]] = {"str": str, "int": int, "float": float, "bool": bool, "bytes": bytes}
 
 
 # Python's own functions -----------------------------------------------------------------------------

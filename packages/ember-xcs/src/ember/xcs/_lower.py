@@ -485,10 +485,10 @@ class Lowering:
                     return self.call(node, [self.comprehension(node.args[0])])
                 if function.id in ("any", "all") and len(node.args[0].generators) == 1 and not node.keywords:
                     return self.some(function.id, node.args[0])
-        joins = isinstance(function, ast.Attribute) and function.attr == "join" and len(node.args) == 1
-        if joins and isinstance(node.args[0], ast.GeneratorExp):
-            if not names.has([node.args[0]], ast.NamedExpr):
-                return self.call(node, [self.comprehension(node.args[0])])
+        if isinstance(function, ast.Attribute) and function.attr == "join" and len(node.args) == 1:
+            only = node.args[0]
+            if isinstance(only, ast.GeneratorExp) and not names.has([only], ast.NamedExpr):
+                return self.call(node, [self.comprehension(only)])
         return self.call(node, None)
 
     def _is_map(self, node: ast.expr) -> bool:
