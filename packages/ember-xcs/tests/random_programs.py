@@ -134,6 +134,9 @@ def count_up(x):
 """
 
 
+_FILTERS = ("len(z) > 4", "'a' in ask(z)", "len(ask(z)) % 2", "z")
+
+
 class Writer:
     """Writes one program. Variables are kept by type, so that most programs run far."""
 
@@ -195,33 +198,32 @@ class Writer:
                 [r.choice(self.strs), repr(r.choice(["a", "bc", "x y", ""])), f"str({r.choice(self.ints)})"]
             )
         way = r.randrange(40)
-        s, i = lambda: self.s(deep - 1), lambda: self.i(deep - 1)
         if way < 9:
             return f"ask({self.fstring(deep - 1)})"
         if way < 12:
             return self.fstring(deep - 1)
         if way < 14:
-            return f"{s()} + {s()}"
+            return f"{self.s(deep - 1)} + {self.s(deep - 1)}"
         if way == 14:
-            return f"{s()}.{r.choice(['upper', 'strip', 'title', 'lower'])}()"
+            return f"{self.s(deep - 1)}.{r.choice(['upper', 'strip', 'title', 'lower'])}()"
         if way == 15:
-            return f"{s()}[{r.choice(['1:', ':5', '::2', '-3:'])}]"
+            return f"{self.s(deep - 1)}[{r.choice(['1:', ':5', '::2', '-3:'])}]"
         if way == 16:
-            return f"{r.choice(['twice', 'careful', 'early', 'short'])}({s()})"
+            return f"{r.choice(['twice', 'careful', 'early', 'short'])}({self.s(deep - 1)})"
         if way == 17:
-            return f"({s()} if {self.c(deep - 1)} else {s()})"
+            return f"({self.s(deep - 1)} if {self.c(deep - 1)} else {self.s(deep - 1)})"
         if way == 18:
-            return f"({s()} {r.choice(['or', 'and'])} {s()})"
+            return f"({self.s(deep - 1)} {r.choice(['or', 'and'])} {self.s(deep - 1)})"
         if way == 19:
             return f"', '.join({self.l(deep - 1)})"
         if way == 20:
-            return f"{s()}.replace({s()!s}, 'z')[:12]"
+            return f"{self.s(deep - 1)}.replace({self.s(deep - 1)!s}, 'z')[:12]"
         if way == 21:
-            return f"'%s-%d' % ({s()}, {i()})"
+            return f"'%s-%d' % ({self.s(deep - 1)}, {self.i(deep - 1)})"
         if way == 22:
-            return f"'{{}}/{{}}'.format({s()}, {i()})"
+            return f"'{{}}/{{}}'.format({self.s(deep - 1)}, {self.i(deep - 1)})"
         if way == 23:
-            return f"obj.{r.choice(['ask', 'pure'])}({s()})"
+            return f"obj.{r.choice(['ask', 'pure'])}({self.s(deep - 1)})"
         if way == 24:
             return f"max({self.l(deep - 1)} + ['m'], key=len)"
         if way == 25:
@@ -231,28 +233,36 @@ class Writer:
         if way == 27:
             return f"({self.l(deep - 1)} + ['e'])[{r.choice(['0', '-1'])}]"
         if way == 28:
-            return f"str({i()})"
+            return f"str({self.i(deep - 1)})"
         if way == 29:
-            return f"tally.get({s()}, 'none')" if r.random() < 0.5 else f"str(d.get({s()}, 0))"
+            return (
+                f"tally.get({self.s(deep - 1)}, 'none')"
+                if r.random() < 0.5
+                else f"str(d.get({self.s(deep - 1)}, 0))"
+            )
         if way == 30:
-            return f"(lambda q: ask('lam ' + q))({s()})"
+            return f"(lambda q: ask('lam ' + q))({self.s(deep - 1)})"
         if way == 31:
             return f"functools.reduce(lambda a, b: ask(a[:4] + b[:4]), {self.l(deep - 1)}, 'r')"
         if way == 32:
-            return f"obj.last + {s()}"
+            return f"obj.last + {self.s(deep - 1)}"
         if way == 33:
-            return f"Pair({s()}, {s()}).{r.choice(['left', 'right'])}"
+            return f"Pair({self.s(deep - 1)}, {self.s(deep - 1)}).{r.choice(['left', 'right'])}"
         if way == 34:
-            return f"down({s()}, {r.randrange(3)})"
+            return f"down({self.s(deep - 1)}, {r.randrange(3)})"
         if way == 35:
-            return f"re.sub('[aeiou]', '*', {s()})"
+            return f"re.sub('[aeiou]', '*', {self.s(deep - 1)})"
         if way == 36:
-            return f"''.join(reversed({s()}))"
+            return f"''.join(reversed({self.s(deep - 1)}))"
         if way == 37:
-            return f"repr({s()})[1:-1]"
+            return f"repr({self.s(deep - 1)})[1:-1]"
         if way == 38:
             return f"next(iter({self.l(deep - 1)} + ['f']))"
-        return f"f'{{{s()!s}:>6}}'" if "'" not in (x := s()) and '"' not in x else s()
+        return (
+            f"f'{{{self.s(deep - 1)!s}:>6}}'"
+            if "'" not in (x := self.s(deep - 1)) and '"' not in x
+            else self.s(deep - 1)
+        )
 
     def fstring(self, deep: int) -> str:
         r = self.r
@@ -304,9 +314,7 @@ class Writer:
         if way < 3:
             return f"[ask(f'{{z}} {r.randrange(9)}') for z in {inner}]"
         if way == 3:
-            return (
-                f"[z for z in {inner} if {r.choice(['len(z) > 4', "'a' in ask(z)", 'len(ask(z)) % 2', 'z'])}]"
-            )
+            return f"[z for z in {inner} if {r.choice(_FILTERS)}]"
         if way == 4:
             return f"[{self.s(deep - 1)}, {self.s(deep - 1)}]"
         if way == 5:

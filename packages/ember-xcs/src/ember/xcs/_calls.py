@@ -106,9 +106,9 @@ def own_call(run: Run, function: FunctionType, args: tuple[Any, ...], kwargs: di
             return _later(run, function, args, kwargs)
         return begin(run, function, program, args, kwargs)
     if program.computes:
-        if not any(map(has_pending, args)) and not (kwargs and any(map(has_pending, kwargs.values()))):
-            if in_turn(run, args) and (not kwargs or in_turn(run, tuple(kwargs.values()))):
-                return function(*args, **kwargs)
+        things = (*args, *kwargs.values())
+        if not any(map(has_pending, things)) and in_turn(run, things):
+            return function(*args, **kwargs)
         return apart(run, _plain, (function, args, kwargs), (*args, *kwargs.values()))
     return unknown(run, function, args, kwargs)
 
@@ -187,13 +187,13 @@ def result_kind(external: External[..., Any]) -> type | None:
     if external.kind == "model" and not external.name.startswith("models."):
         return str
     function = getattr(external, "__wrapped__", None)
-    returns = getattr(function, "__annotations__", {}).get("return")
-    if returns in SCALARS:
-        return returns
-    return _NAMED.get(returns) if isinstance(returns, str) else None
+    returns: object = getattr(function, "__annotations__", {}).get("return")
+    if isinstance(returns, str):
+        return _NAMED.get(returns)
+    return returns if isinstance(returns, type) and returns in SCALARS else None
 
 
-_NAMED: Final = {"str": str, "int": int, "float": float, "bool": bool, "bytes": bytes}
+_NAMED: Final[dict[str, type]] = {"str": str, "int": int, "float": float, "bool": bool, "bytes": bytes}
 
 
 # Python's own functions -----------------------------------------------------------------------------
@@ -281,9 +281,8 @@ def _calling_back(run: Run, function: Any, args: tuple[Any, ...], kwargs: dict[s
         return apart(run, _reduce, args, args)
     if function in (max, min):
         return _library_pick(run, function, args, kwargs)
-    if function in (getattr, hasattr) and all(type(arg) in SCALARS for arg in args[1:]):
-        if function is getattr and len(args) == 2:
-            return attr(args[0], args[1])
+    if function is getattr and len(args) == 2 and type(args[1]) is str:
+        return attr(args[0], args[1])
     return unknown(run, function, args, kwargs)
 
 

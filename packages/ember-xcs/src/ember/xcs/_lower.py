@@ -2,8 +2,8 @@
 
 What is left of Python's own: names, constants, the shape of statements. A compound statement that decides something
 becomes a *region*, a nested function that takes the local variables it reads and returns those it assigns, so that it
-can wait while what follows goes on with pending values in their place. A statement that can be left by `return` (or whose
-variables a nested function shares) stays where it is: there a decision holds up the whole function, as it must.
+can wait while what follows goes on with pending values in their place. A statement that can be left by `return`, or
+whose variables a nested function shares, stays where it is: there a decision holds up the whole function, as it must.
 """
 
 # Values here are the user's, of whatever type; what isinstance leaves of them is partly unknown to pyright.
@@ -43,6 +43,9 @@ _MADE: Final = (
     ast.JoinedStr,
     ast.Constant,
 )
+_WHERE_THEY_ARE: Final = (
+    ast.Return, ast.Raise, ast.FunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom, ast.Pass
+)  # fmt: skip
 _EATERS: Final = frozenset({"list", "tuple", "set", "frozenset", "sorted", "max", "min", "sum", "dict"})
 _REFUSED: Final = frozenset({"locals", "vars", "eval", "exec", "dir", "globals"})
 
@@ -74,7 +77,7 @@ def function_def(name: str, args: ast.arguments, body: list[ast.stmt]) -> ast.Fu
 
 
 class Lowering:
-    """One function on its way. `resolve` says what a global or captured name stands for now; `free` are the captured."""
+    """One function on its way. `resolve` says what a global or captured name stands for; `free` are captured."""
 
     def __init__(
         self,
@@ -491,8 +494,9 @@ class Lowering:
                 if function.id in ("any", "all") and len(node.args[0].generators) == 1 and not node.keywords:
                     return self.some(function.id, node.args[0])
         if isinstance(function, ast.Attribute) and function.attr == "join" and len(node.args) == 1:
-            if isinstance(node.args[0], ast.GeneratorExp) and not names.has([node.args[0]], ast.NamedExpr):
-                return self.call(node, [self.comprehension(node.args[0])])
+            only = node.args[0]
+            if isinstance(only, ast.GeneratorExp) and not names.has([only], ast.NamedExpr):
+                return self.call(node, [self.comprehension(only)])
         return self.call(node, None)
 
     def _is_map(self, node: ast.expr) -> bool:
@@ -677,19 +681,11 @@ class Lowering:
         waits, self.waits = self.waits, False
         known, hooks = set(self.known), set(self.hooks)
         made: list[ast.stmt] = visit(node)
-        if (
-            self.waits
-            and not compound
-            and not isinstance(
-                node,
-                (ast.Return, ast.Raise, ast.FunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom, ast.Pass),
-            )
-        ):
-            # Something in it decides: it becomes a task, if it can.
-            if self.taskable([node]):
-                self.known, self.hooks = known, hooks | self.hooks
-                self.waits = False
-                made = self.region([node], lambda: visit(node), always=True)
+        if self.waits and not compound and not isinstance(node, _WHERE_THEY_ARE) and self.taskable([node]):
+            # Something in it decides: it becomes a task.
+            self.known, self.hooks = known, hooks | self.hooks
+            self.waits = False
+            made = self.region([node], lambda: visit(node), always=True)
         self.waits = self.waits or waits
         for one in made:
             ast.copy_location(one, node)

@@ -385,7 +385,7 @@ def _change_now(run: Run, held: Fresh, name: str, args: tuple[Any, ...], kwargs:
 
 def _change_fresh(run: Run, thing: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     scope = run.current.scope
-    held = run.fresh.get(id(thing))
+    held: Fresh | None = run.fresh.get(id(thing))
     if held is None:
         return _change_shared(run, thing, name, args, kwargs)
     if _needs(thing, name, args) or name == "sort":
