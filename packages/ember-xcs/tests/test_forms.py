@@ -307,7 +307,7 @@ def test_a_jitted_function_is_pickled_by_reference() -> None:
     assert pickle.loads(pickle.dumps(second))("a") == "ABC"
     assert pickle.loads(pickle.dumps(Writer("bob").pair))("a") == "BOB ABOB B"
     assert pickle.loads(pickle.dumps(Loud.above_class))("a") == "LOUD ALOUD B"
-    assert pickle.loads(pickle.dumps(jit(functools.partial(plain_second, "p"), max_concurrency=1)))() == "PBC"
+    assert pickle.loads(pickle.dumps(jit(max_concurrency=1)(functools.partial(plain_second, "p"))))() == "PBC"
 
 
 def test_wrong_arguments_raise_as_they_do_without_jit() -> None:

@@ -27,6 +27,8 @@ class Jitted(Generic[P, R]):
     """A function under `jit`: called as before, with independent external calls under way at once."""
 
     __ember_jit__: Callable[P, R]
+    __name__: str
+    __qualname__: str
 
     def __init__(self, function: Callable[P, R], **options: Any) -> None:
         # Attributes of a function are notes on it, those of other objects are what they are made of.
@@ -54,7 +56,7 @@ class Jitted(Generic[P, R]):
             return cast(R, function(*args, **kwargs))
         if program.asynchronous:
             function(*args, **kwargs).close()  # raises TypeError at once, as it should, for wrong arguments
-            coroutine = self._awaited(program, function, args, kwargs)
+            coroutine: Any = self._awaited(program, function, args, kwargs)
             coroutine.__name__, coroutine.__qualname__ = function.__name__, function.__qualname__
             return cast(R, coroutine)
         return cast(R, perform(program.twin(function), args, kwargs, self._limit))
@@ -74,7 +76,7 @@ class Jitted(Generic[P, R]):
             return await self._awaited(program, function, (*bound, *args), {**words, **kwargs})
         from inspect import isawaitable
 
-        value = self.__ember_jit__(*args, **kwargs)  # type: ignore[call-arg, arg-type]
+        value = self.__ember_jit__(*args, **kwargs)
         return await value if isawaitable(value) else value
 
     async def _awaited(self, program: Program, function: FunctionType, args: Any, kwargs: Any) -> Any:

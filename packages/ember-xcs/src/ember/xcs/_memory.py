@@ -15,8 +15,7 @@ from ember.core.externals import External, handling
 
 from . import _effects as effects
 from ._pending import Pending
-from ._run import OBJECTS, Abandoned, Flight, Line, Run, Scope, Task, is_earlier
-from ._run import local as local
+from ._run import OBJECTS, Abandoned, Flight, Line, Run, Scope, Task, is_earlier, local as local
 
 if TYPE_CHECKING:
     from ._drive import Drive

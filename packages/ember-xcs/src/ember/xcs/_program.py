@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import ast
 import builtins
-import os
 import operator
+import os
 import re
 import sysconfig
 from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR
