@@ -177,7 +177,7 @@ def later(run: Run, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
     if not isinstance(function, MethodType):
         function(*args, **kwargs).close()  # raises TypeError if these are not its arguments
     call = Call(function, args, kwargs)
-    coroutine = _later(call)
+    coroutine: Any = _later(call)
     coroutine.__name__, coroutine.__qualname__ = function.__name__, function.__qualname__
     run.coroutines[id(coroutine)] = (coroutine, call)
     return coroutine
