@@ -58,13 +58,18 @@ def nothing_left() -> Any:
     started.clear(), ended.clear()
     threads = threading.active_count()
     yield
-    end = time.monotonic() + 2
-    while _now and time.monotonic() < end:
-        time.sleep(0.005)
-    assert _now == 0
+    until(lambda: _now == 0)
     assert threading.active_count() <= threads
     gc.collect()
     assert [one for one in gc.get_objects() if isinstance(one, greenlet.greenlet) and one and not one.dead and one is not greenlet.getcurrent()] == []
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Wait, at most two seconds, for what another thread is about to do."""
+    end = time.monotonic() + 2
+    while not condition() and time.monotonic() < end:
+        time.sleep(0.005)
+    assert condition()
 
 
 @jit
@@ -201,7 +206,7 @@ def test_a_cancelled_program_runs_its_finally_and_may_call_in_it() -> None:
     with pytest.raises(asyncio.CancelledError):
         asyncio.run(main())
     assert log == ["told", "CLEANING"]
-    assert cancelled == ["long"]
+    until(lambda: cancelled == ["long"])
 
 
 def test_a_timeout_around_an_awaited_function_ends_it() -> None:
@@ -331,7 +336,7 @@ def test_a_timeout_inside_is_raised_where_it_stands() -> None:
         return "in time"
 
     assert asyncio.run(program()) == "too late, after QUICK"
-    assert cancelled == ["long"]
+    until(lambda: cancelled == ["long"])
 
 
 def test_coroutines_that_talk_to_each_other_are_the_loops_tasks() -> None:

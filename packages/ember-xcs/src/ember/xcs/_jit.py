@@ -1,5 +1,8 @@
 """`jit`: a plain function, run at its critical path."""
 
+# What is jitted may be anything that can be called.
+# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false, reportUnknownMemberType=false
+
 from __future__ import annotations
 
 import functools
