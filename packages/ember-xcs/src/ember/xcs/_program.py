@@ -40,11 +40,11 @@ class Program:
 
     __slots__ = (
         "_cells",
-        "code",
         "_twins",
         "asynchronous",
         "changed",
         "closed",
+        "code",
         "computes",
         "flags",
         "lowered",
