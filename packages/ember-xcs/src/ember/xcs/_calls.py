@@ -139,6 +139,8 @@ def _external(run: Run, external: External[..., Any], args: tuple[Any, ...], kwa
 def _external_later(
     run: Run, external: External[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], kind: type | None
 ) -> Any:
+    if run.record is not None:
+        run.record.reads(run.current, (args, kwargs))
     args = tuple(fill(run, arg) for arg in args)
     kwargs = {name: fill(run, arg) for name, arg in kwargs.items()}
     await_all(run, (*args, *kwargs.values()))

@@ -54,6 +54,8 @@ def lazy(
         return function(*[run.force(arg) if type(arg) in PENDING else arg for arg in args])
     result = Lazy(run, kind)
     result.function, result.args, result.left = function, args, len(waiting)
+    if run.record is not None:
+        run.record.derived(result, args)
     if log:
         run.note(result)
 

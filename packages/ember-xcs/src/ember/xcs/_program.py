@@ -73,6 +73,7 @@ class Program:
         return made
 
 
+NO_CALL: Final = "it makes no external call"
 _programs: dict[CodeType, Program] = {}
 _modules: dict[str, bool] = {}
 
@@ -132,7 +133,7 @@ def _lowered(function: FunctionType) -> Program:
         else:
             plain_body = list(tree.body)
         if not _reaches(plain_body, local, resolve):
-            program.reason = "it makes no external call"
+            program.reason = NO_CALL
             program.computes = (
                 not whole.writes and not whole.objects and not names.has(plain_body, ast.Attribute)
             )
@@ -238,7 +239,11 @@ def _harmless(node: ast.Attribute, local: set[str], resolve: Any, data: set[str]
 def _is_installed(function: FunctionType) -> bool:
     if function.__globals__.get("__ember_lower__") is True:
         return False
-    name = function.__code__.co_filename
+    return is_installed_file(function.__code__.co_filename)
+
+
+def is_installed_file(name: str) -> bool:
+    """Whether a file is the standard library's or an installed distribution's."""
     known = _modules.get(name)
     if known is None:
         known = _modules[name] = name.startswith(_INSTALLED) or "site-packages" in PurePath(name).parts
