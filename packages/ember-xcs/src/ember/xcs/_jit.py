@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, ParamSpec, Protocol, Type
 
 from ember.core.externals import External, handling
 
+from ._grad import differentiating
 from ._memory import local, settle
 from ._program import program_of
 from ._record import Recorder
@@ -53,6 +54,8 @@ class Jitted(Generic[P, R]):
         function = self.__ember_jit__
         if getattr(local, "run", None) is not None:
             return function(*args, **kwargs)  # within a run: its handler sees to the calls
+        if differentiating():
+            return function(*args, **kwargs)  # a handler of our own would hide the calls from the gradient's
         plain, bound = _plain(function)
         if plain is None:
             return function(*args, **kwargs)
@@ -99,7 +102,7 @@ class Jitted(Generic[P, R]):
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         if instance is None:
             return self
-        bound = self.__ember_jit__.__get__(instance, owner)  # type: ignore[attr-defined]
+        bound = self.__ember_jit__.__get__(instance, owner)
         made: Jitted[Any, Any] = Jitted(bound, self._max_concurrency)
         made._plan = self._plan
         return made

@@ -285,12 +285,7 @@ def _compiled(lowering: Lowering, function: FunctionType) -> CodeType:
     # Defaults are set on the twin; here they only have to leave room.
     name = "<lambda>" if isinstance(node, ast.Lambda) else node.name
     inner = ast.FunctionDef(
-        name="_x_program",
-        args=args,
-        body=body or [ast.Pass()],
-        decorator_list=[],
-        returns=None,
-        type_params=[],
+        name="_x_program", args=args, body=body or [ast.Pass()], decorator_list=[], returns=None
     )
     free = [*sorted(f"_x_{hook}" for hook in lowering.hooks), *code.co_freevars]
     free = list(dict.fromkeys(free))
@@ -300,7 +295,6 @@ def _compiled(lowering: Lowering, function: FunctionType) -> CodeType:
         body=[inner, ast.Return(load("_x_program"))],
         decorator_list=[],
         returns=None,
-        type_params=[],
     )
     module = ast.Module([outer], [])
     ast.copy_location(inner, node)
@@ -349,16 +343,19 @@ def _made_cell(value: Any) -> Any:
     return (lambda: value).__closure__[0]  # type: ignore[index]
 
 
+_BUILTINS: Final = {"BaseException": BaseException, "AssertionError": AssertionError, "locals": locals}
+
+
 def _hook(name: str) -> Any:
     from . import _calls, _control, _displays, _ops
     from ._run import Abandoned
 
     if name.startswith("op_"):
         return getattr(operator, name[3:])
-    if name in ("Abandoned", "BaseException", "AssertionError"):
-        return {"Abandoned": Abandoned, "BaseException": BaseException, "AssertionError": AssertionError}[
-            name
-        ]
+    if name in _BUILTINS:
+        return _BUILTINS[name]
+    if name == "Abandoned":
+        return Abandoned
     for module in (_ops, _calls, _control, _displays):
         if name in vars(module):
             return vars(module)[name]

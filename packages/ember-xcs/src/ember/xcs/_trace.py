@@ -24,7 +24,7 @@ R = TypeVar("R")
 class Trace:
     """The runs of jitted functions in a block, each a `Graph`, and what they come to together.
 
-    Times are seconds, money is US dollars. What is asked of several runs at once counts them one after the other.
+    Times are seconds, money is US dollars. Runs that were under way at the same time count once, as the longest of them.
     """
 
     def __init__(self, prompts: bool = False, around: Listener | None = None) -> None:
@@ -36,7 +36,18 @@ class Trace:
     @property
     def seconds(self) -> float:
         """How long the runs took."""
-        return sum(run.seconds for run in self.runs)
+        return sum(max(r.started + r.seconds for r in some) - some[0].started for some in self._together())
+
+    def _together(self) -> list[list[Graph]]:
+        """The runs, those that overlap in one list."""
+        found: list[list[Graph]] = []
+        end = 0.0
+        for run in sorted(self.runs, key=lambda one: one.started):
+            if not found or run.started >= end:
+                found.append([])
+            found[-1].append(run)
+            end = max(end, run.started + run.seconds)
+        return found
 
     @property
     def work(self) -> float:
@@ -46,7 +57,7 @@ class Trace:
     @property
     def critical_path(self) -> Path:
         """The calls that decided how long the runs had to take."""
-        paths = [run.critical_path for run in self.runs]
+        paths = [max((r.critical_path for r in some), key=lambda one: one.seconds) for some in self._together()]
         return Path(sum(path.seconds for path in paths), tuple(call for path in paths for call in path.calls))
 
     @property
