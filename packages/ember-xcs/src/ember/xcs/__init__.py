@@ -3,6 +3,7 @@
 from ember.core.externals import external as external
 
 from ._errors import GradientThroughCall as GradientThroughCall, Stuck as Stuck, XCSError as XCSError
+from ._estimate import Estimated as Estimated, estimate as estimate
 from ._grad import grad as grad, stop_gradient as stop_gradient, value_and_grad as value_and_grad
 from ._ir import (
     BrokenGraph as BrokenGraph,

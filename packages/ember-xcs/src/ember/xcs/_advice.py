@@ -39,11 +39,12 @@ _DECIDING: Final[dict[str, str]] = {
 _ORDERED: Final[dict[str, tuple[str, str]]] = {
     "drain": (
         "the end of a try or with",
-        "What was begun in a try or with must be over before it is left. Make calls whose failure is not handled here outside of it.",
+        "What was begun in a try or with must be over before it is left. Make calls outside of it whose failure is not "
+        "handled here.",
     ),
     "leaving": (
         "a return out of a try or with",
-        "What was begun in a try or with must be over before it is left. Keep the value, and return it after the block.",
+        "What was begun in a try or with must be over before it is left. Keep the value; return it after the block.",
     ),
     "caught": ("the handling of an exception", ""),
     "entered": (
@@ -66,14 +67,20 @@ _ORDERED: Final[dict[str, tuple[str, str]]] = {
         "a store of an attribute",
         "Others may look at the object. Keep values in local variables, and store them in the end.",
     ),
-    "_set_global": ("an assignment of a global variable", "Keep the value in a local variable, and assign it in the end."),
+    "_set_global": (
+        "an assignment of a global variable",
+        "Keep the value in a local variable, and assign it in the end.",
+    ),
     "_print_later": ("print", ""),
     "_change_shared": (
         "a change of a container that others can see",
         "Collect the values in one made inside the function, and return it or add it in the end.",
     ),
     "_change_fresh": ("a change of a container that is still read before it", ""),
-    "_global_of": ("the read of a global variable", "Read it once, before the calls, or hand it over as an argument."),
+    "_global_of": (
+        "the read of a global variable",
+        "Read it once, before the calls, or hand it over as an argument.",
+    ),
 }
 BLOCKING: Final = frozenset({"barrier", "drain", "drain_scope", "await_turn", "await_all", "_await_others"})
 
@@ -88,12 +95,22 @@ def why(hook: FrameType | None, behind: bool, task: Task) -> Forced:
     name = hook.f_code.co_name
     if name in ("_ordered", "unknown"):
         return _of_function(hook.f_locals.get("function"))
-    if name == "call" and hook.f_locals.get("external") is not None and not hasattr(hook.f_locals.get("function"), "__name__"):
-        return Forced("order", f"a call of {hook.f_locals['external'].name} in code that is run as it is", _AS_IS)
+    if (
+        name == "call"
+        and hook.f_locals.get("external") is not None
+        and not hasattr(hook.f_locals.get("function"), "__name__")
+    ):
+        return Forced(
+            "order", f"a call of {hook.f_locals['external'].name} in code that is run as it is", _AS_IS
+        )
     if name in _ORDERED:
         construct, advice = _ORDERED[name]
         method = hook.f_locals.get("name")
-        return Forced("order", f"{construct} (.{method})" if isinstance(method, str) and name != "_global_of" else construct, advice)
+        return Forced(
+            "order",
+            f"{construct} (.{method})" if isinstance(method, str) and name != "_global_of" else construct,
+            advice,
+        )
     if name in _DECIDING:
         return Forced("decision", _DECIDING[name], _LATER)
     if name in ("_run", "_settled", "_started"):
@@ -101,29 +118,32 @@ def why(hook: FrameType | None, behind: bool, task: Task) -> Forced:
     return Forced("order" if behind else "data", _plain_name(name if name != "force" else task.what))
 
 
-_AS_IS: Final = "Such code makes one call after the other: put what makes the calls into a function that can be lowered."
+_AS_IS: Final = (
+    "Such code makes one call after the other: put what makes the calls into a function that can be lowered."
+)
 
 
 def _plain_name(what: str) -> str:
-    return _WORDS.get(what, what.strip("_").replace("_", " ") or "the program")
+    return _WORDS.get(what.strip("_"), what.strip("_").replace("_", " ") or "the program")
 
 
 _WORDS: Final[dict[str, str]] = {
-    "_reading": "a computation",
-    "_method_later": "a method of",
-    "_external_later": "the arguments of a call",
-    "_library_later": "a function of Python's",
-    "_picked": "max, min or sorted",
-    "_by_key": "a sort key",
-    "_unpack": "an unpacking",
-    "_item": "a subscript",
-    "_attr": "an attribute",
-    "_kept": "a filter of a comprehension",
-    "_each": "a comprehension over",
-    "_joined": "a comprehension over",
-    "item": "a subscript",
-    "key": "a key of a dict",
+    "reading": "a computation",
+    "method_later": "a method of",
+    "external_later": "the arguments of a call",
+    "library_later": "a function of Python's",
+    "picked": "max, min or sorted",
+    "by_key": "a sort key",
     "unpack": "an unpacking",
+    "item": "a subscript",
+    "attr": "an attribute",
+    "kept": "a filter of a comprehension",
+    "each": "a comprehension over",
+    "joined": "a comprehension over",
+    "key": "a key of a dict",
+    "text": "an f-string",
+    "call": "an argument of a call",
+    "method": "a method of",
     "global_of": "the read of a global variable",
 }
 

@@ -58,7 +58,9 @@ class Folded:
 
     def mermaid(self, limit: int) -> str:
         """Return a Mermaid flowchart of at most `limit` boxes."""
-        kept = {box.index for box in sorted(self.boxes, key=lambda one: (not one.critical, one.index))[:limit]}
+        kept = {
+            box.index for box in sorted(self.boxes, key=lambda one: (not one.critical, one.index))[:limit]
+        }
         lines = ["flowchart TD"]
         for box in self.boxes:
             if box.index in kept:
@@ -81,7 +83,7 @@ class Folded:
         return "\n".join(lines)
 
 
-def fold(graph: Graph, most: int = 40) -> Folded:
+def fold(graph: Graph, most: int = 12) -> Folded:
     """Fold equal siblings into boxes; where more than `most` are left, also what follows itself (loops, recursion)."""
     folded = _fold(graph, rows=False)
     return folded if len(folded.boxes) <= most else _fold(graph, rows=True)
@@ -123,7 +125,7 @@ def _fold(graph: Graph, rows: bool) -> Folded:
 
 
 def _layers(boxes: list[Box], edges: dict[tuple[int, int], EdgeKind]) -> None:
-    # Boxes come in the order of their first call, so most edges lead forward; loops that were folded lead back, and count not.
+    # Boxes come in the order of their first call, so most edges lead forward. Folded loops lead back, and do not count.
     for source, target in sorted(edges):
         if source < target:
             boxes[target].layer = max(boxes[target].layer, boxes[source].layer + 1)

@@ -45,9 +45,9 @@ class Site:
 class Call:
     """One external call. `model` is the one that answered, as told by events; tokens and `cost` (US dollars) likewise.
 
-    `ready` is when its arguments were there, `sent` when it was begun (later, where a limit binds; None: never), `ended`
-    when it answered, failed or was cancelled. None for tokens and cost means not known. `arguments` and `answer` are
-    kept only where that was asked for.
+    `ready` is when its arguments were there, `sent` when it was begun (later, where a limit binds; None: never),
+    `ended` when it answered, failed or was cancelled. None for tokens and cost means not known. `arguments` and
+    `answer` are kept only where that was asked for.
     """
 
     index: int
@@ -194,7 +194,9 @@ class Graph:
 
     def held(self, wait: Wait) -> tuple[Call, ...]:
         """Return the calls that were sent only after `wait`."""
-        return tuple(self.calls[place] for place in sorted({e.target for e in self.edges if e.wait == wait.index}))
+        return tuple(
+            self.calls[place] for place in sorted({e.target for e in self.edges if e.wait == wait.index})
+        )
 
     def forced(self) -> tuple[tuple[Wait, int], ...]:
         """Return the waits that held calls up and how many of them, kept orders first, then the longest."""
@@ -252,21 +254,27 @@ class Graph:
     # The graph itself -----------------------------------------------------------------------------------------------
 
     def check(self) -> Graph:
-        """Return this graph. Raises `BrokenGraph` if an index is not there, times run backwards or edges in a circle."""
+        """Return this graph. Raises `BrokenGraph` if an index is not there, times run back or edges in a circle."""
         problems: list[str] = []
         for place, call in enumerate(self.calls):
             if call.index != place:
                 problems.append(f"Call {place} says that it is call {call.index}.")
             if call.sent is not None and not call.ready - _SLACK <= call.sent <= call.ended + _SLACK:
-                problems.append(f"Call {place} was sent at {call.sent}, ready at {call.ready}, over at {call.ended}.")
+                problems.append(
+                    f"Call {place} was sent at {call.sent}, ready at {call.ready}, over at {call.ended}."
+                )
             if (call.outcome == "failed") != (call.error is not None):
                 problems.append(f"Call {place} {call.outcome}, with the error {call.error}.")
         count = len(self.calls)
         for edge in self.edges:
             if not (0 <= edge.source < count and 0 <= edge.target < count):
                 problems.append(f"There is no call at one end of {edge}.")
-            elif (sent := self.calls[edge.target].sent) is not None and sent + _SLACK < self.calls[edge.source].ended:
-                problems.append(f"Call {edge.target} was sent before call {edge.source} had ended, which it needs.")
+            elif (sent := self.calls[edge.target].sent) is not None and sent + _SLACK < self.calls[
+                edge.source
+            ].ended:
+                problems.append(
+                    f"Call {edge.target} was sent before call {edge.source} had ended, which it needs."
+                )
             if edge.wait is not None and not 0 <= edge.wait < len(self.waits):
                 problems.append(f"There is no wait of {edge}.")
         for place, wait in enumerate(self.waits):
@@ -287,7 +295,9 @@ class Graph:
             deps = ", ".join(f"{edge.source} ({edge.kind})" for edge in into[call.index])
             span = "not sent" if call.sent is None else f"{_time(call.sent)} + {_time(call.seconds)}"
             end = "" if call.outcome == "answered" else f" {call.error or call.outcome}"
-            lines.append(f"{call.index:4} {call.label:24} {span:20}{end} {call.site or ''}{' after ' + deps if deps else ''}")
+            lines.append(
+                f"{call.index:4} {call.label:24} {span:20}{end} {call.site or ''}{' after ' + deps if deps else ''}"
+            )
         return "\n".join(lines)
 
     def mermaid(self, limit: int = 80) -> str:

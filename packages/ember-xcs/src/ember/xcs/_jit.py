@@ -81,8 +81,10 @@ class Jitted(Generic[P, R]):
         else:
             made = listener.begins(twin.__qualname__, twin.__code__)
             run, record = made if isinstance(made, tuple) else (None, made)
+        rehearsed = run is not None
         if run is None:
             run = Run(limit)
+        run.limit = limit
         run.record, run.plan, record.limit = record, self._plan.left, limit
         record.as_is(twin.__qualname__, reason)
         error: BaseException | None = None
@@ -92,7 +94,7 @@ class Jitted(Generic[P, R]):
             error = failure
             raise
         finally:
-            if limit is not None:
+            if limit is not None and not rehearsed:
                 self._plan.learn(record)
             record.close(error)
             del error
@@ -126,13 +128,18 @@ class Jitted(Generic[P, R]):
         return f"<jit {getattr(self, '__qualname__', self.__ember_jit__)}>"
 
 
+def python_function(function: Any) -> FunctionType | None:
+    """Return the Python function that a callable, jitted or not, is."""
+    return _plain(getattr(function, "__ember_jit__", function))[0]
+
+
 def _plain(function: Any) -> tuple[FunctionType | None, tuple[Any, ...]]:
     """Return the Python function that a callable is, and the arguments that it brings along."""
     bound: tuple[Any, ...] = ()
     if type(function) is MethodType:
         function, bound = function.__func__, (function.__self__,)
     elif type(function) is not FunctionType and not isinstance(function, External):
-        own = getattr(type(function), "__call__", None)
+        own = getattr(type(function), "__call__", None)  # noqa: B004  # not whether: which
         if type(own) is FunctionType:
             function, bound = own, (function,)
     return (function if type(function) is FunctionType else None), bound

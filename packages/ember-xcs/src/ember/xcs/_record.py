@@ -4,7 +4,8 @@ Without a recorder a run pays one `is None` a step. With one, each call notes wh
 its arguments came from, and what its task had waited for; the `Graph` is made of that when the run is over.
 
 Where a value comes from is kept as *sources*: the number of a call, a pending value of which it is not known yet, or a
-tuple of sources, shared and never copied, so that a thousand answers joined into one prompt cost one tuple.
+tuple of sources, shared and never copied, so that a thousand answers joined into one prompt cost one tuple. What a task
+returns comes also from what it had waited for (`Via`).
 """
 
 from __future__ import annotations
@@ -28,8 +29,19 @@ from ._pending import Entry, Pending
 from ._program import NO_CALL, is_installed_file, program_of
 from ._run import Flight, Run, Task
 
-Sources = int | Pending | tuple[Any, ...]
 Known = tuple[tuple[int, EdgeKind, int], ...]
+
+
+class Via:
+    """A source: what a task had waited for, which whatever it returns comes after."""
+
+    __slots__ = ("known",)
+
+    def __init__(self, known: Known) -> None:
+        self.known = known
+
+
+Sources = int | Pending | Via | tuple[Any, ...]
 
 _MOST_KNOWN: Final = 24
 """How many of the calls that a task waited for last are kept: the latest bind, earlier ones were over before."""
@@ -46,8 +58,8 @@ class _Log:
     """What is noted of one call while the run goes on."""
 
     __slots__ = (
-        "answer", "arguments", "cost", "data", "ended", "error", "external", "input", "key", "known", "model", "outcome",
-        "output", "ready", "sent", "site",
+        "answer", "arguments", "cost", "data", "ended", "error", "external", "input", "key", "known", "model",
+        "outcome", "output", "ready", "sent", "site",
     )  # fmt: skip
 
     def __init__(self, external: External[..., Any], now: float) -> None:
@@ -127,13 +139,13 @@ class Recorder:
 
     def late(self, child: Task, entry: Entry) -> None:
         """`child` does what `entry` has been waiting to do."""
-        self._add(child, list(self._flat(self.sources(entry))), "data", -1)
+        self._add(child, self._flat(self.sources(entry)))
 
     def finished(self, task: Task, value: Any) -> None:
         """A task that had to wait has ended with `value`."""
         result = task.result
         if result is not None:
-            self._sources[id(result)] = result, (self.of(value), tuple(one[0] for one in self._known.get(task, ())))
+            self._sources[id(result)] = result, (self.of(value), Via(self._known.get(task, ())))
 
     # Values ---------------------------------------------------------------------------------------------------------
 
@@ -174,19 +186,22 @@ class Recorder:
                 return ()
         return ()
 
-    def _flat(self, sources: Sources) -> dict[int, None]:
-        """Return the numbers in `sources`, each once."""
-        found: dict[int, None] = {}
+    def _flat(self, sources: Sources) -> dict[int, tuple[EdgeKind, int]]:
+        """Return the numbers in `sources`, each once, and what makes one come after it: its kind and its wait."""
+        found: dict[int, tuple[EdgeKind, int]] = {}
         seen: set[int] = set()
         left: list[Sources] = [sources]
         while left:
             one = left.pop()
             if type(one) is int:
-                found[one] = None
+                found[one] = _DATA
             elif id(one) not in seen:
                 seen.add(id(one))
                 if isinstance(one, tuple):
                     left.extend(one)
+                elif isinstance(one, Via):
+                    for call, kind, wait in one.known:
+                        found.setdefault(call, (kind, wait))
                 elif isinstance(one, Pending):
                     known = self._sources.get(id(one))
                     if known is not None:
@@ -217,8 +232,8 @@ class Recorder:
         self._sources[id(flight)] = flight, index
 
     def reads(self, task: Task, things: Any) -> None:
-        """`task` is about to make a call of `things`, which are filled in before: it is known here what they come from."""
-        self._add(task, list(self._flat(self.of(things)))[-_MOST_KNOWN:], "data", -1)
+        """`task` will make a call of `things`, which are filled in first: here it is known what they come from."""
+        self._add(task, self._flat(self.of(things)))
 
     def ready(self, flight: Flight) -> None:
         """The arguments of a call are there."""
@@ -243,12 +258,17 @@ class Recorder:
         if token is not None:
             _flying.reset(token)
 
+    def landing(self, flight: Flight) -> None:
+        """A call has ended: those that stood back for it may be sent."""
+        log = self.log(flight)
+        if log is not None and not flight.done:
+            log.ended = self.now()
+
     def landed(self, flight: Flight, value: Any, error: BaseException | None) -> None:
         """A call has ended."""
         log = self.log(flight)
         if log is None or flight.done:  # done: it was cancelled before
             return
-        log.ended = self.now()
         self._landed = self._index(flight)
         if error is None:
             log.outcome = "answered"
@@ -274,16 +294,16 @@ class Recorder:
 
     # Waiting --------------------------------------------------------------------------------------------------------
 
-    def holds(self, task: Task, entry: Entry) -> tuple[Forced, list[int], float]:
+    def holds(self, task: Task, entry: Entry) -> Held:
         """`task` is about to wait for `entry`. Returns what `resumed` needs."""
         hook, frame, behind = place(sys._getframe(2))
         forced = why(hook, behind, task)
         at = self._sites.get(task, (None, 0))[0] if frame is None else (frame.f_code, frame.f_lineno)
-        found: dict[int, None] = {}
+        found: dict[int, tuple[EdgeKind, int]] = {}
         self._waited_for(entry, found, 0)
-        return Forced(forced.kind, forced.construct, forced.advice, at), list(found), self.now()
+        return Forced(forced.kind, forced.construct, forced.advice, at), found, self.now()
 
-    def _waited_for(self, entry: Entry | None, found: dict[int, None], depth: int) -> None:
+    def _waited_for(self, entry: Entry | None, found: dict[int, tuple[EdgeKind, int]], depth: int) -> None:
         if isinstance(entry, Pending):
             found.update(self._flat(self.sources(entry)))
         elif isinstance(entry, Task) and depth < 50:
@@ -292,29 +312,34 @@ class Recorder:
                 self._waited_for(inner, found, depth + 1)
                 inner = inner.next
 
-    def resumed(self, task: Task, entry: Entry, held: tuple[Forced, list[int], float]) -> None:
+    def resumed(self, task: Task, entry: Entry, held: Held) -> None:
         """`task` goes on, `entry` being there."""
         forced, found, began = held
         if isinstance(entry, Pending):
-            found = list(self._flat(self.sources(entry)))
-        if self._landed >= 0 and (forced.kind == "order" or not found) and self._landed not in found:
-            found.append(self._landed)
+            found = self._flat(self.sources(entry))
+        if self._landed >= 0 and (forced.kind == "order" or not found):
+            found.setdefault(self._landed, _DATA)
         calls = [one for one in found if self.logs[one].outcome != "cancelled"]
         calls.sort(key=lambda one: self.logs[one].ended)
         index = len(self.waits)
         site = _site(forced.at)
         value = _named([self.logs[one].external.name for one in calls])
-        self.waits.append(Wait(index, site, forced.kind, forced.construct, value, began, self.now(), forced.advice))
-        self._add(task, calls[-_MOST_KNOWN:], forced.kind, index)
+        self.waits.append(
+            Wait(index, site, forced.kind, forced.construct, value, began, self.now(), forced.advice)
+        )
+        here = forced.kind, index
+        self._add(
+            task, {one: found[one] if found[one][0] == "order" else here for one in calls[-_MOST_KNOWN:]}
+        )
 
-    def _add(self, task: Task, calls: list[int], kind: EdgeKind, wait: int) -> None:
+    def _add(self, task: Task, calls: dict[int, tuple[EdgeKind, int]]) -> None:
         if not calls:
             return
         behind: set[int] = set(calls)
         for one in calls:
             behind |= self._after[one]
         kept = [one for one in self._known.get(task, ()) if one[0] not in behind]
-        kept.extend((one, kind, wait) for one in calls)
+        kept.extend((one, *how) for one, how in calls.items())
         self._known[task] = tuple(kept[-_MOST_KNOWN:])
 
     def decided(self, value: Pending) -> None:
@@ -326,6 +351,8 @@ class Recorder:
     def really(self, function: Any, task: Task) -> None:
         """A function of which nothing is known is about to be called; or one that is run as it is."""
         name = getattr(function, "__qualname__", None) or repr(function)[:60]
+        if str(getattr(function, "__module__", "")).startswith("ember."):
+            return
         if type(function) is FunctionType:
             self.as_is(name, program_of(function).reason)
         if name not in self.ran:
@@ -357,15 +384,18 @@ class Recorder:
             return self._graph
         calls = tuple(self._call(index, log) for index, log in enumerate(self.logs))
         edges: list[Edge] = []
-        flat: dict[int, list[int]] = {}
+        flat: dict[int, dict[int, tuple[EdgeKind, int]]] = {}
         for index, log in enumerate(self.logs):
             sources = flat.get(id(log.data))
             if sources is None:
-                sources = list(self._flat(log.data))
-                sources.sort(key=lambda one: (self.logs[one].ended, one))
-                flat[id(log.data)] = sources = sorted(sources[-_MOST_INTO:])
-            into: dict[int, Edge] = {one: Edge(one, index, "data") for one in sources if self._before(one, log)}
-            for one, kind, wait in log.known:
+                sources = self._flat(log.data)
+                if len(sources) > _MOST_INTO:
+                    last = sorted(sources, key=lambda one: (self.logs[one].ended, one))[-_MOST_INTO:]
+                    sources = {one: sources[one] for one in last}
+                flat[id(log.data)] = sources
+            into: dict[int, Edge] = {}
+            known = ((one, (kind, wait)) for one, kind, wait in log.known)
+            for one, (kind, wait) in (*sources.items(), *known):
                 if one not in into and self._before(one, log):
                     into[one] = Edge(one, index, kind, wait if wait >= 0 else None)
             edges.extend(into[one] for one in sorted(into))
@@ -425,14 +455,14 @@ def _sum(one: int | None, other: int | None) -> int | None:
     return other if one is None else one if other is None else one + other
 
 
-# Places in the source ---------------------------------------------------------------------------------------------------
+# Places in the source -----------------------------------------------------------------------------------------------
 
 _own: dict[CodeType, bool] = {}
 
 
 def place(frame: FrameType | None) -> tuple[FrameType | None, FrameType | None, bool]:
-    """Return, of the code that runs, the frame of XCS's that the user's code called, the user's (None: a task's own), and
-    whether something must come before.
+    """Return, of the code that runs, the frame of XCS's that the user's code called, the user's (None: a task's own),
+    and whether something must come before.
     """
     hook: FrameType | None = None
     behind = False
@@ -441,7 +471,9 @@ def place(frame: FrameType | None) -> tuple[FrameType | None, FrameType | None, 
         own = _own.get(code)
         if own is None:
             name = str(frame.f_globals.get("__name__", ""))
-            own = _own[code] = name.startswith(("ember.xcs.", "ember.core.")) or is_installed_file(code.co_filename)
+            own = _own[code] = name.startswith(("ember.xcs.", "ember.core.")) or is_installed_file(
+                code.co_filename
+            )
         if not own:
             return hook, frame, behind
         if code in _ENDS:
@@ -462,6 +494,8 @@ def _site(at: tuple[CodeType, int] | None) -> Site | None:
 
 
 _REGION: Final = re.compile(r"\.<locals>\._x_\w+")
+_DATA: Final[tuple[EdgeKind, int]] = ("data", -1)
+Held = tuple[Forced, dict[int, tuple[EdgeKind, int]], float]
 _NAMELESS: Final = frozenset({int, float, bool, complex, type(None), type, range, slice, bytes})
 _HOLDING: Final = frozenset({list, tuple, dict, set, frozenset})
 
@@ -474,7 +508,11 @@ def _named(names: list[str]) -> str:
         counts[name] = counts.get(name, 0) + 1
     shown = [name if count == 1 else f"{name} ×{count}" for name, count in list(counts.items())[:4]]
     more = len(counts) - len(shown)
-    return ("the answer of " if len(names) == 1 else "the answers of ") + ", ".join(shown) + (f" and {more} more" if more > 0 else "")
+    return (
+        ("the answer of " if len(names) == 1 else "the answers of ")
+        + ", ".join(shown)
+        + (f" and {more} more" if more > 0 else "")
+    )
 
 
 def _shown(args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
@@ -485,8 +523,6 @@ def _shown(args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
 
 def _cut(text: str) -> str:
     return text if len(text) <= _MOST_TEXT else text[:_MOST_TEXT] + " …"
-
-
 
 
 def in_flight() -> bool:

@@ -761,10 +761,14 @@ class Run:
         if io is None or io.stopped:
             io = self._io = io_loop()
         arrived = self._arrived
-        flight.job = io.start(flight.external.arun(*flight.args, **flight.kwargs), lambda: arrived.put(flight))
+        flight.job = io.start(
+            flight.external.arun(*flight.args, **flight.kwargs), lambda: arrived.put(flight)
+        )
 
     def _land(self, flight: Flight) -> None:
         self.in_flight -= 1
+        if self.record is not None:
+            self.record.landing(flight)
         while self._queued and (self.limit is None or self.in_flight < self.limit):
             following = heappop(self._queued)[2]
             if not following.done:  # else it was cancelled meanwhile

@@ -26,7 +26,11 @@ def story(graph: Graph) -> str:
     kept, needed = waits(graph)
     if kept:
         saved = path.seconds - graph.data_path.seconds
-        gain = f" Without it the critical path would be {seconds(graph.data_path.seconds)}." if saved > 0.001 else ""
+        gain = (
+            f" Without it the critical path would be {seconds(graph.data_path.seconds)}."
+            if saved > 0.001
+            else ""
+        )
         lines += ["", f"Kept in order, and calls waited for it.{gain}"]
         for one in kept[:_MOST]:
             lines += one.lines()
@@ -51,8 +55,10 @@ def headline(graph: Graph) -> str:
     if not graph.calls:
         return f"{graph.function}: no external call, {seconds(graph.seconds)}"
     many = "1 call" if len(graph.calls) == 1 else f"{len(graph.calls):,} calls"
-    text = f"{graph.function}: {many}, {graph.achieved:.1f} times as fast as one after the other ({seconds(graph.seconds)} for"
-    text += f" {seconds(graph.work)} of calls), {graph.possible:.1f} times possible"
+    text = f"{graph.function}: {many}, {graph.achieved:.1f} times as fast as one after the other"
+    text += (
+        f" ({seconds(graph.seconds)} for {seconds(graph.work)} of calls), {graph.possible:.1f} times possible"
+    )
     if graph.limit is not None:
         text += f", at most {graph.limit} at once"
     return text
@@ -66,7 +72,10 @@ def report(runs: Sequence[Graph], outside: int) -> str:
     if len(runs) > _MOST:
         parts.append(f"And {len(runs) - _MOST} more runs.")
     if len(runs) > 1:
-        lines = ["All runs together:", *(f"  {_spent(one)}" for one in spent(c for run in runs for c in run.calls)[:_MOST])]
+        lines = [
+            "All runs together:",
+            *(f"  {_spent(one)}" for one in spent(c for run in runs for c in run.calls)[:_MOST]),
+        ]
         parts.append("\n".join(lines))
     if outside:
         parts.append(f"{outside} external calls were made by code that is not under jit.")
@@ -137,7 +146,9 @@ def waits(graph: Graph) -> tuple[list[Place], list[Place]]:
         place.held += held
         place.seconds = max(place.seconds, wait.seconds)
     places = sorted(found.values(), key=lambda one: -one.seconds)
-    return [one for one in places if one.wait.kind == "order"], [one for one in places if one.wait.kind != "order"]
+    return [one for one in places if one.wait.kind == "order"], [
+        one for one in places if one.wait.kind != "order"
+    ]
 
 
 def _spent(one: Spent) -> str:
@@ -155,9 +166,21 @@ def dollars(amount: Decimal) -> str:
     """Return an amount as people write it: two decimals, or two digits that say something."""
     if not amount:
         return "$0"
-    return f"${amount:,.2f}" if amount >= Decimal("0.1") else f"${float(amount):.2g}" if amount > Decimal("0.0001") else f"${amount:.7f}"
+    return (
+        f"${amount:,.2f}"
+        if amount >= Decimal("0.1")
+        else f"${float(amount):.2g}"
+        if amount > Decimal("0.0001")
+        else f"${amount:.7f}"
+    )
 
 
 def seconds(time: float) -> str:
     """Return a time as people write it."""
-    return f"{time * 1000:.1f} ms" if time < 0.01 else f"{time * 1000:.0f} ms" if time < 0.9995 else f"{time:.2f} s"
+    return (
+        f"{time * 1000:.1f} ms"
+        if time < 0.01
+        else f"{time * 1000:.0f} ms"
+        if time < 0.9995
+        else f"{time:.2f} s"
+    )

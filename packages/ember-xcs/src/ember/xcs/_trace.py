@@ -24,7 +24,7 @@ R = TypeVar("R")
 class Trace:
     """The runs of jitted functions in a block, each a `Graph`, and what they come to together.
 
-    Times are seconds, money is US dollars. Runs that were under way at the same time count once, as the longest of them.
+    Times are seconds, money is US dollars. Runs under way at the same time count once, as the longest of them.
     """
 
     def __init__(self, prompts: bool = False, around: Listener | None = None) -> None:
@@ -57,7 +57,9 @@ class Trace:
     @property
     def critical_path(self) -> Path:
         """The calls that decided how long the runs had to take."""
-        paths = [max((r.critical_path for r in some), key=lambda one: one.seconds) for some in self._together()]
+        paths = [
+            max((r.critical_path for r in some), key=lambda one: one.seconds) for some in self._together()
+        ]
         return Path(sum(path.seconds for path in paths), tuple(call for path in paths for call in path.calls))
 
     @property
@@ -113,7 +115,7 @@ class Trace:
         calls = sum(len(run.calls) for run in self.runs)
         return f"<trace of {len(self.runs)} runs, {calls} calls, {self.seconds:.3f} s>"
 
-    # As a listener ------------------------------------------------------------------------------------------------------
+    # As a listener ----------------------------------------------------------------------------------------------
 
     def begins(self, function: str, code: CodeType) -> Recorder:
         """A run begins."""
@@ -238,7 +240,7 @@ class Explain(Generic[P, R]):
 
 
 def explain(function: Callable[P, R]) -> Explain[P, R]:
-    """Return what explains `function`: called as the function is, it runs it once, for real, and returns an `Explanation`.
+    """Return what explains `function`: called as it is, that runs it once, for real, and returns an `Explanation`.
 
     An exception of the function is not raised but kept in the explanation.
 
