@@ -1,4 +1,8 @@
-"""Calls in lowered code: an external one is sent, the user's own functions are tasks, everything else keeps its order."""
+"""Calls in lowered code: external ones are sent, the user's own functions are tasks, all else keeps its order."""
+
+# Values here are the user's, of whatever type; what isinstance leaves of them is partly unknown to pyright.
+# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false, reportUnknownMemberType=false
+# pyright: reportUnknownLambdaType=false
 
 from __future__ import annotations
 
@@ -77,7 +81,7 @@ def call(function: Any, /, *args: Any, **kwargs: Any) -> Any:
         return call(inner, *args, **kwargs)
     if kind is functools.partial:
         return call(function.func, *function.args, *args, **{**function.keywords, **kwargs})
-    own = getattr(kind, "__call__", None)
+    own = getattr(kind, "__call__", None)  # noqa: B004  # the function, not whether there is one
     if type(own) is FunctionType:
         return _own(run, own, (function, *args), kwargs)
     return unknown(run, function, args, kwargs)
@@ -102,9 +106,9 @@ def _own(run: Run, function: FunctionType, args: tuple[Any, ...], kwargs: dict[s
             what=function.__qualname__,
         )  # fmt: skip
     if program.computes:
-        if not any(map(has_pending, args)) and not (kwargs and any(map(has_pending, kwargs.values()))):
-            if in_turn(run, args) and (not kwargs or in_turn(run, tuple(kwargs.values()))):
-                return function(*args, **kwargs)
+        things = (*args, *kwargs.values())
+        if not any(map(has_pending, things)) and in_turn(run, things):
+            return function(*args, **kwargs)
         return apart(run, _plain, (function, args, kwargs), (*args, *kwargs.values()))
     return unknown(run, function, args, kwargs)
 
@@ -155,13 +159,13 @@ def result_kind(external: External[..., Any]) -> type | None:
     if external.kind == "model" and not external.name.startswith("models."):
         return str
     function = getattr(external, "__wrapped__", None)
-    returns = getattr(function, "__annotations__", {}).get("return")
-    if returns in SCALARS:
-        return returns
-    return _NAMED.get(returns) if isinstance(returns, str) else None
+    returns: object = getattr(function, "__annotations__", {}).get("return")
+    if isinstance(returns, str):
+        return _NAMED.get(returns)
+    return returns if isinstance(returns, type) and returns in SCALARS else None
 
 
-_NAMED: Final = {"str": str, "int": int, "float": float, "bool": bool, "bytes": bytes}
+_NAMED: Final[dict[str, type]] = {"str": str, "int": int, "float": float, "bool": bool, "bytes": bytes}
 
 
 # Python's own functions -----------------------------------------------------------------------------
@@ -249,9 +253,8 @@ def _calling_back(run: Run, function: Any, args: tuple[Any, ...], kwargs: dict[s
         return apart(run, _reduce, args, args)
     if function in (max, min):
         return _library_pick(run, function, args, kwargs)
-    if function in (getattr, hasattr) and all(type(arg) in SCALARS for arg in args[1:]):
-        if function is getattr and len(args) == 2:
-            return attr(args[0], args[1])
+    if function is getattr and len(args) == 2 and type(args[1]) is str:
+        return attr(args[0], args[1])
     return unknown(run, function, args, kwargs)
 
 

@@ -1,4 +1,8 @@
-"""Values between tasks: computing on pending ones, settling them, and the order of what reads and changes containers."""
+"""Values between tasks: computing on pending ones, settling them, and the order of reads and changes."""
+
+# Values here are the user's, of whatever type; what isinstance leaves of them is partly unknown to pyright.
+# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false, reportUnknownMemberType=false
+# pyright: reportUnknownLambdaType=false
 
 from __future__ import annotations
 

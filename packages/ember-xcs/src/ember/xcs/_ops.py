@@ -1,8 +1,12 @@
 """What lowered code calls in place of Python's own operations: each as before, and aware of pending values.
 
-None of these waits, but for those about control (`test`, `iterate`, `drain` and their like): where a value is needed that
-is not there yet, or something else must come first, the operation becomes a task, and its result is pending.
+None of these waits, but for those about control (`test`, `iterate`, `drain` and their like): where a value is needed
+that is not there yet, or something else must come first, the operation becomes a task, and its result is pending.
 """
+
+# Values here are the user's, of whatever type; what isinstance leaves of them is partly unknown to pyright.
+# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false, reportUnknownMemberType=false
+# pyright: reportUnknownLambdaType=false
 
 from __future__ import annotations
 
@@ -71,7 +75,8 @@ def apart(
 ) -> Any:
     """Run `function(run, *args)` as a task that reads (and, if it `changes`, changes) what `inputs` reach."""
     return run.spawn(
-        function, (run, *args), None, inputs=tuple(inputs), flags=WRITES if writes else flags, changed=-1 if changes or flags & CHANGES else 0,
+        function, (run, *args), None, inputs=tuple(inputs), flags=WRITES if writes else flags,
+        changed=-1 if changes or flags & CHANGES else 0,
         what=function.__name__,
     )  # fmt: skip
 
@@ -381,11 +386,11 @@ def _change_now(run: Run, held: Fresh, name: str, args: tuple[Any, ...], kwargs:
 
 def _change_fresh(run: Run, thing: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     scope = run.current.scope
-    held = run.fresh.get(id(thing))
+    held: Fresh | None = run.fresh.get(id(thing))
     if held is None:
         return _change_shared(run, thing, name, args, kwargs)
     if _needs(thing, name, args) or name == "sort":
-        if type(thing) is list and name in ("extend",):
+        if type(thing) is list and name == "extend":
             args = tuple(run.force(arg) for arg in args)
             await_all(run, args)
             args = tuple(
@@ -472,6 +477,8 @@ def _unpack(run: Run, value: Any, before: int, after: int) -> Any:
         items = list(value)
     else:
         run.barrier()
+        if not hasattr(type(value), "__iter__") and not hasattr(type(value), "__getitem__"):
+            raise TypeError(f"cannot unpack non-iterable {type(value).__name__} object")
         items = list(value) if after >= 0 else _exactly(value, before)
     if after < 0:
         if len(items) > before:
@@ -508,7 +515,7 @@ def attr(thing: Any, name: str) -> Any:
     if kind in PENDING:
         if thing.done and thing.error is None:
             return attr(thing.value, name)
-        known = str if name in ("text",) else None
+        known = str if name == "text" else None
         return lazy(run, _getattr_of(name), (thing,), known)
     if must_wait(run, thing, False) is None:
         if _plain_attribute(kind, name):
@@ -543,7 +550,7 @@ def _plain_attribute(kind: type, name: str) -> bool:
     if known is None:
         known = True
         if not issubclass(kind, type):
-            if kind.__getattribute__ is not object.__getattribute__ and kind.__module__ not in ("builtins",):
+            if kind.__getattribute__ is not object.__getattribute__ and kind.__module__ != "builtins":
                 known = issubclass(kind, (ModuleType, BaseException, str, External))
             for parent in kind.__mro__:
                 if "__getattr__" in parent.__dict__:

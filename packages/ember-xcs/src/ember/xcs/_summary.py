@@ -1,5 +1,9 @@
 """What statements may change, seen from their text: for the order of whatever waits while others go on."""
 
+# Values here are the user's, of whatever type; what isinstance leaves of them is partly unknown to pyright.
+# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false, reportUnknownMemberType=false
+# pyright: reportUnknownLambdaType=false
+
 from __future__ import annotations
 
 import ast
@@ -87,9 +91,10 @@ class Summary:
                         self._change(target.value)
             elif isinstance(node, ast.Call):
                 self._call(node)
-            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id in self._local:
-                if not self._only_read(node, parents.get(id(node))):
-                    self.changed.add(node.id)
+            if not isinstance(node, ast.Name) or not isinstance(node.ctx, ast.Load):
+                continue
+            if node.id in self._local and not self._only_read(node, parents.get(id(node))):
+                self.changed.add(node.id)
 
     def _is_new(self, value: ast.expr) -> bool:
         return isinstance(value, _DISPLAYS) or (
