@@ -28,8 +28,8 @@ class World:
 
     delay: bool
     fail: int = 4
-    calls: list[str] = field(default_factory=list)
-    log: list[str] = field(default_factory=list)
+    calls: list[str] = field(default_factory=list[str])
+    log: list[str] = field(default_factory=list[str])
     failed: bool = False
     raised: bool = False
     trace: str = ""

@@ -149,8 +149,8 @@ class Writer:
         self.strs = ["s0", "s1"]
         self.ints = ["n0"]
         self.lists: list[str] = ["xs", "out"]
-        self.dicts = ["d", "tally"]
-        self.loops = 0
+        self.dicts: list[str] = ["d", "tally"]
+        self.loops: int = 0
         self.in_try = 0
         self.nested = 0
 
@@ -172,7 +172,7 @@ class Writer:
         return self.r.choice(choices)
 
     def block(self, size: int) -> None:
-        before = [list(v) for v in (self.strs, self.ints, self.lists, self.dicts)]
+        before = (list(self.strs), list(self.ints), list(self.lists))
         start = len(self.lines)
         for _ in range(size):
             if self.left <= -30:
@@ -181,7 +181,7 @@ class Writer:
         if len(self.lines) == start:
             self.emit("pass")
         if self.depth > 1:
-            self.strs, self.ints, self.lists, self.dicts = before
+            self.strs, self.ints, self.lists = before
 
     def inside(self, size: int) -> None:
         self.depth += 1
@@ -625,7 +625,7 @@ class Writer:
         name = f"f{self.serial + 1}"
         self.serial += 1
         shared = r.choice(self.strs)
-        before = (self.strs, self.ints, self.lists, self.dicts, self.loops)
+        before = (self.strs, self.ints, self.lists, self.loops)
         self.nested += 1
         way = r.randrange(4)
         if way == 0:
@@ -646,7 +646,7 @@ class Writer:
             self.emit("return ask('even ' + p)")
             self.depth -= 1
         self.nested -= 1
-        self.strs, self.ints, self.lists, self.dicts, self.loops = before
+        self.strs, self.ints, self.lists, self.loops = before
         for _ in range(r.randrange(1, 3)):
             a = self.name("s")
             self.emit(f"{a} = {name}({self.s(1)})")

@@ -360,7 +360,8 @@ def method(thing: Any, name: str, /, *args: Any, **kwargs: Any) -> Any:
             and type(args[0]) in SCALARS
             and must_wait(run, thing, False) is None
         ):
-            return thing.get(*args)
+            held: dict[Any, Any] = thing
+            return held.get(*args)
         return apart(run, _container_method, (thing, name, args, kwargs), (thing, *args))
     if kind in SCALARS or kind is tuple:
         return (

@@ -235,11 +235,7 @@ class Lowering:
             and n.id[2:].isdigit()
             and isinstance(n.ctx, ast.Load)
         }
-        made = {
-            n.target.id
-            for n in ast.walk(body)
-            if isinstance(n, ast.NamedExpr) and isinstance(n.target, ast.Name)
-        }
+        made = {n.target.id for n in ast.walk(body) if isinstance(n, ast.NamedExpr)}
         made |= {
             a.arg
             for n in ast.walk(body)
@@ -1210,8 +1206,8 @@ class Lowering:
         self.known = known - self._deleted(node.body)
         final = self.block(node.finalbody)
         self.known = joined | (self.known - known)
-        final = [ast.If(self.X("alive"), final, [])]
-        return [ast.copy_location(ast.Try([self._guarded(inner_block, node)], [], [], final), node)]
+        last: list[ast.stmt] = [ast.If(self.X("alive"), final, [])]
+        return [ast.copy_location(ast.Try([self._guarded(inner_block, node)], [], [], last), node)]
 
     def st_With(self, node: ast.With) -> list[ast.stmt]:
         if self.taskable([node]):

@@ -407,9 +407,10 @@ def _change_fresh(run: Run, thing: Any, name: str, args: tuple[Any, ...], kwargs
     await_turn(run, thing, True)
     if any(not is_data(arg) and type(arg) not in PENDING for arg in args) and name in ("extend", "update"):
         run.barrier()
-    if held is None or run.fresh.get(id(thing)) is not held:  # meanwhile it was handed to somebody
+    now: Fresh | None = run.fresh.get(id(thing))
+    if now is None:  # meanwhile it was handed to somebody
         return _change_shared(run, thing, name, args, kwargs)
-    return _change_now(run, held, name, args, kwargs)
+    return _change_now(run, now, name, args, kwargs)
 
 
 def _change_shared(run: Run, thing: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

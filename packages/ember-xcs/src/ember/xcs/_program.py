@@ -37,7 +37,7 @@ class Program:
 
     __slots__ = (
         "_cells",
-        "_code",
+        "code",
         "_twins",
         "changed",
         "computes",
@@ -57,7 +57,7 @@ class Program:
         self.flags = WRITES
         self.reason = ""
         self.tree: ast.AST | None = None
-        self._code: CodeType | None = None
+        self.code: CodeType | None = None
         self._cells: tuple[Any, ...] = ()
         self._twins: WeakKeyDictionary[FunctionType, FunctionType] = WeakKeyDictionary()
 
@@ -66,7 +66,7 @@ class Program:
         found = self._twins.get(function)
         if found is not None:
             return found
-        code = self._code
+        code = self.code
         assert code is not None
         own = dict(zip(function.__code__.co_freevars, function.__closure__ or ()))
         cells = tuple(own[name] if name in own else _cell(name, function) for name in code.co_freevars)
@@ -91,7 +91,7 @@ def program_of(function: FunctionType) -> Program:
         found.waits, found.writes, found.objects, found.flags = True, False, False, 0
         fresh = _lowered(function)
         for slot in (
-            "_code",
+            "code",
             "changed",
             "computes",
             "flags",
@@ -156,7 +156,7 @@ def _lowered(function: FunctionType) -> Program:
             return _reaches(statements, local, resolve, data)
 
         lowering = Lowering(tree, frozenset(code.co_freevars), resolve, summary, reaches)
-        program._code = _compiled(lowering, function)
+        program.code = _compiled(lowering, function)
         program.waits, program.lowered = lowering.waits, True
     except (Unsupported, NoSource) as error:
         program.reason = str(error)
