@@ -360,8 +360,7 @@ def method(thing: Any, name: str, /, *args: Any, **kwargs: Any) -> Any:
             and type(args[0]) in SCALARS
             and must_wait(run, thing, False) is None
         ):
-            held: dict[Any, Any] = thing
-            return held.get(*args)
+            return dict.get(thing, *args)
         return apart(run, _container_method, (thing, name, args, kwargs), (thing, *args))
     if kind in SCALARS or kind is tuple:
         return (

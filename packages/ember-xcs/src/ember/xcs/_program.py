@@ -37,9 +37,9 @@ class Program:
 
     __slots__ = (
         "_cells",
-        "code",
         "_twins",
         "changed",
+        "code",
         "computes",
         "flags",
         "lowered",
