@@ -12,7 +12,7 @@ import re
 from collections import deque
 from collections.abc import Iterator
 from types import FunctionType, MethodType
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from ember.core.externals import External
 
@@ -360,7 +360,7 @@ def method(thing: Any, name: str, /, *args: Any, **kwargs: Any) -> Any:
             and type(args[0]) in SCALARS
             and must_wait(run, thing, False) is None
         ):
-            return dict.get(thing, *args)
+            return cast("dict[Any, Any]", thing).get(*args)
         return apart(run, _container_method, (thing, name, args, kwargs), (thing, *args))
     if kind in SCALARS or kind is tuple:
         return (
