@@ -175,6 +175,8 @@ def external_call(
 def _external_later(
     run: Run, external: External[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], kind: type | None
 ) -> Any:
+    if run.record is not None:
+        run.record.reads(run.current, (args, kwargs))
     args = tuple(fill(run, arg) for arg in args)
     kwargs = {name: fill(run, arg) for name, arg in kwargs.items()}
     await_all(run, (*args, *kwargs.values()))

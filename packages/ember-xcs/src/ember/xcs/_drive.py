@@ -188,4 +188,4 @@ async def _later(call: Call) -> Any:
     if isinstance(function, MethodType):  # an external's
         return await function(*call.args, **call.kwargs)
     twin = program_of(function).twin(function)
-    return await Drive(lambda drive: perform(twin, call.args, call.kwargs, None, drive))
+    return await Drive(lambda drive: perform(Run(None, drive), twin, call.args, call.kwargs))

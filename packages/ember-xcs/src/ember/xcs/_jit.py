@@ -8,8 +8,21 @@ from __future__ import annotations
 import functools
 import sys
 from collections.abc import Callable, Coroutine, Sequence
-from types import FunctionType, MethodType
-from typing import Any, Concatenate, Final, Generic, ParamSpec, Protocol, Self, TypeVar, cast, overload
+from contextvars import ContextVar
+from types import CodeType, FunctionType, MethodType
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Concatenate,
+    Final,
+    Generic,
+    ParamSpec,
+    Protocol,
+    Self,
+    TypeVar,
+    cast,
+    overload,
+)
 
 from ember.core.externals import External
 
@@ -17,7 +30,30 @@ from ._calls import call
 from ._grad import differentiating
 from ._memory import perform, settle
 from ._program import Program, program_of
+from ._record import Recorder
 from ._run import Run, local
+
+if TYPE_CHECKING:
+    from ._drive import Drive
+    from ._trace import Explanation
+
+
+class Listener(Protocol):
+    """Whoever wants to know of the runs in a block of code."""
+
+    def begins(self, function: str, code: CodeType) -> tuple[Run, Recorder] | Recorder:
+        """A run begins: return what notes it, and the run itself if it is of a special kind."""
+        ...
+
+    def ended(self, record: Recorder) -> None:
+        """It has ended."""
+        ...
+
+
+listening: ContextVar[Listener | None] = ContextVar("ember_listening", default=None)
+_MOST_PLANNED: Final = 10_000
+_PLANNED_ANEW: Final = 8
+"""After how many runs the plan of which calls go first is made again."""
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -41,6 +77,7 @@ class Jitted(Generic[P, R]):
         self.__ember_jit__ = function
         self._options: Final = options
         self._limit: int | None = options.get("max_concurrency")
+        self._plan = _Plan()
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         function: Any = self.__ember_jit__
@@ -55,14 +92,63 @@ class Jitted(Generic[P, R]):
                 return self.__ember_jit__(*args, **kwargs)
             args, kwargs = (*bound, *args), {**words, **kwargs}  # type: ignore[assignment]
         program = program_of(function)
-        if not program.lowered:
-            return cast(R, function(*args, **kwargs))
         if program.asynchronous:
+            if not program.lowered:
+                return cast(R, function(*args, **kwargs))
             function(*args, **kwargs).close()  # raises TypeError at once, as it should, for wrong arguments
             coroutine: Any = self._awaited(program, function, args, kwargs)
             coroutine.__name__, coroutine.__qualname__ = function.__name__, function.__qualname__
             return cast(R, coroutine)
-        return cast(R, perform(program.twin(function), args, kwargs, self._limit))
+        return cast(R, self._performed(program, function, args, kwargs))
+
+    def _performed(
+        self, program: Program, function: FunctionType, args: Any, kwargs: Any, drive: Drive | None = None
+    ) -> Any:
+        if program.lowered:
+            twin = program.twin(function)
+            if self._limit is None and listening.get() is None:
+                return perform(Run(None, drive), twin, args, kwargs)
+        elif listening.get() is None:
+            return function(*args, **kwargs)
+        else:
+            twin = function
+        return self._recorded(twin, program.reason, args, kwargs, drive)
+
+    def _recorded(
+        self,
+        twin: FunctionType,
+        reason: str,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        drive: Drive | None,
+    ) -> Any:
+        """Run for a listener, or for the next run: under a limit, the longest path goes first."""
+        listener, limit = listening.get(), self._limit
+        run: Run | None = None
+        if listener is None:
+            record = Recorder(twin.__qualname__, usage=False, most=_MOST_PLANNED)
+        else:
+            made = listener.begins(twin.__qualname__, twin.__code__)
+            run, record = made if isinstance(made, tuple) else (None, made)
+        rehearsed = run is not None
+        if run is None:
+            run = Run(limit)
+        run.limit, run.drive = limit, drive
+        run.record, run.plan, record.limit = record, self._plan.left, limit
+        record.as_is(twin.__qualname__, reason)
+        error: BaseException | None = None
+        try:
+            return perform(run, twin, args, kwargs)
+        except BaseException as failure:
+            error = failure
+            raise
+        finally:
+            if limit is not None and not rehearsed:
+                self._plan.learn(record)
+            record.close(error)
+            del error
+            if listener is not None:
+                listener.ended(record)
 
     @overload
     async def aio(self: Jitted[_P, Coroutine[Any, Any, _R]], *args: _P.args, **kwargs: _P.kwargs) -> _R: ...
@@ -85,8 +171,7 @@ class Jitted(Generic[P, R]):
     async def _awaited(self, program: Program, function: FunctionType, args: Any, kwargs: Any) -> Any:
         from ._drive import Drive  # asyncio: only for those who use it
 
-        twin = program.twin(function)
-        return await Drive(lambda drive: perform(twin, args, kwargs, self._limit, drive))
+        return await Drive(lambda drive: self._performed(program, function, args, kwargs, drive))
 
     @overload
     def __get__(self, instance: None, owner: type) -> Self: ...
@@ -99,7 +184,26 @@ class Jitted(Generic[P, R]):
         if bind is None:  # an instance that can be called is no method
             return self
         bound = bind(self.__ember_jit__, instance, owner)
-        return self if bound is self.__ember_jit__ else Jitted(bound, **self._options)
+        if bound is self.__ember_jit__:
+            return self
+        made: Jitted[Any, Any] = Jitted(bound, **self._options)
+        made._plan = self._plan
+        return made
+
+    @property
+    def reason(self) -> str:
+        """Why the function is run as it is, with one external call after the other; empty if it is not."""
+        plain, _, _ = _plain(self.__ember_jit__)
+        if type(plain) is not FunctionType:
+            return "it is not a Python function or method"
+        program = program_of(plain)
+        return "" if program.lowered else program.reason
+
+    def explain(self, *args: P.args, **kwargs: P.kwargs) -> Explanation[R]:
+        """Run the function once, for real, and return what happened: see `xcs.explain`."""
+        from ._trace import Explain
+
+        return Explain(self)(*args, **kwargs)
 
     def __reduce__(self) -> Any:
         function: Any = self.__ember_jit__
@@ -164,6 +268,26 @@ def _within(run: Run, function: Any, args: Any, kwargs: Any) -> Any:
 
 
 _LATER: Final = object()
+
+
+def python_function(function: Any) -> FunctionType | None:
+    """Return the Python function that a callable, jitted or not, comes to."""
+    found = _plain(function)[0]
+    return found if type(found) is FunctionType else None
+
+
+class _Plan:
+    """What the last recorded run says about the next: seconds left from calls of each place on."""
+
+    def __init__(self) -> None:
+        self.left: dict[Any, float] = {}
+        self._runs = 0
+
+    def learn(self, record: Recorder) -> None:
+        """Take over what `record` says, now and then."""
+        if self._runs % _PLANNED_ANEW == 0:
+            self.left = record.plan()
+        self._runs += 1
 
 
 class _Decorator(Protocol):

@@ -9,16 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from types import CoroutineType, FunctionType, MethodType
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import Any, Final, cast
 
 from ember.core.externals import External, handling
 
 from . import _effects as effects
 from ._pending import Pending
 from ._run import OBJECTS, Abandoned, Flight, Line, Run, Scope, Task, is_earlier, local as local
-
-if TYPE_CHECKING:
-    from ._drive import Drive
 
 SCALARS = effects.SCALARS
 
@@ -54,15 +51,8 @@ class Fresh:
         self.nested: list[Any] | None = None
 
 
-def perform(
-    twin: FunctionType,
-    args: tuple[Any, ...],
-    kwargs: dict[str, Any],
-    limit: int | None,
-    drive: Drive | None = None,
-) -> Any:
+def perform(run: Run, twin: FunctionType, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Run a lowered function to its end, in this greenlet, and return its result with nothing pending in it."""
-    run = Run(limit, drive)
     local.run = run
     try:
         with handling(run):
@@ -89,6 +79,8 @@ def lazy(
     if not waiting:
         return function(*[run.force(arg) if type(arg) in PENDING else arg for arg in args])
     result = Lazy(run, function, args, len(waiting), kind)
+    if run.record is not None:
+        run.record.derived(result, args)
     if log:
         run.note(result)
 

@@ -83,6 +83,7 @@ class Program:
         return made
 
 
+NO_CALL: Final = "it makes no external call"
 _programs: dict[CodeType, Program] = {}
 _under_way: dict[CodeType, Program] = {}
 _lowering = RLock()
@@ -161,7 +162,7 @@ def _lowered(function: FunctionType) -> Program:
         else:
             plain_body = list(tree.body)
         if not _reaches(plain_body, local, resolve):
-            program.reason = "it makes no external call"
+            program.reason = NO_CALL
             program.computes = (
                 not whole.writes and not whole.objects and not names.has(plain_body, ast.Attribute)
             )
@@ -294,7 +295,13 @@ def _is_closed(tree: ast.AST, function: FunctionType) -> bool:
 def _is_installed(function: FunctionType) -> bool:
     if function.__globals__.get("__ember_lower__") is True:
         return False
-    name = function.__code__.co_filename
+    if str(function.__globals__.get("__name__")).startswith(("ember.xcs.", "ember.core.")):
+        return True  # wherever it is installed from
+    return is_installed_file(function.__code__.co_filename)
+
+
+def is_installed_file(name: str) -> bool:
+    """Whether a file is the standard library's or an installed distribution's."""
     known = _modules.get(name)
     if known is None:
         known = _modules[name] = name.startswith(_INSTALLED) or "site-packages" in PurePath(name).parts

@@ -24,6 +24,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable
 from contextvars import Context, copy_context
+from heapq import heappop, heappush
 from opcode import opmap
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -38,6 +39,7 @@ from ._pending import Entry, Pending
 
 if TYPE_CHECKING:
     from ._drive import Drive
+    from ._record import Recorder
 
 _MOST_DEPTH: Final = 2_000
 WRITES: Final = 1
@@ -196,6 +198,10 @@ class Run:
         self.outermost = Scope(None)
         self.root = self.current = Task(None, self.outermost, "the program")
         self.limit = max_concurrency
+        self.record: Recorder | None = None
+        """Notes what happens, if somebody listens."""
+        self.plan: dict[Any, float] | None = None
+        """Seconds left from calls of a place on, as last recorded: where a limit binds, the longest path goes first."""
         self.suspended: dict[Task, None] = {}
         self.writers, self.guessing = Line(), Line()
         self.changing: dict[int, Line] = {}
@@ -204,7 +210,7 @@ class Run:
         self.calls = 0
         self._seq = 0
         self._ready: deque[Task] = deque()
-        self._queued: deque[Flight] = deque()
+        self._queued: list[tuple[float, int, Flight]] = []
         self._arrived: SimpleQueue[Pending] = SimpleQueue()
         self.coroutines: dict[int, Any] = {}
         self._firing = False
@@ -289,6 +295,8 @@ class Run:
                 self.then(value, lambda: self.set(entry, value.value, value.error))
                 return
         entry.value, entry.error, entry.done = value, error, True
+        if self.record is not None and error is None:
+            self.record.settled(entry, value)
         if error is None:
             if entry.owner is not None:
                 self._strike(entry)
@@ -381,16 +389,16 @@ class Run:
             raise Abandoned
         if self.over:
             raise _too_late()
-        self.blocked(task, entry)
+        record = self.record
+        held = None if record is None else record.holds(task, entry)
         if entry.waiters is None:
             entry.waiters = [task]
         else:
             entry.waiters.append(task)
         task.waiting = entry
         self._suspend(task)
-
-    def blocked(self, task: Task, entry: Entry) -> None:
-        """For whoever explains a run: `task` is about to wait for `entry`."""
+        if record is not None and held is not None:
+            record.resumed(task, entry, held)
 
     def _suspend(self, task: Task) -> None:
         back = task.back
@@ -536,6 +544,8 @@ class Run:
             raise RecursionError("maximum recursion depth exceeded")
         child.writes, child.flags, child.changed, child.inputs = bool(flags & WRITES), flags, changed, inputs
         self.note(child, parent)
+        if self.record is not None:
+            self.record.spawned(child, parent)
         here = getcurrent()
         child.back = here
         fiber = self._idle.pop() if self._idle else greenlet(self._fiber, self._main)
@@ -569,7 +579,8 @@ class Run:
             entry.prev.next = child
         entry.prev = child
         result = child.result = Pending(self)
-
+        if self.record is not None:
+            self.record.late(child, entry)
         child.start = (function, args)
         child.fiber = self._idle.pop() if self._idle else greenlet(self._fiber, self._main)
         child.fiber.gr_context = self._main.gr_context
@@ -630,6 +641,8 @@ class Run:
                 self._earliest(task)
             self._wake(task)
             return
+        if self.record is not None:
+            self.record.finished(task, value)
         self.set(result, value)
         if task.first is None and task.owner is not None:
             self._strike(task)
@@ -754,6 +767,8 @@ class Run:
         """Send an external call, whose arguments are there, and return its pending result."""
         flight = Flight(self, external, args, kwargs, kind)
         self.note(flight)
+        if self.record is not None:
+            self.record.issued(flight)
         self.send(flight)
         return flight
 
@@ -764,6 +779,8 @@ class Run:
         flight = Flight(self, external, args, kwargs, kind)
         flight.context = copy_context()
         self.note(flight)
+        if self.record is not None:
+            self.record.issued(flight)
         waiting = [arg for arg in (*args, *kwargs.values()) if isinstance(arg, Pending)]
         left = len(waiting)
 
@@ -788,21 +805,40 @@ class Run:
 
     def send(self, flight: Flight) -> None:
         """Send a call that is ready, or queue it if as many as may are under way."""
+        record = self.record
+        if record is not None:
+            record.ready(flight)
         if self.limit is not None and self.in_flight >= self.limit:
             flight.context = flight.context or copy_context()
-            self._queued.append(flight)
+            left = 0.0
+            if self.plan and record is not None:
+                left = record.left(flight, self.plan)
+            heappush(self._queued, (-left, flight.seq, flight))
             return
+        self._begin(flight)
+
+    def _begin(self, flight: Flight) -> None:
         self.in_flight += 1
         self.calls += 1
         context, flight.context = flight.context, None
         try:
             # It belongs to the context it was made in, wherever the last of its arguments came from.
-            self._start(flight) if context is None else context.run(self._start, flight)
+            self._send_now(flight) if context is None else context.run(self._send_now, flight)
         except Exception as error:  # the call itself was wrong
             self.in_flight -= 1
             self.set(flight, None, error)
 
-    def _start(self, flight: Flight) -> None:
+    def _send_now(self, flight: Flight) -> None:
+        record = self.record
+        if record is None:
+            self.start(flight)
+        else:
+            token = record.sent(flight)
+            self.start(flight)
+            record.away(token)
+
+    def start(self, flight: Flight) -> None:
+        """Have a call made on the I/O loop."""
         io = self._io
         if io is None or io.stopped:
             io = self._io = io_loop()
@@ -816,10 +852,12 @@ class Run:
             self.set(entry, None)
             return
         self.in_flight -= 1
+        if self.record is not None:
+            self.record.landing(entry)
         while self._queued and (self.limit is None or self.in_flight < self.limit):
-            following = self._queued.popleft()
-            if not following.done:  # cancelled before it was sent
-                self.send(following)
+            following = heappop(self._queued)[2]
+            if not following.done:  # else it was cancelled meanwhile
+                self._begin(following)
         job, entry.job = entry.job, None
         assert job is not None
         value, error = None, None
@@ -827,10 +865,14 @@ class Run:
             value = job.result()
         except BaseException as failure:
             error = failure
+        if self.record is not None:
+            self.record.landed(entry, value, error)
         entry.args, entry.kwargs = (), {}
         self.set(entry, value, error)
 
     def _cancel(self, flight: Flight) -> None:
+        if self.record is not None:
+            self.record.cancelled(flight)
         if flight.job is not None:
             flight.job.cancel()
 
@@ -856,7 +898,7 @@ class Run:
                     and id(entry_in_log) not in told
                 ):
                     self.in_flight += 1
-                    self._start(entry_in_log)
+                    self.start(entry_in_log)
                 entry_in_log = entry_in_log.next
 
     # External calls of code that is not lowered ---------------------------------------------------------------
