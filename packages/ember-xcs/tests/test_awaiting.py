@@ -61,7 +61,11 @@ def nothing_left() -> Any:
     until(lambda: _now == 0)
     assert threading.active_count() <= threads
     gc.collect()
-    assert [one for one in gc.get_objects() if isinstance(one, greenlet.greenlet) and one and not one.dead and one is not greenlet.getcurrent()] == []
+    assert [
+        one
+        for one in gc.get_objects()
+        if isinstance(one, greenlet.greenlet) and one and not one.dead and one is not greenlet.getcurrent()
+    ] == []
 
 
 def until(condition: Callable[[], bool]) -> None:
@@ -285,7 +289,9 @@ def test_gather_gives_results_in_order() -> None:
 def test_gather_tells_what_failed_if_it_is_asked_to() -> None:
     @jit
     async def program() -> list[Any]:
-        return list(await asyncio.gather(helper("a"), ask.aio("fail 1"), ask.aio("b"), return_exceptions=True))
+        return list(
+            await asyncio.gather(helper("a"), ask.aio("fail 1"), ask.aio("b"), return_exceptions=True)
+        )
 
     found = asyncio.run(program())
     assert [found[0], repr(found[1]), found[2]] == ["A!", "ValueError('fail 1')", "B"]
@@ -499,5 +505,3 @@ def test_a_context_reaches_awaited_calls() -> None:
 
     asyncio.run(main())
     assert seen == {"inside": 0.5, "after": 0.25}
-
-
