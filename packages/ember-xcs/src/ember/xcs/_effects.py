@@ -35,6 +35,8 @@ from collections.abc import Callable
 from types import EllipsisType, NoneType
 from typing import Any, Final
 
+from ember.context import create_context, with_context
+
 SCALARS: Final[frozenset[type]] = frozenset(
     [str, int, float, bool, bytes, complex, NoneType, type, range, slice, EllipsisType]
 )
@@ -94,6 +96,7 @@ READ: Final[frozenset[Any]] = COMPUTE.union(
     _of(functools, "reduce partial"),
     _of(heapq, "nlargest nsmallest"),
     _of(operator, "itemgetter attrgetter methodcaller"),
+    frozenset([with_context, create_context]),
 )
 """Functions that read what they are given, perhaps by calling it, and change nothing themselves."""
 
