@@ -36,6 +36,7 @@ from types import EllipsisType, NoneType
 from typing import Any, Final
 
 from ember.context import create_context, with_context
+from ember.core import gather
 
 SCALARS: Final[frozenset[type]] = frozenset(
     [str, int, float, bool, bytes, complex, NoneType, type, range, slice, EllipsisType]
@@ -96,12 +97,12 @@ READ: Final[frozenset[Any]] = COMPUTE.union(
     _of(functools, "reduce partial"),
     _of(heapq, "nlargest nsmallest"),
     _of(operator, "itemgetter attrgetter methodcaller"),
-    frozenset([with_context, create_context]),
+    frozenset([with_context, create_context, gather]),
 )
 """Functions that read what they are given, perhaps by calling it, and change nothing themselves."""
 
 CALLS_BACK: Final[frozenset[Any]] = frozenset(
-    {max, min, sorted, map, filter, functools.reduce, getattr, hasattr}
+    {max, min, sorted, map, filter, functools.reduce, getattr, hasattr, gather}
 )
 """Of those, the ones that may be given a function and call it."""
 

@@ -921,8 +921,9 @@ class Run:
 
             with handling(None):
                 return gather(thunks, limit)
-        results = [self.spawn(thunk, what="a thunk of gather", flags=WRITES) for thunk in thunks]
-        return [self.force(result) for result in results]
+        from ._calls import gathered
+
+        return [self.force(result) for result in gathered(self, thunks, limit)]
 
     # The end -----------------------------------------------------------------------------
 
