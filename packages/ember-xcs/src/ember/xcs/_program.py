@@ -9,8 +9,10 @@ from __future__ import annotations
 import ast
 import builtins
 import operator
+import os
 import re
 import sysconfig
+import threading
 from pathlib import PurePath
 from types import CodeType, FunctionType, ModuleType
 from typing import Any, Final
@@ -79,31 +81,45 @@ class Program:
 
 NO_CALL: Final = "it makes no external call"
 _programs: dict[CodeType, Program] = {}
+_begun: dict[CodeType, Program] = {}
+"""Those that are being lowered, for whoever asks meanwhile on the same thread: themselves, by recursion."""
+_lowering = threading.RLock()
 _modules: dict[str, bool] = {}
 
 
 def program_of(function: FunctionType) -> Program:
     """Return what is known of `function`."""
-    found = _programs.get(function.__code__)
+    code = function.__code__
+    found = _programs.get(code)
     if found is None:
-        found = _programs[function.__code__] = Program()  # for whoever asks meanwhile: itself, by recursion
-        found.lowered = True
-        found.waits, found.writes, found.objects, found.flags = True, False, False, 0
-        fresh = _lowered(function)
-        for slot in (
-            "code",
-            "changed",
-            "computes",
-            "flags",
-            "lowered",
-            "objects",
-            "reason",
-            "tree",
-            "waits",
-            "writes",
-        ):
-            setattr(found, slot, getattr(fresh, slot))
+        with _lowering:
+            found = _programs.get(code) or _begun.get(code)
+            if found is None:
+                found = _begun[code] = Program()
+                found.lowered = True
+                found.waits, found.writes, found.objects, found.flags = True, False, False, 0
+                try:
+                    fresh = _lowered(function)
+                    for slot in _KNOWN:
+                        setattr(found, slot, getattr(fresh, slot))
+                    _programs[code] = found
+                finally:
+                    del _begun[code]
     return found
+
+
+_KNOWN: Final = (
+    "code", "changed", "computes", "flags", "lowered", "objects", "reason", "tree", "waits", "writes",
+)  # fmt: skip
+
+
+def _after_fork() -> None:
+    global _lowering
+    _lowering = threading.RLock()  # another thread of the parent may have held it
+    _begun.clear()
+
+
+os.register_at_fork(after_in_child=_after_fork)
 
 
 def forget() -> None:
