@@ -344,7 +344,9 @@ def test_a_graph_compares_equal_to_its_like_and_says_where_it_contradicts_itself
     assert graph.check() == replace(graph)
     assert hash(graph) == hash(replace(graph))
     broken = {
-        "circle": replace(graph, calls=(one, replace(two, sent=1.0)), edges=(xcs.Edge(0, 1, "data"), xcs.Edge(1, 0, "data"))),
+        "circle": replace(
+            graph, calls=(one, replace(two, sent=1.0)), edges=(xcs.Edge(0, 1, "data"), xcs.Edge(1, 0, "data"))
+        ),
         "before": replace(graph, calls=(one, replace(two, ready=0.5, sent=0.5))),
         "no call": replace(graph, edges=(xcs.Edge(0, 7, "data"),)),
         "no wait": replace(graph, edges=(xcs.Edge(0, 1, "order", 3),)),
@@ -352,7 +354,9 @@ def test_a_graph_compares_equal_to_its_like_and_says_where_it_contradicts_itself
         "ready at": replace(graph, calls=(one, replace(two, ready=5.0))),
     }
     for word, bad in broken.items():
-        with pytest.raises(xcs.BrokenGraph, match=word) if word != "circle" else pytest.raises(xcs.BrokenGraph):
+        with (
+            pytest.raises(xcs.BrokenGraph, match=word) if word != "circle" else pytest.raises(xcs.BrokenGraph)
+        ):
             bad.check()
     assert "2 calls" in str(graph)
     assert "after 0 (data)" in str(graph)
@@ -398,3 +402,15 @@ def test_a_hundred_runs_are_summed_up() -> None:
             one("a")
     assert "more runs" in str(trace)
     assert repr(trace).startswith("<trace of 100 runs")
+
+
+@pytest.mark.parametrize("limit", [None, 2])
+def test_random_programs_mean_the_same_when_they_are_watched_and_their_graphs_hold(limit: int | None) -> None:
+    from fuzz import check
+
+    for seed in range(7_000, 7_040):
+        with xcs.trace() as trace:
+            assert not check(seed, limit), f"seed {seed}"
+        for run in trace.runs:
+            run.check()
+        assert str(trace)
