@@ -6,25 +6,23 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from types import FunctionType, MethodType
+from types import CoroutineType, FunctionType, MethodType
 from typing import Any, Final, cast
 
-from ember.core.externals import External
+from ember.core.externals import External, handling
 
 from . import _effects as effects
 from ._pending import Pending
-from ._run import OBJECTS, Abandoned, Flight, Line, Run, Scope, Task, is_earlier
+from ._run import OBJECTS, Abandoned, Flight, Line, Run, Scope, Task, is_earlier, local as local
 
 SCALARS = effects.SCALARS
-local = threading.local()
 
 
 def running() -> Run | None:
     """Return the run of this thread, if there is one."""
-    return getattr(local, "run", None)
+    return local.run
 
 
 class Lazy(Pending):
@@ -51,6 +49,23 @@ class Fresh:
     def __init__(self, made: Any, scope: Scope) -> None:
         self.object, self.scope = made, scope
         self.nested: list[Any] | None = None
+
+
+def perform(run: Run, twin: FunctionType, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Run a lowered function to its end, in this greenlet, and return its result with nothing pending in it."""
+    local.run = run
+    try:
+        with handling(run):
+            try:
+                value = twin(*args, **kwargs)
+            except BaseException as error:
+                run.failed(error)
+                raise
+            run.drain()
+            return settle(run, value)
+    finally:
+        run.close()
+        local.run = None
 
 
 # Pending values -----------------------------------------------------------------------------
@@ -198,6 +213,10 @@ def settle(run: Run, value: Any) -> Any:
                     cell.cell_contents = settled
     elif kind is MethodType:
         settle(run, value.__self__)
+    elif kind is CoroutineType and id(value) in run.coroutines:
+        call = run.coroutines[id(value)][1]
+        call.args = tuple(settle(run, arg) for arg in call.args)
+        call.kwargs = {name: settle(run, arg) for name, arg in call.kwargs.items()}
     return value
 
 

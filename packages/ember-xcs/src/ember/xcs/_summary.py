@@ -113,6 +113,10 @@ class Summary:
 
     def _call(self, node: ast.Call) -> None:
         function = node.func
+        if (
+            isinstance(function, ast.Name) and function.id == "_x_acall"
+        ):  # `await` of the call of its first argument
+            function = node.args[0]
         known = self._known(function)
         if known is not None:
             self.writes = self.writes or not known
@@ -170,7 +174,7 @@ class Summary:
             return None
         if value is None:
             return False
-        if isinstance(value, External):
+        if isinstance(value, External) or isinstance(getattr(value, "__self__", None), External):
             return True
         try:
             if value in effects.READ or value is print:
