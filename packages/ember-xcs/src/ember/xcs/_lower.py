@@ -289,7 +289,7 @@ class Lowering:
         if value is None:
             return False
         kind = type(value)
-        return not (callable(value) or kind.__name__ == "module")
+        return not (callable(value) or kind.__name__ in ("module", "ContextVar"))
 
     def ex_NamedExpr(self, node: ast.NamedExpr) -> ast.expr:
         value = self.ex(node.value)

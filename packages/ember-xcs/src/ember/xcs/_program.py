@@ -306,16 +306,16 @@ def _sets(nodes: list[ast.AST], local: set[str], resolve: Any) -> bool:
         for node in ast.walk(top):
             if not isinstance(node, ast.Call):
                 continue
-            function = node.func
+            function, found = node.func, False
             if isinstance(function, ast.Attribute):
                 base = function.value
-                if function.attr in ("set", "reset") and isinstance(base, ast.Name) and base.id not in local:
-                    if isinstance(resolve(base.id), ContextVar):
-                        return True
+                if isinstance(base, ast.Name) and base.id not in local:
+                    found = function.attr in ("set", "reset") and isinstance(resolve(base.id), ContextVar)
             elif isinstance(function, ast.Name) and function.id not in local:
                 value = resolve(function.id)
-                if type(value) is FunctionType and program_of(value).sets:
-                    return True
+                found = type(value) is FunctionType and program_of(value).sets
+            if found:
+                return True
     return False
 
 
