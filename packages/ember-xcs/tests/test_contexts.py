@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -162,7 +162,8 @@ def test_what_a_thunk_of_gather_sets_no_other_sees() -> None:
 
     @jit
     def program() -> list[str]:
-        return [*gather([lambda: thunk("a"), lambda: thunk("b"), look]), look()]
+        thunks: list[Callable[[], str]] = [lambda: thunk("a"), lambda: thunk("b"), lambda: look()]
+        return [*gather(thunks), look()]
 
     assert program() == ["None a", "None b", "None none", "None none"]
 
