@@ -84,6 +84,8 @@ def call(function: Any, /, *args: Any, **kwargs: Any) -> Any:
         reads = False
     if reads:
         return _library(run, function, args, kwargs)
+    if effects.computes_on_arrays(function):
+        return _library_of_arrays(run, function, args, kwargs)
     if kind is type or isinstance(function, type):
         return _construct(run, function, args, kwargs)
     inner = getattr(function, "__ember_jit__", None)
@@ -115,6 +117,8 @@ def own_call(run: Run, function: FunctionType, args: tuple[Any, ...], kwargs: di
         if not any(map(has_pending, things)) and in_turn(run, things):
             return function(*args, **kwargs)
         return apart(run, _plain, (function, args, kwargs), (*args, *kwargs.values()))
+    if effects.computes_on_arrays(function):
+        return _library_of_arrays(run, function, args, kwargs)
     return unknown(run, function, args, kwargs)
 
 
@@ -217,6 +221,14 @@ def _library(run: Run, function: Any, args: tuple[Any, ...], kwargs: dict[str, A
     if function in effects.SHALLOW and args and all(type(arg) not in PENDING for arg in args):
         return _shallow(run, function, args)
     return read(run, function, args, effects.known_result(function))
+
+
+def _library_of_arrays(run: Run, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """A function of jax's or numpy's that only computes."""
+    things = (*args, *kwargs.values())
+    if not any(map(has_pending, things)) and in_turn(run, things):
+        return function(*args, **kwargs)
+    return apart(run, _library_later, (function, args, kwargs), things)
 
 
 def _library_later(run: Run, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

@@ -176,3 +176,14 @@ _RESULTS: Final[dict[Any, type]] = {
     textwrap.dedent: str, textwrap.indent: str, textwrap.shorten: str, textwrap.fill: str, html.escape: str,
     html.unescape: str, ascii: str, chr: str, ord: int, builtins.format: str, re.escape: str,
 }  # fmt: skip
+
+
+def computes_on_arrays(function: Any) -> bool:
+    """Whether `function` is one of jax's that only compute, or a universal function of numpy's."""
+    module: Any = getattr(function, "__module__", None)
+    if isinstance(module, str) and module.startswith("jax"):
+        return not module.startswith(_TALKING)
+    return type(function).__name__ == "ufunc" and type(function).__module__ == "numpy"
+
+
+_TALKING: Final = ("jax._src.debugging", "jax._src.callback", "jax.experimental", "jax._src.monitoring", "jax._src.profiler")
