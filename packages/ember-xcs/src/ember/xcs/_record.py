@@ -316,7 +316,9 @@ class Recorder:
                 inner = inner.next
 
     def resumed(self, task: Task, entry: Entry, held: Held) -> None:
-        """`task` goes on, `entry` being there."""
+        """`task` goes on: `entry` is there, or has failed."""
+        if task.dead:
+            return
         forced, found, began = held
         if isinstance(entry, Pending):
             found = self._flat(self.sources(entry))

@@ -396,8 +396,12 @@ class Run:
         else:
             entry.waiters.append(task)
         task.waiting = entry
-        self._suspend(task)
-        if record is not None and held is not None:
+        if record is None or held is None:
+            self._suspend(task)
+            return
+        try:
+            self._suspend(task)
+        finally:
             record.resumed(task, entry, held)
 
     def _suspend(self, task: Task) -> None:
