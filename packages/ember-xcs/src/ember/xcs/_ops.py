@@ -35,20 +35,11 @@ from ._memory import (
     reading,
     settle,
 )
+from ._pending import UNBOUND as UNBOUND, Unbound as Unbound
 from ._run import CHANGES, WRITES, Abandoned, Run
 
 NONE: Final[frozenset[int]] = frozenset()
 _MISSING: Final = object()
-
-
-class Unbound:
-    """What a local variable holds that has no value yet."""
-
-    def __repr__(self) -> str:
-        return "<unbound>"
-
-
-UNBOUND: Final = Unbound()
 
 
 def bound(value: Any, name: str) -> Any:
@@ -519,6 +510,8 @@ def attr(thing: Any, name: str) -> Any:
             return attr(thing.value, name)
         known = str if name == "text" else None
         return lazy(run, _getattr_of(name), (thing,), known)
+    if isinstance(thing, External):  # what it is does not change
+        return getattr(thing, name)
     if must_wait(run, thing, False) is None:
         if _plain_attribute(kind, name):
             return getattr(thing, name)

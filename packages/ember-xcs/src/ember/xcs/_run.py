@@ -938,12 +938,9 @@ class Run:
 
             with handling(None):
                 return gather(thunks, limit)
-        results: list[Any] = []
-        for thunk in thunks:
-            if limit is not None and len(results) >= limit:
-                self.force(results[len(results) - limit])
-            results.append(self.spawn(thunk, what="a thunk of gather", flags=WRITES))
-        return [self.force(result) for result in results]
+        from ._calls import gathered
+
+        return [self.force(result) for result in gathered(self, thunks, limit)]
 
     # The end -----------------------------------------------------------------------------
 

@@ -61,8 +61,10 @@ class Summary:
                     for one in ast.walk(target):
                         if isinstance(one, (ast.Subscript, ast.Attribute)) and isinstance(one.ctx, ast.Store):
                             self._change(one.value)
-            elif isinstance(node, (ast.For, ast.comprehension, ast.NamedExpr, ast.withitem)):
+            elif isinstance(node, (ast.For, ast.comprehension, ast.NamedExpr)):
                 pass
+            elif isinstance(node, ast.withitem):
+                self.writes = self.writes or not self._only_sets(node.context_expr)
             elif isinstance(
                 node,
                 (
@@ -73,7 +75,6 @@ class Summary:
                     ast.ClassDef,
                     ast.Await,
                     ast.Yield,
-                    ast.With,
                 ),
             ):
                 self.writes = True
@@ -96,6 +97,14 @@ class Summary:
             if node.id in self._local and not self._only_read(node, parents.get(id(node))):
                 self.changed.add(node.id)
 
+    def _only_sets(self, manager: ast.expr) -> bool:
+        """Whether entering and leaving what this gives changes nothing but its own context."""
+        if isinstance(manager, ast.Call) and isinstance(manager.func, ast.Name):
+            if manager.func.id == "_x_amanager":
+                return self._only_sets(manager.args[0])
+            return self._known(manager.func) is True
+        return isinstance(manager, ast.Call) and self._known(manager.func) is True
+
     def _is_new(self, value: ast.expr) -> bool:
         return isinstance(value, _DISPLAYS) or (
             isinstance(value, ast.Call) and self._known(value.func) is True
@@ -117,6 +126,8 @@ class Summary:
             isinstance(function, ast.Name) and function.id == "_x_acall"
         ):  # `await` of the call of its first argument
             function = node.args[0]
+        if isinstance(function, ast.Name) and function.id == "_x_amanager":
+            return  # a `with`, which is looked at as such
         known = self._known(function)
         if known is not None:
             self.writes = self.writes or not known
