@@ -314,7 +314,9 @@ class Estimator(Generic[P]):
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Estimated:
         if local.run is not None or differentiating():
-            raise TypeError("An estimate cannot be made inside a jitted function, or while a gradient is taken.")
+            raise TypeError(
+                "An estimate cannot be made inside a jitted function, or while a gradient is taken."
+            )
         terms, function = self._terms(), self._function
         program: Callable[[], Any]
         if python_function(function) is None:
