@@ -595,7 +595,7 @@ class Run:
         self.then(result, lambda: self.set(entry, result.value, result.error))
         self._ready.append(child)
 
-    def _born(self, what: Callable[[], None]) -> greenlet:
+    def _born(self, what: Callable[..., None]) -> greenlet:
         """Return a new greenlet that is about to do `what`.
 
         Greenlets inherit the depth of recursion of whoever starts them, so these are not started here: recursion of the
@@ -605,7 +605,7 @@ class Run:
             self._mother = greenlet(self._bear, self._main)
         return cast(greenlet, self._mother.switch(getcurrent(), what))
 
-    def _bear(self, asking: greenlet, what: Callable[[], None]) -> None:
+    def _bear(self, asking: greenlet, what: Callable[..., None]) -> None:
         me = getcurrent()
 
         def wait_and(do: Callable[..., None]) -> None:
@@ -803,6 +803,8 @@ class Run:
         self.send(flight)
         return flight
 
+    snapshot: Callable[[Any], Any]
+
     def issue_later(
         self, external: External[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], kind: type | None
     ) -> Flight:
@@ -824,9 +826,13 @@ class Run:
                 if pending.error is not None:
                     self.set(flight, None, pending.error)
                     return
-            flight.args = tuple(arg.value if isinstance(arg, Pending) else arg for arg in flight.args)
+            # As they are now: the program may go on to change what it was given.
+            flight.args = tuple(
+                self.snapshot(arg.value) if isinstance(arg, Pending) else arg for arg in flight.args
+            )
             flight.kwargs = {
-                name: arg.value if isinstance(arg, Pending) else arg for name, arg in flight.kwargs.items()
+                name: self.snapshot(arg.value) if isinstance(arg, Pending) else arg
+                for name, arg in flight.kwargs.items()
             }
             self.send(flight)
 
