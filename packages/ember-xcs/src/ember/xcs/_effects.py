@@ -186,4 +186,10 @@ def computes_on_arrays(function: Any) -> bool:
     return type(function).__name__ == "ufunc" and type(function).__module__ == "numpy"
 
 
-_TALKING: Final = ("jax._src.debugging", "jax._src.callback", "jax.experimental", "jax._src.monitoring", "jax._src.profiler")
+_TALKING: Final = (
+    "jax._src.debugging",
+    "jax._src.callback",
+    "jax.experimental",
+    "jax._src.monitoring",
+    "jax._src.profiler",
+)
