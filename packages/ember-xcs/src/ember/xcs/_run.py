@@ -218,6 +218,7 @@ class Run:
         self._idle: list[greenlet] = []
         self.hub: greenlet | None = None
         self._main = getcurrent()
+        self._mother: greenlet | None = None
         self._io: IOLoop | None = None
         self.root.fiber = self._main
         self.fresh: dict[int, Any] = {}
@@ -408,7 +409,7 @@ class Run:
         back = task.back
         if back is None:
             if self.hub is None:
-                self.hub = greenlet(self._serve, self._main)
+                self.hub = self._born(self._serve)
             back = self.hub
         else:
             task.back = None
@@ -552,7 +553,7 @@ class Run:
             self.record.spawned(child, parent)
         here = getcurrent()
         child.back = here
-        fiber = self._idle.pop() if self._idle else greenlet(self._fiber, self._main)
+        fiber = self._idle.pop() if self._idle else self._born(self._fiber)
         fiber.gr_context = here.gr_context
         self.current = child
         fiber.switch(child, function, args, kwargs)
@@ -586,13 +587,35 @@ class Run:
         if self.record is not None:
             self.record.late(child, entry)
         child.start = (function, args)
-        child.fiber = self._idle.pop() if self._idle else greenlet(self._fiber, self._main)
+        child.fiber = self._idle.pop() if self._idle else self._born(self._fiber)
         child.fiber.gr_context = self._main.gr_context
         self.suspended[child] = None
         child.lines = (self.writers,)
         self.writers.join(child)
         self.then(result, lambda: self.set(entry, result.value, result.error))
         self._ready.append(child)
+
+    def _born(self, what: Callable[[], None]) -> greenlet:
+        """Return a new greenlet that is about to do `what`.
+
+        Greenlets inherit the depth of recursion of whoever starts them, so these are not started here: recursion of the
+        program's would come to its end after a hundred turns.
+        """
+        if self._mother is None:
+            self._mother = greenlet(self._bear, self._main)
+        return cast(greenlet, self._mother.switch(getcurrent(), what))
+
+    def _bear(self, asking: greenlet, what: Callable[[], None]) -> None:
+        me = getcurrent()
+
+        def wait_and(do: Callable[..., None]) -> None:
+            given = me.switch()
+            do(*given) if isinstance(given, tuple) else do()
+
+        while True:
+            child = greenlet(wait_and, self._main)
+            child.switch(what)
+            asking, what = asking.switch(child)
 
     def _fiber(
         self,
@@ -964,9 +987,11 @@ class Run:
             fiber.parent = getcurrent()
             fiber.throw()
         self._idle.clear()
-        if hub is not None:
-            hub.parent = getcurrent()
-            hub.throw()
+        mother, self._mother = self._mother, None
+        for one in (hub, mother):
+            if one is not None:
+                one.parent = getcurrent()
+                one.throw()
 
 
 def owner_of(entry: Entry) -> Task | None:
