@@ -75,7 +75,14 @@ def execute(text: str, name: str, world: World, run: Callable[[Any], Any]) -> di
         except (Exception, Abandoned) as error:
             result = ("raised", type(error).__name__, str(error))
             world.failed = True
-            if type(error).__name__ in ("Abandoned", "Stuck", "AttributeError", "NameError", "SystemError", "LookupError"):
+            if type(error).__name__ in (
+                "Abandoned",
+                "Stuck",
+                "AttributeError",
+                "NameError",
+                "SystemError",
+                "LookupError",
+            ):
                 world.log.append("")
                 result = (*result, "")
                 world.trace = traceback.format_exc()  # type: ignore[attr-defined]
@@ -92,12 +99,16 @@ def compare(text: str, name: str, fail: int = 4, limit: int | None = None) -> li
     expected = execute(text, name, plain, lambda f: f)
     jitted = World(delay=True, fail=fail)
     found = execute(text, name, jitted, lambda f: jit(max_concurrency=limit)(f))
-    wrong = [f"{key}: plain {expected[key]!s:.300} | jit {found[key]!s:.300}" for key in expected if expected[key] != found[key]]
+    wrong = [
+        f"{key}: plain {expected[key]!s:.300} | jit {found[key]!s:.300}"
+        for key in expected
+        if expected[key] != found[key]
+    ]
     before, after = Counter(plain.calls), Counter(jitted.calls)
     if before - after:
-        wrong.append(f"calls that were not made: {list((before - after))[:5]}")
+        wrong.append(f"calls that were not made: {list(before - after)[:5]}")
     if not plain.failed and after - before and answer_all(plain, fail):
-        wrong.append(f"calls that plain Python does not make: {list((after - before))[:5]}")
+        wrong.append(f"calls that plain Python does not make: {list(after - before)[:5]}")
     if wrong and hasattr(jitted, "trace"):
         wrong.append(jitted.trace)
     return wrong

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 
-HEAD = '''
+HEAD = """
 import functools, json, math, random, re
 from collections import Counter, defaultdict
 from contextlib import suppress
@@ -131,7 +131,7 @@ def count_up(x):
     global total
     total += len(x)
     return total
-'''
+"""
 
 
 class Writer:
@@ -185,13 +185,15 @@ class Writer:
         self.block(max(1, size))
         self.depth -= 1
 
-    # Expressions -------------------------------------------------------------------------------------------------------
+    # Expressions -----------------------------------------------------------------------------
 
     def s(self, deep: int = 2) -> str:
         """An expression of type str."""
         r = self.r
         if deep <= 0:
-            return r.choice([r.choice(self.strs), repr(r.choice(["a", "bc", "x y", ""])), f"str({r.choice(self.ints)})"])
+            return r.choice(
+                [r.choice(self.strs), repr(r.choice(["a", "bc", "x y", ""])), f"str({r.choice(self.ints)})"]
+            )
         way = r.randrange(40)
         s, i = lambda: self.s(deep - 1), lambda: self.i(deep - 1)
         if way < 9:
@@ -356,7 +358,7 @@ class Writer:
             return f"isinstance({self.s(deep - 1)}, str)"
         return f"{self.s(deep - 1)} in {self.l(deep - 1)}"
 
-    # Statements --------------------------------------------------------------------------------------------------------
+    # Statements -----------------------------------------------------------------------------
 
     def statement(self) -> None:
         self.left -= 1
@@ -385,7 +387,9 @@ class Writer:
         elif way == 34:
             self.emit(f"{r.choice(self.ints)} += {self.i(1)}")
         elif way == 35:
-            self.emit(f"obj.{r.choice(['n += 1', 'last = ' + self.s(), 'keep(' + self.s() + ')', 'n = ' + self.i()])}")
+            self.emit(
+                f"obj.{r.choice(['n += 1', 'last = ' + self.s(), 'keep(' + self.s() + ')', 'n = ' + self.i()])}"
+            )
         elif way == 36:
             a, b = self.name("s"), self.name("s")
             self.emit(f"{a}, {b} = {r.choice(['both(' + self.s() + ')', self.s() + ', ' + self.s()])}")
@@ -407,7 +411,7 @@ class Writer:
             self.strs.append(a)
             self.inside(r.randrange(1, 3))
         elif way == 43:
-            self.emit(f"global total")if False else self.emit(f"settings['k'] = {self.i()}")
+            self.emit("global total") if False else self.emit(f"settings['k'] = {self.i()}")
         elif way == 44:
             self.emit(f"xs.extend({self.l()}[:2])")
         elif way == 45:
@@ -516,7 +520,10 @@ class Writer:
         self.ints = [one for one in self.ints if not self._of_loop(one)]
 
     def _of_loop(self, one: str) -> bool:
-        return any(line.strip().startswith("for ") and f"{one}" in line.split(" in ")[0].replace(",", " ").split() for line in self.lines)
+        return any(
+            line.strip().startswith("for ") and f"{one}" in line.split(" in ")[0].replace(",", " ").split()
+            for line in self.lines
+        )
 
     def repeat(self) -> None:
         if self.depth > 3:
@@ -560,20 +567,43 @@ class Writer:
         if way == 3 or r.random() < 0.25:
             self.emit("finally:")
             self.depth += 1
-            self.emit(r.choice(["print('finally')", "effect('finally')", "out.append('fin')", "obj.n += 10", "xs.append('fin')"]))
+            self.emit(
+                r.choice(
+                    [
+                        "print('finally')",
+                        "effect('finally')",
+                        "out.append('fin')",
+                        "obj.n += 10",
+                        "xs.append('fin')",
+                    ]
+                )
+            )
             self.depth -= 1
 
     def managed(self) -> None:
         if self.depth > 4:
             return self.assign()
         r = self.r
-        self.emit(r.choice([f"with Cm('{r.choice('abc')}') as w:", f"with Cm('s', True):", "with suppress(Boom):", f"with Cm('x') as w, Cm('y'):"]))
+        self.emit(
+            r.choice(
+                [
+                    f"with Cm('{r.choice('abc')}') as w:",
+                    "with Cm('s', True):",
+                    "with suppress(Boom):",
+                    "with Cm('x') as w, Cm('y'):",
+                ]
+            )
+        )
         self.inside(r.randrange(1, 3))
 
     def matching(self) -> None:
-        self.emit(f"match {self.r.choice([self.i(), self.s() + '[:1]', 'both(' + self.s() + ')', self.l()])}:")
+        self.emit(
+            f"match {self.r.choice([self.i(), self.s() + '[:1]', 'both(' + self.s() + ')', self.l()])}:"
+        )
         self.depth += 1
-        for pattern in self.r.sample(["0 | 1", "'p'", "(m, k)", "[]", "[m, *_]", "str()", "int() as q if q > 2"], 2):
+        for pattern in self.r.sample(
+            ["0 | 1", "'p'", "(m, k)", "[]", "[m, *_]", "str()", "int() as q if q > 2"], 2
+        ):
             self.emit(f"case {pattern}:")
             self.inside(1)
         self.emit("case _:")
@@ -593,7 +623,9 @@ class Writer:
         elif way == 1:
             self.emit(f"def {name}(p):")
             self.depth += 1
-            self.emit(f"nonlocal {shared}" if self.depth == 2 or True else "pass") if shared not in ("xs",) else None
+            self.emit(f"nonlocal {shared}" if self.depth == 2 or True else "pass") if shared not in (
+                "xs",
+            ) else None
             self.emit(f"{shared} = {shared} + p[:2]")
             self.emit(f"return ask({shared})")
             self.depth -= 1

@@ -31,7 +31,9 @@ def check(seed: int, limit: int | None = None) -> list[str]:
 
 
 def main() -> None:
-    import warnings; warnings.simplefilter("ignore")
+    import warnings
+
+    warnings.simplefilter("ignore")
     first, count = int(sys.argv[1]), int(sys.argv[2])
     limit = int(sys.argv[3]) if len(sys.argv) > 3 else None
     bad = []
@@ -41,6 +43,7 @@ def main() -> None:
             wrong = check(seed, limit)
         except Exception as error:
             import traceback
+
             wrong = [f"{type(error).__name__}: {error}", traceback.format_exc()[-1500:]]
         if wrong:
             bad.append(seed)

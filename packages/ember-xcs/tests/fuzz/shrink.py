@@ -34,7 +34,11 @@ def _smaller(text: str) -> Iterator[str]:
     for number in range(count):
         length = len(list(_blocks(tree))[number])
         spans = [(0, length)] if length > 1 else []
-        spans += [(i, i + max(1, length // 2)) for i in range(0, length, max(1, length // 2))] if length > 3 else []
+        spans += (
+            [(i, i + max(1, length // 2)) for i in range(0, length, max(1, length // 2))]
+            if length > 3
+            else []
+        )
         spans += [(i, i + 1) for i in range(length)]
         for start, end in spans:
             copy = ast.parse(text)
@@ -80,7 +84,14 @@ def _expressions(tree: ast.AST) -> Iterator[tuple[ast.AST, str, int | None, list
     for node in ast.walk(_program(tree)):
         for field, value in ast.iter_fields(node):
             for index, one in enumerate(value) if isinstance(value, list) else [(None, value)]:
-                if isinstance(one, (ast.Call, ast.BinOp, ast.IfExp, ast.BoolOp, ast.Subscript, ast.JoinedStr, ast.ListComp)):
-                    parts = [c for c in ast.iter_child_nodes(one) if isinstance(c, ast.expr) and not isinstance(c, (ast.Slice, ast.FormattedValue))]
+                if isinstance(
+                    one,
+                    (ast.Call, ast.BinOp, ast.IfExp, ast.BoolOp, ast.Subscript, ast.JoinedStr, ast.ListComp),
+                ):
+                    parts = [
+                        c
+                        for c in ast.iter_child_nodes(one)
+                        if isinstance(c, ast.expr) and not isinstance(c, (ast.Slice, ast.FormattedValue))
+                    ]
                     parts += [ast.Constant("c")]
                     yield node, field, index, parts

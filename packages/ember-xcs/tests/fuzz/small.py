@@ -1,5 +1,6 @@
 """`python small.py SEED [WORD]`: print the program of a differing seed, made small (and differing with WORD in it)."""
 
+import signal
 import sys
 import warnings
 
@@ -7,7 +8,6 @@ from differential import compare
 from programs import write
 from run import TooLong, _alarm
 from shrink import shrink
-import signal
 
 warnings.simplefilter("ignore")
 seed = int(sys.argv[1])
@@ -29,7 +29,7 @@ def differs(text: str) -> bool:
     finally:
         signal.alarm(0)
     joined = "\n".join(wrong)
-    if "NameError" in joined or "UnboundLocal" in joined and "Unbound" not in word:
+    if "NameError" in joined or ("UnboundLocal" in joined and "Unbound" not in word):
         return False
     return bool(wrong) and word in joined
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import functools
 import logging
-import operator
-from collections.abc import Callable, Iterator
-from types import BuiltinMethodType, FunctionType, MethodType
+from collections.abc import Iterator
+from types import FunctionType, MethodType
 from typing import Any, Final
 
 from ember.core.externals import External
@@ -15,14 +14,14 @@ from . import _effects as effects
 from ._memory import (
     PENDING,
     SCALARS,
-    _is_data,
-    _local,
     await_all,
     await_turn,
     fill,
     has_pending,
     in_turn,
+    is_data,
     lazy,
+    local,
     must_wait,
     quiet,
     settle,
@@ -38,7 +37,7 @@ _STATIC: Final = frozenset({list, dict, set, str, tuple, *effects.CHANGING})
 
 def call(function: Any, /, *args: Any, **kwargs: Any) -> Any:
     """`function(*args, **kwargs)`."""
-    run: Run = _local.run
+    run: Run = local.run
     if run.current.dead:
         raise Abandoned
     kind = type(function)
@@ -49,7 +48,14 @@ def call(function: Any, /, *args: Any, **kwargs: Any) -> Any:
     if isinstance(function, External):
         return _external(run, function, args, kwargs)
     if kind in PENDING:
-        return apart(run, _call_later, (function, args, kwargs), (function, *args, *kwargs.values()), writes=True, changes=True)
+        return apart(
+            run,
+            _call_later,
+            (function, args, kwargs),
+            (function, *args, *kwargs.values()),
+            writes=True,
+            changes=True,
+        )
     if kind is MethodType:
         return _own(run, function.__func__, (function.__self__, *args), kwargs)
     if function is print:
@@ -79,7 +85,7 @@ def _call_later(run: Run, function: Any, args: tuple[Any, ...], kwargs: dict[str
     return call(run.force(function), *args, **kwargs)
 
 
-# The user's own functions --------------------------------------------------------------------------------------------------
+# The user's own functions -----------------------------------------------------------------------------
 
 
 def _own(run: Run, function: FunctionType, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -109,12 +115,14 @@ def _plain(run: Run, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any
     return function(*args, **{name: fill(run, arg) for name, arg in kwargs.items()})
 
 
-# External calls ------------------------------------------------------------------------------------------------------------
+# External calls -----------------------------------------------------------------------------
 
 
 def _external(run: Run, external: External[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     kind = result_kind(external)
-    if all(type(arg) in SCALARS for arg in args) and (not kwargs or all(type(a) in SCALARS for a in kwargs.values())):
+    if all(type(arg) in SCALARS for arg in args) and (
+        not kwargs or all(type(a) in SCALARS for a in kwargs.values())
+    ):
         return run.issue(external, args, kwargs, kind)
     things = (*args, *kwargs.values())
     if not any(map(has_pending, things)) and in_turn(run, things):
@@ -152,7 +160,7 @@ def result_kind(external: External[..., Any]) -> type | None:
 _NAMED: Final = {"str": str, "int": int, "float": float, "bool": bool, "bytes": bytes}
 
 
-# Python's own functions ---------------------------------------------------------------------------------------------------
+# Python's own functions -----------------------------------------------------------------------------
 
 
 def _library(run: Run, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -172,15 +180,21 @@ def _library_later(run: Run, function: Any, args: tuple[Any, ...], kwargs: dict[
     args = tuple(fill(run, arg) for arg in args)
     kwargs = {name: fill(run, arg) for name, arg in kwargs.items()}
     await_all(run, (*args, *kwargs.values()))
-    return function(*(fill(run, arg) for arg in args), **{name: fill(run, arg) for name, arg in kwargs.items()})
+    return function(
+        *(fill(run, arg) for arg in args), **{name: fill(run, arg) for name, arg in kwargs.items()}
+    )
 
 
 def _shallow(run: Run, function: Any, args: tuple[Any, ...]) -> Any:
     """Functions that hand elements on as they are: pending ones may stay so, in what they return too."""
     if function in (list, tuple, dict, len, enumerate, zip, iter, bool, type, isinstance, reversed):
-        if function is type or function is isinstance or all(
-            (_is_data(arg) or type(arg) in (enumerate, zip)) and must_wait(run, arg, False) is None
-            for arg in args
+        if (
+            function is type
+            or function is isinstance
+            or all(
+                (is_data(arg) or type(arg) in (enumerate, zip)) and must_wait(run, arg, False) is None
+                for arg in args
+            )
         ):
             if function is enumerate:
                 return enumerate(turns(run, args[0]), *args[1:])
@@ -188,7 +202,7 @@ def _shallow(run: Run, function: Any, args: tuple[Any, ...]) -> Any:
                 return zip(*(turns(run, arg) for arg in args))
             made = function(*args)
             return new(made) if type(made) in (list, dict) else made
-        if not any(type(arg) in PENDING for arg in args) and not all(map(_is_data, args)):
+        if not any(type(arg) in PENDING for arg in args) and not all(map(is_data, args)):
             return unknown(run, function, args, {})
         return apart(run, _library_later, (function, args, {}), args)
     if function is set and args and any(map(has_pending, args)):
@@ -196,7 +210,7 @@ def _shallow(run: Run, function: Any, args: tuple[Any, ...]) -> Any:
     return read(run, function, args, None)
 
 
-_ITERATORS: Final = frozenset(
+ITERATORS: Final = frozenset(
     {enumerate, zip, type({}.items()), type({}.keys()), type({}.values()), type(iter([])), reversed}
 )
 
@@ -250,7 +264,7 @@ def _plain_deep(thing: Any) -> bool:
         return True
     if kind in (list, tuple, set, frozenset):
         return all(map(_plain_deep, thing))
-    return _is_data(thing) or thing is None
+    return is_data(thing) or thing is None
 
 
 def _picked(run: Run, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -266,7 +280,7 @@ def _by_key(run: Run, function: Any, things: Any, kwargs: dict[str, Any]) -> Any
     kwargs = {name: run.force(value) for name, value in kwargs.items()}
     by = kwargs.pop("key")
     things = run.force(things)
-    if type(things) in effects.CONTAINERS or type(things) in SCALARS or type(things) in _ITERATORS:
+    if type(things) in effects.CONTAINERS or type(things) in SCALARS or type(things) in ITERATORS:
         items = list(turns(run, things))
     else:
         run.barrier()
@@ -297,12 +311,12 @@ def _reduce(run: Run, by: Any, things: Any, *start: Any) -> Any:
     return value
 
 
-# Methods -------------------------------------------------------------------------------------------------------------------
+# Methods -----------------------------------------------------------------------------
 
 
 def method(thing: Any, name: str, /, *args: Any, **kwargs: Any) -> Any:
     """`thing.name(*args, **kwargs)`."""
-    run: Run = _local.run
+    run: Run = local.run
     kind = type(thing)
     if kind in PENDING:
         if thing.done and thing.error is None:
@@ -311,7 +325,11 @@ def method(thing: Any, name: str, /, *args: Any, **kwargs: Any) -> Any:
             return _of_str(run, thing, name, args)
         data = thing.kind in SCALARS
         return apart(
-            run, _method_later, (thing, name, args, kwargs), (thing, *args, *kwargs.values()), changes=not data
+            run,
+            _method_later,
+            (thing, name, args, kwargs),
+            (thing, *args, *kwargs.values()),
+            changes=not data,
         )
     if kind is str or (isinstance(thing, str) and name in effects.STR_METHODS):
         if name == "join" or kwargs or not all(type(arg) in SCALARS for arg in args):
@@ -328,21 +346,40 @@ def method(thing: Any, name: str, /, *args: Any, **kwargs: Any) -> Any:
                 made = getattr(thing, name)()
                 return new(made) if name == "copy" and kind is not effects.collections.deque else made
             return apart(run, _container_method, (thing, name, args, kwargs), (thing,))
-        if name == "get" and kind is dict and args and type(args[0]) in SCALARS and must_wait(run, thing, False) is None:
+        if (
+            name == "get"
+            and kind is dict
+            and args
+            and type(args[0]) in SCALARS
+            and must_wait(run, thing, False) is None
+        ):
             return thing.get(*args)
         return apart(run, _container_method, (thing, name, args, kwargs), (thing, *args))
     if kind in SCALARS or kind is tuple:
-        return _library(run, getattr(thing, name), args, kwargs) if kind is tuple else read(
-            run, functools.partial(_named, name), (thing, *args)
-        ) if not kwargs else unknown(run, getattr(thing, name), args, kwargs)
+        return (
+            _library(run, getattr(thing, name), args, kwargs)
+            if kind is tuple
+            else read(run, functools.partial(_named, name), (thing, *args))
+            if not kwargs
+            else unknown(run, getattr(thing, name), args, kwargs)
+        )
     if isinstance(thing, logging.Logger) and name in _LOGGING:
         return _log(run, thing, name, args, kwargs)
     if kind in _TEXTUAL:
-        return read(run, functools.partial(_named, name), (thing, *args)) if not kwargs else unknown(
-            run, getattr(thing, name), args, kwargs
+        return (
+            read(run, functools.partial(_named, name), (thing, *args))
+            if not kwargs
+            else unknown(run, getattr(thing, name), args, kwargs)
         )
     if must_wait(run, thing, False) is not None:
-        return apart(run, _method_later, (thing, name, args, kwargs), (thing, *args, *kwargs.values()), writes=True, changes=True)
+        return apart(
+            run,
+            _method_later,
+            (thing, name, args, kwargs),
+            (thing, *args, *kwargs.values()),
+            writes=True,
+            changes=True,
+        )
     found = attr(thing, name)
     return call(found, *args, **kwargs)
 
@@ -350,20 +387,24 @@ def method(thing: Any, name: str, /, *args: Any, **kwargs: Any) -> Any:
 def head(thing: Any, name: str) -> Any:
     """Return `thing`, whose method `name` is called next, with arguments that make calls: it must have one first."""
     kind = type(thing)
-    if kind not in PENDING and not hasattr(kind, name) and (_is_data(thing) or (kind is not super and not hasattr(thing, name))):
+    if (
+        kind not in PENDING
+        and not hasattr(kind, name)
+        and (is_data(thing) or (kind is not super and not hasattr(thing, name)))
+    ):
         getattr(thing, name)
     return thing
 
 
 def live_view(thing: Any, name: str) -> Any:
     """`thing.items()` and its like, to be iterated by lowered code: what is in it may be pending."""
-    if type(thing) is dict and must_wait(_local.run, thing, False) is None:
+    if type(thing) is dict and must_wait(local.run, thing, False) is None:
         return getattr(thing, name)()
     return method(thing, name)
 
 
 _TEXTUAL: Final = frozenset({type(effects.re.compile("")), type(effects.re.match("", ""))})
-_LOGGING: Final = frozenset("debug info warning error critical exception log".split())
+_LOGGING: Final = frozenset(["debug", "info", "warning", "error", "critical", "exception", "log"])
 
 
 def _named(name: str, thing: Any, *args: Any) -> Any:
@@ -384,7 +425,9 @@ def _container_method(run: Run, thing: Any, name: str, args: tuple[Any, ...], kw
     return getattr(thing, name)(*args, **kwargs)
 
 
-def _of_str(run: Run, thing: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any] | None = None) -> Any:
+def _of_str(
+    run: Run, thing: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any] | None = None
+) -> Any:
     known = str if name in effects.STR_TO_STR else None
     if kwargs:
         things = (*args, *kwargs.values())
@@ -414,7 +457,7 @@ def _method_settled(run: Run, thing: Any, name: str, args: tuple[Any, ...], kwar
     return _library_later(run, getattr(run.force(thing), name), args, kwargs)
 
 
-# Output and classes ---------------------------------------------------------------------------------------------------------
+# Output and classes -----------------------------------------------------------------------------
 
 
 def _print(run: Run, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -435,7 +478,7 @@ def _shown(thing: Any) -> bool:
         return all(map(_shown, thing))
     if kind is dict:
         return all(map(_shown, thing)) and all(map(_shown, thing.values()))
-    return kind in PENDING or kind in SCALARS or _is_data(thing)
+    return kind in PENDING or kind in SCALARS or is_data(thing)
 
 
 def _print_later(run: Run, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -451,7 +494,7 @@ def _log(run: Run, logger: logging.Logger, name: str, args: tuple[Any, ...], kwa
 
 def _construct(run: Run, cls: type, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Make an instance: of an exception or a plain dataclass this only computes; else it may do anything."""
-    if _only_stores(cls):
+    if only_stores(cls):
         things = (*args, *kwargs.values())
         if not any(map(has_pending, things)):
             for thing in things:
@@ -469,7 +512,7 @@ def _constructed(run: Run, cls: type, args: tuple[Any, ...], kwargs: dict[str, A
 _ONLY_STORES: dict[type, bool] = {}
 
 
-def _only_stores(cls: type) -> bool:
+def only_stores(cls: type) -> bool:
     """Whether making an instance runs no code of the user's: a builtin exception, a dataclass, a named tuple."""
     known = _ONLY_STORES.get(cls)
     if known is None:
@@ -477,15 +520,23 @@ def _only_stores(cls: type) -> bool:
             known = False
         elif issubclass(cls, BaseException):
             known = not any(
-                type(vars(parent).get(name)) is FunctionType for parent in cls.__mro__ for name in ("__init__", "__new__")
+                type(vars(parent).get(name)) is FunctionType
+                for parent in cls.__mro__
+                for name in ("__init__", "__new__")
             )
         elif issubclass(cls, tuple) and hasattr(cls, "_fields"):
             known = True
         else:
             made = "__dataclass_params__" in vars(cls) and not hasattr(cls, "__post_init__")
             init = vars(cls).get("__init__")
-            known = made and "__new__" not in vars(cls) and getattr(init, "__code__", None) is not None and (
-                init.__code__.co_filename == "<string>" and cls.__setattr__ is object.__setattr__ or cls.__dataclass_params__.frozen
+            known = (
+                made
+                and "__new__" not in vars(cls)
+                and getattr(init, "__code__", None) is not None
+                and (
+                    (init.__code__.co_filename == "<string>" and cls.__setattr__ is object.__setattr__)
+                    or cls.__dataclass_params__.frozen
+                )
             )
         if len(_ONLY_STORES) > 10_000:
             _ONLY_STORES.clear()

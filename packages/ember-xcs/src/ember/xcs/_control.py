@@ -8,21 +8,33 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from . import _effects as effects
-from ._calls import _ITERATORS, turns
-from ._memory import PENDING, SCALARS, _is_data, _local, await_turn, lazy
-from ._ops import apart
-from ._run import SCOPED, Abandoned, Run, Scope
+from ._calls import ITERATORS, turns
+from ._memory import (
+    PENDING,
+    SCALARS,
+    await_all,
+    await_turn,
+    fill,
+    has_pending,
+    is_data,
+    lazy,
+    local,
+    must_wait,
+    quiet,
+)
+from ._ops import UNBOUND, apart
+from ._run import SCOPED, WRITES, Abandoned, Run, Scope
 
 
 def test(value: Any) -> bool:
     """Whether `value` is true: for a decision that is made here and now."""
     if type(value) in SCALARS:
         return bool(value)
-    run: Run = _local.run
+    run: Run = local.run
     value = run.force(value)
     if type(value) in SCALARS or isinstance(value, str):
         return bool(value)
-    if _is_data(value):
+    if is_data(value):
         await_turn(run, value)
     elif type(value).__bool__ if hasattr(type(value), "__bool__") else hasattr(type(value), "__len__"):
         run.barrier()
@@ -31,16 +43,21 @@ def test(value: Any) -> bool:
 
 def force(value: Any) -> Any:
     """The value itself."""
-    return _local.run.force(value) if type(value) in PENDING else value
+    return local.run.force(value) if type(value) in PENDING else value
 
 
 def iterate(value: Any) -> Iterator[Any]:
     """The iterator of a `for`."""
     if type(value) in SCALARS:
         return iter(value)
-    run: Run = _local.run
+    run: Run = local.run
     value = run.force(value)
-    if type(value) in effects.CONTAINERS or type(value) in SCALARS or type(value) in _ITERATORS or _is_data(value):
+    if (
+        type(value) in effects.CONTAINERS
+        or type(value) in SCALARS
+        or type(value) in ITERATORS
+        or is_data(value)
+    ):
         return turns(run, value)
     return _ordered_steps(run, value)
 
@@ -62,30 +79,97 @@ def region(function: Callable[..., Any], flags: int, changed: int, count: int, *
 
     `flags` say what they may do, and the bits of `changed` which of `inputs` they may change.
     """
-    run: Run = _local.run
+    run: Run = local.run
     scope = Scope(run.current.scope) if flags & SCOPED else None
     made = run.spawn(
-        function, inputs, None, inputs=inputs, flags=flags, changed=changed, scope=scope, what=function.__name__
+        function,
+        inputs,
+        None,
+        inputs=inputs,
+        flags=flags,
+        changed=changed,
+        scope=scope,
+        what=function.__name__,
     )
     if type(made) in PENDING:
         return [lazy(run, operator.getitem, (made, index), None, False) for index in range(count)]
     return made
 
 
-def branch(function: Callable[..., Any], flags: int, changed: int, count: int, guard: Any, *inputs: Any) -> Any:
+def branch(
+    function: Callable[..., Any], flags: int, changed: int, count: int, guard: Any, *inputs: Any
+) -> Any:
     """Run statements that begin with a decision on `guard`: here if that is known, as a task if not."""
     if type(guard) in PENDING and not guard.done:
         return region(function, flags, changed, count, guard, *inputs)
     return function(guard, *inputs)
 
 
-# Expressions that decide -------------------------------------------------------------------------------------------------
+def plain(function: Callable[..., Any], flags: int, changed: int, count: int, *inputs: Any) -> Any:
+    """Run statements that make no external call, as they are: here if what they need is there, as a task if not."""
+    run: Run = local.run
+    if _can_run(run, flags, changed, inputs):
+        return function(*inputs)
+    made = run.spawn(
+        _plain, (run, function, flags, changed, inputs), None, inputs=inputs, flags=flags, changed=changed,
+        what=function.__name__,
+    )  # fmt: skip
+    if type(made) in PENDING:
+        return [lazy(run, operator.getitem, (made, index), None, False) for index in range(count)]
+    return made
+
+
+def _can_run(run: Run, flags: int, changed: int, inputs: tuple[Any, ...]) -> bool:
+    quiet_now = None
+    scope = run.current.scope
+    for place, value in enumerate(inputs):
+        if type(value) in SCALARS or value is UNBOUND:
+            continue
+        changing = bool(changed >> place & 1)
+        held = run.fresh.get(id(value))
+        if held is not None and held.object is value:
+            if has_pending(value) or (
+                changing and scope is not run.outermost and not scope.encloses(held.scope)
+            ):
+                return False
+        elif type(value) in PENDING or (type(value) is tuple and has_pending(value)):
+            return False
+        elif changing or not is_data(value):
+            if quiet_now is None:
+                quiet_now = quiet(run)
+            if not quiet_now:
+                return False
+        if must_wait(run, value, changing) is not None:
+            return False
+    return not flags & WRITES or quiet(run)
+
+
+def _plain(run: Run, function: Callable[..., Any], flags: int, changed: int, inputs: tuple[Any, ...]) -> Any:
+    values = [value if value is UNBOUND else fill(run, value) for value in inputs]
+    shared = flags & WRITES
+    for place, value in enumerate(values):
+        if value is not UNBOUND and type(value) not in SCALARS:
+            held = run.fresh.get(id(value))
+            mine = held is not None and held.object is value
+            shared = shared or not is_data(value) or (changed >> place & 1 and not mine)
+    if shared:
+        run.barrier()
+    elif run.current.scope is not run.outermost:
+        run.drain_scope(run.current.scope)
+    for place, value in enumerate(values):
+        if value is not UNBOUND and type(value) not in SCALARS:
+            await_turn(run, value, bool(changed >> place & 1))
+    await_all(run, [value for value in values if value is not UNBOUND])
+    return function(*[value if value is UNBOUND else fill(run, value) for value in values])
+
+
+# Expressions that decide -----------------------------------------------------------------------------
 
 
 def either(value: Any, other: Callable[[], Any], flags: int) -> Any:
     """`value or other()`."""
     if type(value) in PENDING and not value.done:
-        return apart(_local.run, _either, (value, other), (value, other), flags=flags)
+        return apart(local.run, _either, (value, other), (value, other), flags=flags)
     return value if test(value) else other()
 
 
@@ -97,7 +181,7 @@ def _either(run: Run, value: Any, other: Callable[[], Any]) -> Any:
 def both(value: Any, other: Callable[[], Any], flags: int) -> Any:
     """`value and other()`."""
     if type(value) in PENDING and not value.done:
-        return apart(_local.run, _both, (value, other), (value, other), flags=flags)
+        return apart(local.run, _both, (value, other), (value, other), flags=flags)
     return other() if test(value) else value
 
 
@@ -109,7 +193,7 @@ def _both(run: Run, value: Any, other: Callable[[], Any]) -> Any:
 def choose(condition: Any, yes: Callable[[], Any], no: Callable[[], Any], flags: int) -> Any:
     """`yes() if condition else no()`."""
     if type(condition) in PENDING and not condition.done:
-        return apart(_local.run, _choose, (condition, yes, no), (condition, yes, no), flags=flags)
+        return apart(local.run, _choose, (condition, yes, no), (condition, yes, no), flags=flags)
     return yes() if test(condition) else no()
 
 
@@ -117,33 +201,33 @@ def _choose(run: Run, condition: Any, yes: Callable[[], Any], no: Callable[[], A
     return yes() if test(condition) else no()
 
 
-# Failures ------------------------------------------------------------------------------------------------------------------
+# Failures -----------------------------------------------------------------------------
 
 
 def drain() -> None:
     """Wait until everything this task began has succeeded: a `try` or `with` is about to be left."""
-    _local.run.drain()
+    local.run.drain()
 
 
 def barrier() -> None:
     """Wait until everything before has succeeded."""
-    _local.run.barrier()
+    local.run.barrier()
 
 
 def leaving(value: Any) -> Any:
     """As `drain`, on the way out with `value`."""
-    _local.run.drain()
+    local.run.drain()
     return value
 
 
 def caught() -> None:
     """An exception was raised: what failed before it in the program comes first, and is raised instead."""
-    _local.run.drain()
+    local.run.drain()
 
 
 def entered() -> Scope:
     """A `try` or `with` that is no region begins: everything before it must have succeeded. Returns the scope around."""
-    run: Run = _local.run
+    run: Run = local.run
     run.drain()
     around = run.current.scope
     run.current.scope = Scope(around)
@@ -152,9 +236,9 @@ def entered() -> Scope:
 
 def left(around: Scope) -> None:
     """A `try` or `with` that is no region has ended."""
-    _local.run.current.scope = around
+    local.run.current.scope = around
 
 
 def alive() -> bool:
     """Whether this code still counts; False in what is unwound because something before it failed."""
-    return not _local.run.current.dead and sys.exc_info()[0] is not Abandoned
+    return not local.run.current.dead and sys.exc_info()[0] is not Abandoned

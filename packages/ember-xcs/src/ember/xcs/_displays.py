@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from typing import Any, Final
 
 from . import _effects as effects
-from ._calls import _ITERATORS, call, turns
+from ._calls import ITERATORS, call
 from ._control import iterate, test
-from ._memory import PENDING, SCALARS, _is_data, _local, await_all, await_turn, fill, has_pending, lazy, must_wait, quiet, settle
-from ._ops import UNBOUND, Unbound, apart, new
-from ._pending import Pending
+from ._memory import (
+    PENDING,
+    SCALARS,
+    await_all,
+    await_turn,
+    fill,
+    is_data,
+    lazy,
+    local,
+    must_wait,
+    quiet,
+    settle,
+)
+from ._ops import Unbound, apart, new
 from ._run import CHANGES, Run
 
 
@@ -26,12 +36,18 @@ def _known(run: Run, source: Any) -> bool:
     """Whether a comprehension over `source` can begin without waiting."""
     if type(source) in PENDING:
         return source.done and source.error is None
-    return type(source) in SCALARS or type(source) in effects.CONTAINERS or type(source) in _ITERATORS or _is_data(source) or quiet(run)
+    return (
+        type(source) in SCALARS
+        or type(source) in effects.CONTAINERS
+        or type(source) in ITERATORS
+        or is_data(source)
+        or quiet(run)
+    )
 
 
 def each(source: Any, function: Callable[[Any], Any], flags: int) -> Any:
     """`[function(x) for x in source]`."""
-    run: Run = _local.run
+    run: Run = local.run
     if _known(run, source):
         return new([function(one) for one in iterate(source)])
     return apart(run, _each, (source, function), (source, function), flags=flags)
@@ -43,7 +59,7 @@ def _each(run: Run, source: Any, function: Callable[[Any], Any]) -> Any:
 
 def mapped(by: Any, source: Any, flags: int) -> Any:
     """`map(by, source)` where all of it is taken at once."""
-    run: Run = _local.run
+    run: Run = local.run
     if type(by) in PENDING:
         by = run.force(by)
     return each(source, lambda one: call(by, one), flags)
@@ -51,11 +67,19 @@ def mapped(by: Any, source: Any, flags: int) -> Any:
 
 def kept(source: Any, function: Callable[[Any], Any], flags: int) -> Any:
     """`[... for x in source if ...]`: `function` returns `skip` for what is left out."""
-    run: Run = _local.run
+    run: Run = local.run
     if not _known(run, source):
         return apart(run, _kept_later, (source, function, flags), (source, function), flags=flags)
     made = [
-        run.spawn(function, (one,), None, inputs=(function, one), flags=flags, changed=-1 if flags & CHANGES else 0, what="a filtered element")
+        run.spawn(
+            function,
+            (one,),
+            None,
+            inputs=(function, one),
+            flags=flags,
+            changed=-1 if flags & CHANGES else 0,
+            what="a filtered element",
+        )
         for one in iterate(source)
     ]
     if any(type(one) in PENDING and _may_skip(one) for one in made):
@@ -69,7 +93,13 @@ def _may_skip(one: Any) -> bool:
 
 def _kept(run: Run, made: list[Any]) -> Any:
     values = [run.force(one) if type(one) in PENDING and one.owner is None else one for one in made]
-    return new([one for one in (run.force(value) if type(value) in PENDING else value for value in values) if one is not skip])
+    return new(
+        [
+            one
+            for one in (run.force(value) if type(value) in PENDING else value for value in values)
+            if one is not skip
+        ]
+    )
 
 
 def _kept_later(run: Run, source: Any, function: Callable[[Any], Any], flags: int) -> Any:
@@ -78,11 +108,19 @@ def _kept_later(run: Run, source: Any, function: Callable[[Any], Any], flags: in
 
 def flat(source: Any, function: Callable[[Any], Any], flags: int) -> Any:
     """`[... for x in source for ...]`: `function` returns the list for one x."""
-    run: Run = _local.run
+    run: Run = local.run
     if not _known(run, source):
         return apart(run, _flat_later, (source, function, flags), (source, function), flags=flags)
     made = [
-        run.spawn(function, (one,), None, inputs=(function, one), flags=flags, changed=-1 if flags & CHANGES else 0, what="an inner comprehension")
+        run.spawn(
+            function,
+            (one,),
+            None,
+            inputs=(function, one),
+            flags=flags,
+            changed=-1 if flags & CHANGES else 0,
+            what="an inner comprehension",
+        )
         for one in iterate(source)
     ]
     if any(type(one) in PENDING for one in made):
@@ -100,7 +138,7 @@ def _flat_later(run: Run, source: Any, function: Callable[[Any], Any], flags: in
 
 def some(source: Any, function: Callable[[Any], Any], wanted: bool, flags: int) -> Any:
     """`any(...)` (or `all(...)`, if False is `wanted`) of a generator expression: no further than it decides."""
-    return apart(_local.run, _some, (source, function, wanted), (source, function), flags=flags)
+    return apart(local.run, _some, (source, function, wanted), (source, function), flags=flags)
 
 
 def _some(run: Run, source: Any, function: Callable[[Any], Any], wanted: bool) -> bool:
@@ -113,7 +151,7 @@ def _some(run: Run, source: Any, function: Callable[[Any], Any], wanted: bool) -
 
 def set_of(elements: list[Any]) -> Any:
     """A set display, or a comprehension's: its elements are hashed."""
-    run: Run = _local.run
+    run: Run = local.run
     if all(type(one) in SCALARS for one in elements):
         return new(set(elements))
     return apart(run, _set_from, (elements,), elements)
@@ -121,7 +159,7 @@ def set_of(elements: list[Any]) -> Any:
 
 def set_from(elements: Any) -> Any:
     """`{... for ...}`."""
-    run: Run = _local.run
+    run: Run = local.run
     if type(elements) is list and all(type(one) in SCALARS for one in elements):
         return new(set(elements))
     return apart(run, _set_from, (elements,), (elements,))
@@ -130,14 +168,14 @@ def set_from(elements: Any) -> Any:
 def _set_from(run: Run, elements: Any) -> Any:
     elements = fill(run, run.force(elements))
     values = [fill(run, one) for one in elements]
-    if not all(map(_is_data, values)):
+    if not all(map(is_data, values)):
         run.barrier()
     return new(set(values))
 
 
 def dict_from(pairs: Any) -> Any:
     """`{...: ... for ...}`: values may be pending, keys are hashed."""
-    run: Run = _local.run
+    run: Run = local.run
     if type(pairs) is list and all(type(key) in SCALARS for key, _ in pairs):
         return new(dict(pairs))
     return apart(run, _dict_from, (pairs,), (pairs,))
@@ -148,7 +186,7 @@ def _dict_from(run: Run, pairs: Any) -> Any:
     for pair in run.force(pairs):
         key, value = run.force(pair)
         key = fill(run, key)
-        if not _is_data(key):
+        if not is_data(key):
             run.barrier()
         made[key] = value
     return new(made)
@@ -156,9 +194,9 @@ def _dict_from(run: Run, pairs: Any) -> Any:
 
 def mapping(value: Any) -> Any:
     """What stands behind `**`."""
-    run: Run = _local.run
+    run: Run = local.run
     value = run.force(value)
-    if _is_data(value):
+    if is_data(value):
         await_turn(run, value)
     else:
         run.barrier()
@@ -170,25 +208,25 @@ def slice_of(start: Any, stop: Any, step: Any) -> Any:
     """`start:stop:step`."""
     if type(start) in SCALARS and type(stop) in SCALARS and type(step) in SCALARS:
         return slice(start, stop, step)
-    return lazy(_local.run, slice, (start, stop, step), slice)
+    return lazy(local.run, slice, (start, stop, step), slice)
 
 
-# Variables ---------------------------------------------------------------------------------------------------------------
+# Variables -----------------------------------------------------------------------------
 
 
 def settled(value: Any) -> Any:
     """The value itself, with nothing pending in it."""
-    return value if type(value) in SCALARS or isinstance(value, Unbound) else settle(_local.run, value)
+    return value if type(value) in SCALARS or isinstance(value, Unbound) else settle(local.run, value)
 
 
 def turn() -> None:
     """A variable that nested functions share is about to be read: nothing before may still assign it."""
-    _await_others(_local.run)
+    _await_others(local.run)
 
 
 def rebind(value: Any) -> Any:
     """The new value of a variable that nested functions share: nothing before may still read it."""
-    run: Run = _local.run
+    run: Run = local.run
     value = settle(run, value)
     run.drain()
     _await_others(run)
@@ -214,7 +252,7 @@ def _await_others(run: Run) -> None:
 
 def global_of(namespace: dict[str, Any], name: str, read: Callable[[], Any]) -> Any:
     """A global variable: read when nothing before can still change it."""
-    run: Run = _local.run
+    run: Run = local.run
     if must_wait(run, namespace, False) is None:
         return read()
     return apart(run, _global_of, (namespace, read), (namespace,))
@@ -227,11 +265,18 @@ def _global_of(run: Run, namespace: dict[str, Any], read: Callable[[], Any]) -> 
 
 def set_global(namespace: dict[str, Any], name: str, value: Any) -> None:
     """`name = value` of a global variable."""
-    run: Run = _local.run
+    run: Run = local.run
     if quiet(run):
         namespace[name] = settle(run, value)
     else:
-        run.spawn(_set_global, (run, namespace, name, value), None, inputs=(namespace, value), changed=1, what="a global")
+        run.spawn(
+            _set_global,
+            (run, namespace, name, value),
+            None,
+            inputs=(namespace, value),
+            changed=1,
+            what="a global",
+        )
 
 
 def _set_global(run: Run, namespace: dict[str, Any], name: str, value: Any) -> None:
@@ -241,16 +286,18 @@ def _set_global(run: Run, namespace: dict[str, Any], name: str, value: Any) -> N
 
 def enter(manager: Any) -> Any:
     """The context manager of a `with`, about to be entered."""
-    run: Run = _local.run
+    run: Run = local.run
     manager = run.force(manager)
-    if type(manager).__module__ not in ("ember.context._blocks", "contextlib") or not type(manager).__name__ in ("nullcontext", "Block"):
+    if type(manager).__module__ not in ("ember.context._blocks", "contextlib") or type(
+        manager
+    ).__name__ not in ("nullcontext", "Block"):
         run.barrier()
     return settle(run, manager)
 
 
 def subject(value: Any) -> Any:
     """The subject of a `match`: patterns look into it."""
-    run: Run = _local.run
+    run: Run = local.run
     value = fill(run, value)
     await_all(run, (value,))
     return fill(run, value)

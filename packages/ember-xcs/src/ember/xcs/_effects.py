@@ -66,7 +66,9 @@ READ: Final[frozenset[Any]] = COMPUTE | frozenset(
 )  # fmt: skip
 """Functions that read what they are given, perhaps by calling it, and change nothing themselves."""
 
-CALLS_BACK: Final[frozenset[Any]] = frozenset({max, min, sorted, map, filter, functools.reduce, getattr, hasattr})
+CALLS_BACK: Final[frozenset[Any]] = frozenset(
+    {max, min, sorted, map, filter, functools.reduce, getattr, hasattr}
+)
 """Of those, the ones that may be given a function and call it."""
 
 SHALLOW: Final[frozenset[Any]] = frozenset(
@@ -78,19 +80,62 @@ SHALLOW: Final[frozenset[Any]] = frozenset(
 OUTPUT: Final[frozenset[Any]] = frozenset({print})
 
 STR_TO_STR: Final = frozenset(
-    "capitalize casefold center expandtabs format format_map join ljust lower lstrip removeprefix removesuffix replace "
-    "rjust rstrip strip swapcase title translate upper zfill".split()
+    [
+        "capitalize",
+        "casefold",
+        "center",
+        "expandtabs",
+        "format",
+        "format_map",
+        "join",
+        "ljust",
+        "lower",
+        "lstrip",
+        "removeprefix",
+        "removesuffix",
+        "replace",
+        "rjust",
+        "rstrip",
+        "strip",
+        "swapcase",
+        "title",
+        "translate",
+        "upper",
+        "zfill",
+    ]
 )
 STR_METHODS: Final = frozenset(name for name in dir(str) if not name.startswith("_"))
 
 CHANGING: Final[dict[type, frozenset[str]]] = {
-    list: frozenset("append extend insert pop remove clear sort reverse".split()),
-    dict: frozenset("update setdefault pop popitem clear".split()),
+    list: frozenset(["append", "extend", "insert", "pop", "remove", "clear", "sort", "reverse"]),
+    dict: frozenset(["update", "setdefault", "pop", "popitem", "clear"]),
     set: frozenset(
-        "add update discard remove pop clear difference_update intersection_update symmetric_difference_update".split()
+        [
+            "add",
+            "update",
+            "discard",
+            "remove",
+            "pop",
+            "clear",
+            "difference_update",
+            "intersection_update",
+            "symmetric_difference_update",
+        ]
     ),
     collections.deque: frozenset(
-        "append appendleft extend extendleft insert pop popleft remove clear reverse rotate".split()
+        [
+            "append",
+            "appendleft",
+            "extend",
+            "extendleft",
+            "insert",
+            "pop",
+            "popleft",
+            "remove",
+            "clear",
+            "reverse",
+            "rotate",
+        ]
     ),
 }
 """Methods that change a container, by its type; its other methods only read it."""

@@ -1,9 +1,9 @@
 """What can go wrong in XCS itself. A program's own exceptions pass unchanged.
 
-    EmberError
-    └── XCSError
-        ├── Stuck                 nothing can go on: a fault of the scheduler, told with its tasks
-        └── GradientThroughCall   a gradient was asked through an external call
+EmberError
+└── XCSError
+    ├── Stuck                 nothing can go on: a fault of the scheduler, told with its tasks
+    └── GradientThroughCall   a gradient was asked through an external call
 """
 
 from __future__ import annotations

@@ -9,9 +9,9 @@ from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
 
 from ember.core.externals import External, handling
 
-from ._memory import _local, settle
+from ._memory import local, settle
 from ._program import program_of
-from ._run import Abandoned, Run
+from ._run import Run
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -27,7 +27,7 @@ class Jitted(Generic[P, R]):
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         function = self.__ember_jit__
-        if getattr(_local, "run", None) is not None:
+        if getattr(local, "run", None) is not None:
             return function(*args, **kwargs)  # within a run: its handler sees to the calls
         plain: Any = function
         bound: tuple[Any, ...] = ()
@@ -56,7 +56,7 @@ class Jitted(Generic[P, R]):
 
 def _run(twin: FunctionType, args: tuple[Any, ...], kwargs: dict[str, Any], limit: int | None) -> Any:
     run = Run(limit)
-    _local.run = run
+    local.run = run
     try:
         with handling(run):
             try:
@@ -68,7 +68,7 @@ def _run(twin: FunctionType, args: tuple[Any, ...], kwargs: dict[str, Any], limi
             return settle(run, value)
     finally:
         run.close()
-        _local.run = None
+        local.run = None
 
 
 @overload

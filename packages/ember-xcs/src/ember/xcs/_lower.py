@@ -9,7 +9,6 @@ variables a nested function shares) stays where it is: there a decision holds up
 from __future__ import annotations
 
 import ast
-import operator
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
@@ -29,6 +28,16 @@ _BINARY: Final[dict[type[ast.AST], str]] = {
     ast.BitOr: "or_", ast.BitXor: "xor", ast.Eq: "eq", ast.NotEq: "ne", ast.Lt: "lt", ast.LtE: "le", ast.Gt: "gt",
     ast.GtE: "ge", ast.Is: "is_", ast.IsNot: "is_not", ast.USub: "neg", ast.UAdd: "pos", ast.Invert: "invert", ast.Not: "not_",
 }  # fmt: skip
+_MADE: Final = (
+    ast.List,
+    ast.Dict,
+    ast.Set,
+    ast.ListComp,
+    ast.DictComp,
+    ast.SetComp,
+    ast.JoinedStr,
+    ast.Constant,
+)
 _EATERS: Final = frozenset({"list", "tuple", "set", "frozenset", "sorted", "max", "min", "sum", "dict"})
 _REFUSED: Final = frozenset({"locals", "vars", "eval", "exec", "dir", "globals"})
 
@@ -56,8 +65,21 @@ def arguments(positional: Sequence[str], keywords: Sequence[str] = ()) -> ast.ar
 class Lowering:
     """One function on its way. `resolve` says what a global or captured name stands for now, `free` are captured names."""
 
-    def __init__(self, node: Function, free: frozenset[str], resolve: Callable[[str], Any], summary: Callable[[Sequence[ast.AST]], Summary]) -> None:
-        self.node, self.free, self.resolve, self.summary = node, free, resolve, summary
+    def __init__(
+        self,
+        node: Function,
+        free: frozenset[str],
+        resolve: Callable[[str], Any],
+        summary: Callable[[Sequence[ast.AST]], Summary],
+        reaches: Callable[[Sequence[ast.AST], set[str]], bool],
+    ) -> None:
+        self.node, self.free, self.resolve, self.summary, self._reaches = (
+            node,
+            free,
+            resolve,
+            summary,
+            reaches,
+        )
         self.hooks: set[str] = set()
         self.waits = False
         self.notes: list[str] = []
@@ -88,12 +110,77 @@ class Lowering:
         self.captured = names.captured(body) & self.locals
         self.shared = (self.captured & self.rebound) | (names.nonlocals(body) & self.locals)
         self.known: set[str] = set(self.parameters)
+        self.data = self._data_names(body)
+
+    def _data_names(self, body: Sequence[ast.AST]) -> set[str]:
+        """The variables that only ever hold containers and text made here: their methods are Python's own."""
+        made: dict[str, bool] = {}
+        for node in names.own(body):
+            if (
+                isinstance(node, ast.Assign)
+                and len(node.targets) == 1
+                and isinstance(node.targets[0], ast.Name)
+            ):
+                name = node.targets[0].id
+                made[name] = made.get(name, True) and isinstance(node.value, _MADE)
+            elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+                made.setdefault(node.id, True)
+        several = (
+            [
+                n.id
+                for x in names.own(body)
+                for n in ast.walk(x)
+                if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
+            ]
+            if False
+            else []
+        )
+        del several
+        others = {
+            name
+            for node in names.own(body)
+            if isinstance(
+                node,
+                (
+                    ast.For,
+                    ast.AugAssign,
+                    ast.NamedExpr,
+                    ast.withitem,
+                    ast.AnnAssign,
+                    ast.ExceptHandler,
+                    ast.match_case,
+                    ast.Assign,
+                ),
+            )
+            and not (
+                isinstance(node, ast.Assign)
+                and len(node.targets) == 1
+                and isinstance(node.targets[0], ast.Name)
+            )
+            for name in self._bound_by(node)
+        }
+        return {name for name, good in made.items() if good} - others - set(self.parameters) - self.globals
+
+    def _bound_by(self, node: ast.AST) -> set[str]:
+        if isinstance(node, ast.For):
+            return names.stored([node.target])
+        if isinstance(node, ast.Assign):
+            return names.stored(node.targets)
+        if isinstance(node, ast.match_case):
+            return names.stored([node.pattern])
+        if isinstance(node, ast.ExceptHandler):
+            return {node.name} if node.name else set()
+        return names.stored([node])
 
     def _count_stores(self, nodes: Iterable[ast.AST], times: dict[str, int], loop: bool) -> None:
         for node in nodes:
             inside = loop or isinstance(node, (ast.For, ast.While))
             if isinstance(node, ast.stmt):
-                children = [c for c in ast.iter_child_nodes(node) if isinstance(c, (ast.stmt, ast.excepthandler, ast.match_case))]
+                children = [
+                    c
+                    for c in ast.iter_child_nodes(node)
+                    if isinstance(c, (ast.stmt, ast.excepthandler, ast.match_case))
+                ]
                 direct = names.stored([node])
                 if children and not isinstance(node, names.SCOPES):
                     direct -= names.stored([c for c in children])
@@ -111,7 +198,7 @@ class Lowering:
                         times[name] = times.get(name, 0) + 2
                 self._count_stores(node.body, times, loop)
 
-    # Pieces ------------------------------------------------------------------------------------------------------------
+    # Pieces -----------------------------------------------------------------------------
 
     def hook(self, name: str) -> ast.Name:
         self.hooks.add(name)
@@ -130,14 +217,32 @@ class Lowering:
         self._counter += 1
         return f"_x{self._counter}"
 
-    def thunk(self, body: ast.expr, original: Sequence[ast.AST], parameters: Sequence[str] = ()) -> ast.Lambda:
+    def thunk(
+        self, body: ast.expr, original: Sequence[ast.AST], parameters: Sequence[str] = ()
+    ) -> ast.Lambda:
         """A lambda for `body`, with the local variables it reads bound to what they are now."""
         read = self.reads(original) - set(parameters) - self.shared
         read -= (read & self.captured) - self.known  # these are read where they are, bound or not
         self.sentinels |= read - self.known
-        temps = {n.id for n in ast.walk(body) if isinstance(n, ast.Name) and n.id.startswith("_x") and n.id[2:].isdigit() and isinstance(n.ctx, ast.Load)}
-        made = {n.target.id for n in ast.walk(body) if isinstance(n, ast.NamedExpr) and isinstance(n.target, ast.Name)}
-        made |= {a.arg for n in ast.walk(body) if isinstance(n, ast.Lambda) for a in (*n.args.args, *n.args.kwonlyargs)}
+        temps = {
+            n.id
+            for n in ast.walk(body)
+            if isinstance(n, ast.Name)
+            and n.id.startswith("_x")
+            and n.id[2:].isdigit()
+            and isinstance(n.ctx, ast.Load)
+        }
+        made = {
+            n.target.id
+            for n in ast.walk(body)
+            if isinstance(n, ast.NamedExpr) and isinstance(n.target, ast.Name)
+        }
+        made |= {
+            a.arg
+            for n in ast.walk(body)
+            if isinstance(n, ast.Lambda)
+            for a in (*n.args.args, *n.args.kwonlyargs)
+        }
         return ast.Lambda(arguments(parameters, sorted(read | (temps - made - set(parameters)))), body)
 
     def flags(self, nodes: Sequence[ast.AST]) -> ast.expr:
@@ -148,7 +253,7 @@ class Lowering:
     def reads(self, nodes: Sequence[ast.AST]) -> set[str]:
         return (names.loaded(nodes) & self.locals) - self.globals
 
-    # Expressions -------------------------------------------------------------------------------------------------------
+    # Expressions -----------------------------------------------------------------------------
 
     def ex(self, node: ast.expr) -> ast.expr:
         made = getattr(self, f"ex_{type(node).__name__}", self.ex_other)(node)
@@ -170,7 +275,12 @@ class Lowering:
                 self.sentinels.add(node.id)
                 return self.X("bound", load(node.id), ast.Constant(node.id))
         elif node.id in self.globals or self._may_change(node.id):
-            return self.X("global_of", self.hook("globals"), ast.Constant(node.id), ast.Lambda(arguments(()), load(node.id)))
+            return self.X(
+                "global_of",
+                self.hook("globals"),
+                ast.Constant(node.id),
+                ast.Lambda(arguments(()), load(node.id)),
+            )
         return node
 
     def _may_change(self, name: str) -> bool:
@@ -195,7 +305,9 @@ class Lowering:
         for part in node.values:
             if isinstance(part, ast.FormattedValue):
                 spec = self.ex(part.format_spec) if part.format_spec else ast.Constant("")
-                parts.append(ast.Tuple([self.ex(part.value), ast.Constant(part.conversion), spec], ast.Load()))
+                parts.append(
+                    ast.Tuple([self.ex(part.value), ast.Constant(part.conversion), spec], ast.Load())
+                )
             else:
                 parts.append(part)
         return self.X("text", *parts)
@@ -212,7 +324,9 @@ class Lowering:
 
     def ex_BoolOp(self, node: ast.BoolOp) -> ast.expr:
         first, *others = node.values
-        rest: ast.expr = others[0] if len(others) == 1 else ast.copy_location(ast.BoolOp(node.op, others), others[0])
+        rest: ast.expr = (
+            others[0] if len(others) == 1 else ast.copy_location(ast.BoolOp(node.op, others), others[0])
+        )
         known = set(self.known)
         value = self.ex(first)
         after = set(self.known)
@@ -228,7 +342,12 @@ class Lowering:
         del known
         other = self.ex(rest)
         self.known = after
-        return self.X("both" if isinstance(node.op, ast.And) else "either", value, self.thunk(other, [rest]), self.flags([rest]))
+        return self.X(
+            "both" if isinstance(node.op, ast.And) else "either",
+            value,
+            self.thunk(other, [rest]),
+            self.flags([rest]),
+        )
 
     def ex_IfExp(self, node: ast.IfExp) -> ast.expr:
         condition = self.ex(node.test)
@@ -241,7 +360,13 @@ class Lowering:
             self.known &= first
             return ast.IfExp(self.X("test", condition), yes, no)
         yes, no = self.ex(node.body), self.ex(node.orelse)
-        return self.X("choose", condition, self.thunk(yes, [node.body]), self.thunk(no, [node.orelse]), self.flags([node.body, node.orelse]))
+        return self.X(
+            "choose",
+            condition,
+            self.thunk(yes, [node.body]),
+            self.thunk(no, [node.orelse]),
+            self.flags([node.body, node.orelse]),
+        )
 
     def ex_Compare(self, node: ast.Compare) -> ast.expr:
         return self._compare(self.ex(node.left), node.ops, node.comparators)
@@ -253,7 +378,12 @@ class Lowering:
             raise Unsupported(f"line {rest[0].lineno}: := in a chain of comparisons")
         name = self.temporary()
         first = self._compare_two(left, ops[0], ast.NamedExpr(store(name), self.ex(rest[0])))
-        return self.X("both", first, self.thunk(self._compare(load(name), ops[1:], rest[1:]), rest[1:]), self.flags(rest[1:]))
+        return self.X(
+            "both",
+            first,
+            self.thunk(self._compare(load(name), ops[1:], rest[1:]), rest[1:]),
+            self.flags(rest[1:]),
+        )
 
     def _compare_two(self, left: ast.expr, op: ast.cmpop, right: ast.expr) -> ast.expr:
         if isinstance(op, ast.In):
@@ -270,7 +400,11 @@ class Lowering:
     def _is_module(self, node: ast.expr) -> bool:
         if isinstance(node, ast.Attribute) and self._is_module(node.value):
             return type(self._static(node)).__name__ == "module"
-        return isinstance(node, ast.Name) and node.id not in self.locals and type(self.resolve(node.id)).__name__ == "module"
+        return (
+            isinstance(node, ast.Name)
+            and node.id not in self.locals
+            and type(self.resolve(node.id)).__name__ == "module"
+        )
 
     def _static(self, node: ast.expr) -> Any:
         if isinstance(node, ast.Name):
@@ -282,7 +416,10 @@ class Lowering:
         return self.X("item", self.ex(node.value), self.ex(node.slice))
 
     def ex_Slice(self, node: ast.Slice) -> ast.expr:
-        bounds = [ast.Constant(None) if bound is None else self.ex(bound) for bound in (node.lower, node.upper, node.step)]
+        bounds = [
+            ast.Constant(None) if bound is None else self.ex(bound)
+            for bound in (node.lower, node.upper, node.step)
+        ]
         return self.X("slice_of", *bounds)
 
     def ex_Tuple(self, node: ast.Tuple) -> ast.expr:
@@ -336,7 +473,11 @@ class Lowering:
                 assert isinstance(inner, ast.Call)
                 mapped = self.X("mapped", *[self.ex(one) for one in inner.args], self.flags([inner]))
                 return self.call(node, [ast.copy_location(mapped, inner)])
-            if len(node.args) == 1 and isinstance(node.args[0], ast.GeneratorExp) and not names.has([node.args[0]], ast.NamedExpr):
+            if (
+                len(node.args) == 1
+                and isinstance(node.args[0], ast.GeneratorExp)
+                and not names.has([node.args[0]], ast.NamedExpr)
+            ):
                 if function.id in _EATERS:
                     return self.call(node, [self.comprehension(node.args[0])])
                 if function.id in ("any", "all") and len(node.args[0].generators) == 1 and not node.keywords:
@@ -387,10 +528,12 @@ class Lowering:
             and not node.args
             and not node.keywords
         ):
-            return ast.copy_location(self.X("live_view", self.ex(node.func.value), ast.Constant(node.func.attr)), node)
+            return ast.copy_location(
+                self.X("live_view", self.ex(node.func.value), ast.Constant(node.func.attr)), node
+            )
         return self.ex(node)
 
-    # Comprehensions ------------------------------------------------------------------------------------------------------
+    # Comprehensions -----------------------------------------------------------------------------
 
     def ex_ListComp(self, node: ast.ListComp) -> ast.expr:
         return self.comprehension(node)
@@ -400,13 +543,17 @@ class Lowering:
 
     def ex_DictComp(self, node: ast.DictComp) -> ast.expr:
         pair = ast.copy_location(ast.Tuple([node.key, node.value], ast.Load()), node.key)
-        return self.X("dict_from", self.comprehension(ast.copy_location(ast.ListComp(pair, node.generators), node)))
+        return self.X(
+            "dict_from", self.comprehension(ast.copy_location(ast.ListComp(pair, node.generators), node))
+        )
 
     def ex_GeneratorExp(self, node: ast.GeneratorExp) -> ast.expr:
         read = sorted(self.reads([node]))
         self.sentinels |= set(read) - self.known
         self.waits = True
-        return ast.Call(ast.Lambda(arguments(read), node), [self.X("settled", load(name)) for name in read], [])
+        return ast.Call(
+            ast.Lambda(arguments(read), node), [self.X("settled", load(name)) for name in read], []
+        )
 
     def comprehension(self, node: ast.ListComp | ast.SetComp | ast.GeneratorExp) -> ast.expr:
         if names.has([node], ast.NamedExpr):
@@ -438,16 +585,24 @@ class Lowering:
             function = self.thunk(body, original, [first.target.id])
         else:
             name = self.temporary()
-            function = self.thunk(self._bind(first.target, load(name), body, original), original + [first.target], [name])
+            function = self.thunk(
+                self._bind(first.target, load(name), body, original), original + [first.target], [name]
+            )
             drop = names.stored([first.target])
-            keep = [(a, d) for a, d in zip(function.args.kwonlyargs, function.args.kw_defaults) if a.arg not in drop or a.arg in known & hidden]
+            keep = [
+                (a, d)
+                for a, d in zip(function.args.kwonlyargs, function.args.kw_defaults)
+                if a.arg not in drop or a.arg in known & hidden
+            ]
             function.args.kwonlyargs = [a for a, _ in keep if a.arg not in drop]
             function.args.kw_defaults = [d for a, d in keep if a.arg not in drop]
         self.shared = shared
         kind = "flat" if rest else "kept" if first.ifs else "each"
         return self.X(kind, source, function, self.flags([*original, first.target]))
 
-    def _bind(self, target: ast.expr, value: ast.expr, body: ast.expr, original: Sequence[ast.AST]) -> ast.expr:
+    def _bind(
+        self, target: ast.expr, value: ast.expr, body: ast.expr, original: Sequence[ast.AST]
+    ) -> ast.expr:
         """An expression in which the names of `target` stand for the parts of `value`."""
         if isinstance(target, ast.Name):
             return ast.Call(self.thunk(body, original, [target.id]), [value], [])
@@ -484,9 +639,15 @@ class Lowering:
             body = ast.IfExp(self.X("test", self.ex(condition)), body, self.hook("skip"))
         self.waits = waits
         self.locals, self.known, self.shared = hidden, known, shared
-        return self.X("some", source, self.thunk(body, [node.elt, *generator.ifs], [name]), ast.Constant(which == "any"), self.flags([node.elt, *generator.ifs]))
+        return self.X(
+            "some",
+            source,
+            self.thunk(body, [node.elt, *generator.ifs], [name]),
+            ast.Constant(which == "any"),
+            self.flags([node.elt, *generator.ifs]),
+        )
 
-    # Statements ----------------------------------------------------------------------------------------------------------
+    # Statements -----------------------------------------------------------------------------
 
     def block(self, statements: Sequence[ast.stmt]) -> list[ast.stmt]:
         made: list[ast.stmt] = []
@@ -499,10 +660,23 @@ class Lowering:
         if visit is None:
             raise Unsupported(f"line {node.lineno}: {type(node).__name__} is not lowered")
         compound = isinstance(node, (ast.If, ast.For, ast.While, ast.Try, ast.With, ast.Match, ast.TryStar))
+        if (
+            isinstance(node, (ast.For, ast.While))
+            and self.taskable([node])
+            and not self._reaches([node], self.data)
+        ):
+            return self.plain(node)
         waits, self.waits = self.waits, False
         known, hooks = set(self.known), set(self.hooks)
         made: list[ast.stmt] = visit(node)
-        if self.waits and not compound and not isinstance(node, (ast.Return, ast.Raise, ast.FunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom, ast.Pass)):
+        if (
+            self.waits
+            and not compound
+            and not isinstance(
+                node,
+                (ast.Return, ast.Raise, ast.FunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom, ast.Pass),
+            )
+        ):
             # Something in it decides: it becomes a task, if it can.
             if self.taskable([node]):
                 self.known, self.hooks = known, hooks | self.hooks
@@ -555,7 +729,7 @@ class Lowering:
         self._precise = precise
         missing = {name for name in outputs if name not in self.known}
         self.sentinels |= missing | ((read | stored) - before)
-        inputs = sorted((read | (stored - self._assigned_first(stored, before))))
+        inputs = sorted(read | (stored - self._assigned_first(stored, before)))
         self.known |= before - self._deleted(statements)
         name = f"_x_r{self.count()}"
         values: ast.expr = ast.Tuple([load(one) for one in outputs], ast.Load())
@@ -564,7 +738,12 @@ class Lowering:
         parameters = ([guard_name] if guard_name else []) + inputs
         changed = sum(1 << place for place, one in enumerate(parameters) if one in seen.changed)
         function = ast.FunctionDef(
-            name=name, args=arguments(parameters), body=[*body, ast.Return(values)], decorator_list=[], returns=None, type_params=[]
+            name=name,
+            args=arguments(parameters),
+            body=[*body, ast.Return(values)],
+            decorator_list=[],
+            returns=None,
+            type_params=[],
         )
         given = [load(one) for one in inputs]
         numbers: list[ast.expr] = [ast.Constant(flags), ast.Constant(changed), ast.Constant(len(outputs))]
@@ -583,12 +762,58 @@ class Lowering:
             made.append(ast.Expr(call))
         return made
 
+    def plain(self, node: ast.stmt) -> list[ast.stmt]:
+        """A loop that makes no external call: a function of its own that stays as it is, and runs at full speed."""
+        stored = names.stored([node]) & self.locals
+        read = names.loaded([node]) & self.locals
+        outputs = sorted(stored)
+        inputs = sorted((read | stored) & self.known)
+        seen = self.summary([node])
+        flags = (WRITES if seen.writes else 0) | (OBJECTS if seen.objects else 0)
+        changed = sum(1 << place for place, one in enumerate(inputs) if one in seen.changed)
+        name, held = f"_x_r{self.count()}", self.temporary()
+        body: list[ast.stmt] = [node]
+        if outputs:
+            # A variable that the loop did not come to assign has no value, and keeps having none.
+            body.append(ast.Assign([store(held)], ast.Call(load("locals"), [], [])))
+            values = [
+                ast.Call(
+                    ast.Attribute(load(held), "get", ast.Load()),
+                    [ast.Constant(one), self.hook("UNBOUND")],
+                    [],
+                )
+                for one in outputs
+            ]
+            body.append(ast.Return(ast.Tuple(values, ast.Load())))
+        else:
+            body.append(ast.Return(ast.Tuple([], ast.Load())))
+        function = ast.FunctionDef(
+            name=name, args=arguments(inputs), body=body, decorator_list=[], returns=None, type_params=[]
+        )
+        numbers: list[ast.expr] = [ast.Constant(flags), ast.Constant(changed), ast.Constant(len(outputs))]
+        call = self.X("plain", load(name), *numbers, *[load(one) for one in inputs])
+        self.sentinels |= stored - self.known
+        made: list[ast.stmt] = [function]
+        if outputs:
+            made.append(ast.Assign([ast.Tuple([store(one) for one in outputs], ast.Store())], call))
+            if self._precise & set(outputs):
+                made.append(ast.Expr(self.X("drain")))
+        else:
+            made.append(ast.Expr(call))
+        for one in made:
+            ast.copy_location(one, node)
+        self.known -= self._deleted([node])
+        return made
+
     def _assigned_first(self, stored: set[str], before: set[str]) -> set[str]:
         return set()
 
     def _deleted(self, statements: Sequence[ast.stmt]) -> set[str]:
         return {
-            n.id for s in statements for n in ast.walk(s) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Del)
+            n.id
+            for s in statements
+            for n in ast.walk(s)
+            if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Del)
         } | {n.name for s in statements for n in ast.walk(s) if isinstance(n, ast.ExceptHandler) and n.name}
 
     def count(self) -> int:
@@ -634,11 +859,17 @@ class Lowering:
             container, index = self.ex(target.value), self.ex(target.slice)
             # Python evaluates the value first.
             name = self.temporary()
-            return [ast.Assign([store(name)], value), ast.Expr(self.X("set_item", container, index, load(name)))]
+            return [
+                ast.Assign([store(name)], value),
+                ast.Expr(self.X("set_item", container, index, load(name))),
+            ]
         if isinstance(target, ast.Attribute):
             thing = self.ex(target.value)
             name = self.temporary()
-            return [ast.Assign([store(name)], value), ast.Expr(self.X("set_attr", thing, ast.Constant(target.attr), load(name)))]
+            return [
+                ast.Assign([store(name)], value),
+                ast.Expr(self.X("set_attr", thing, ast.Constant(target.attr), load(name))),
+            ]
         if isinstance(target, (ast.Tuple, ast.List)):
             made: list[ast.stmt] = []
             parts: list[ast.expr] = []
@@ -658,7 +889,9 @@ class Lowering:
         starred = [place for place, one in enumerate(target.elts) if isinstance(one, ast.Starred)]
         if not starred:
             return self.X("unpack", value, ast.Constant(len(target.elts)))
-        return self.X("unpack", value, ast.Constant(starred[0]), ast.Constant(len(target.elts) - starred[0] - 1))
+        return self.X(
+            "unpack", value, ast.Constant(starred[0]), ast.Constant(len(target.elts) - starred[0] - 1)
+        )
 
     def st_AugAssign(self, node: ast.AugAssign) -> list[ast.stmt]:
         op = ast.Name(f"_x_op_i{_BINARY[type(node.op)].rstrip('_')}", ast.Load())
@@ -674,7 +907,10 @@ class Lowering:
             value = self.X("augmented", op, current, self.ex(node.value))
             return [*made, ast.Expr(self.X("set_attr", load(holder), ast.Constant(target.attr), value))]
         index = self.temporary()
-        made = [ast.Assign([store(holder)], self.ex(target.value)), ast.Assign([store(index)], self.ex(target.slice))]
+        made = [
+            ast.Assign([store(holder)], self.ex(target.value)),
+            ast.Assign([store(index)], self.ex(target.slice)),
+        ]
         current = self.X("item", load(holder), load(index))
         value = self.X("augmented", op, current, self.ex(node.value))
         return [*made, ast.Expr(self.X("set_item", load(holder), load(index), value))]
@@ -758,7 +994,9 @@ class Lowering:
         made.append(node)
         self.known.add(node.name)
         for name in reversed(held):
-            made.append(ast.Assign([store(node.name)], self.X("force", self.X("call", load(name), load(node.name)))))
+            made.append(
+                ast.Assign([store(node.name)], self.X("force", self.X("call", load(name), load(node.name))))
+            )
         return made
 
     def st_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> list[ast.stmt]:
@@ -768,11 +1006,15 @@ class Lowering:
         used = sorted((names.loaded([node]) & self.locals) - {node.name})
         self.sentinels |= set(used) - self.known
         self.waits = True
-        settled: list[ast.stmt] = [ast.Assign([store(name)], self.X("settled", load(name))) for name in used if name not in self.shared]
+        settled: list[ast.stmt] = [
+            ast.Assign([store(name)], self.X("settled", load(name)))
+            for name in used
+            if name not in self.shared
+        ]
         self.known.add(node.name)
         return [ast.Expr(self.X("barrier")), *settled, node]
 
-    # Decisions -------------------------------------------------------------------------------------------------------------
+    # Decisions -----------------------------------------------------------------------------
 
     def st_If(self, node: ast.If) -> list[ast.stmt]:
         condition = self.ex(node.test)
@@ -806,7 +1048,7 @@ class Lowering:
         return known
 
     def st_While(self, node: ast.While) -> list[ast.stmt]:
-        if self.taskable([node]) and not names.has([node.test], ast.NamedExpr) or (self.taskable([node])):
+        if (self.taskable([node]) and not names.has([node.test], ast.NamedExpr)) or (self.taskable([node])):
             return self.region([node], lambda: self._while(node), always=True)
         self.waits = True
         return self._while(node)
@@ -832,7 +1074,12 @@ class Lowering:
 
     def st_For(self, node: ast.For) -> list[ast.stmt]:
         source = self.source(node.iter)
-        inner = [ast.copy_location(ast.For(node.target, ast.copy_location(ast.Constant(None), node), node.body, node.orelse), node)]
+        inner = [
+            ast.copy_location(
+                ast.For(node.target, ast.copy_location(ast.Constant(None), node), node.body, node.orelse),
+                node,
+            )
+        ]
         if self.taskable(inner):
             name = self.temporary()
             return self.region(
@@ -879,7 +1126,9 @@ class Lowering:
         inner = ast.copy_location(ast.Match(ast.copy_location(ast.Constant(None), node), node.cases), node)
         if self.taskable([inner]):
             name = self.temporary()
-            return self.region([inner], lambda: self._match(node, load(name)), guard=subject, guard_name=name, always=True)
+            return self.region(
+                [inner], lambda: self._match(node, load(name)), guard=subject, guard_name=name, always=True
+            )
         self.waits = True
         return self._match(node, subject)
 
@@ -896,7 +1145,7 @@ class Lowering:
         self.known = self._joined(*ways, (known, []))
         return [ast.copy_location(ast.Match(self.X("subject", subject), cases), node)]
 
-    # Failures --------------------------------------------------------------------------------------------------------------
+    # Failures -----------------------------------------------------------------------------
 
     def st_Try(self, node: ast.Try | ast.TryStar) -> list[ast.stmt]:
         if self.taskable([node]):
@@ -923,7 +1172,9 @@ class Lowering:
         self.hooks.add("BaseException")
         handlers = [
             ast.ExceptHandler(load("_x_Abandoned"), None, [ast.Raise(None, None)]),
-            ast.ExceptHandler(load("_x_BaseException"), None, [ast.Expr(self.X("caught")), ast.Raise(None, None)]),
+            ast.ExceptHandler(
+                load("_x_BaseException"), None, [ast.Expr(self.X("caught")), ast.Raise(None, None)]
+            ),
         ]
         return ast.copy_location(ast.Try([*body, ast.Expr(self.X("drain"))], handlers, [], []), node)
 
@@ -986,10 +1237,14 @@ class Lowering:
         known = set(self.known)
         manager = self.X("enter", self.ex(first.context_expr))
         name = self.temporary() if first.optional_vars is not None else None
-        head = self.assign(first.optional_vars, load(name)) if first.optional_vars is not None and name else []
+        head = (
+            self.assign(first.optional_vars, load(name)) if first.optional_vars is not None and name else []
+        )
         precise = self._precise
         self._precise = precise | names.stored(node.body)
-        inner = self._with(ast.copy_location(ast.With(rest, node.body), node)) if rest else self.block(node.body)
+        inner = (
+            self._with(ast.copy_location(ast.With(rest, node.body), node)) if rest else self.block(node.body)
+        )
         self._precise = precise
         self.known &= known | names.stored([first.optional_vars] if first.optional_vars else [])
         item = ast.withitem(manager, store(name) if name else None)
@@ -1009,7 +1264,9 @@ class _Continue(ast.NodeTransformer):
     def _leave(self, node: Any) -> Any:
         return node
 
-    visit_For = visit_While = visit_FunctionDef = visit_Lambda = visit_AsyncFunctionDef = visit_ClassDef = _leave
+    visit_For = visit_While = visit_FunctionDef = visit_Lambda = visit_AsyncFunctionDef = visit_ClassDef = (
+        _leave
+    )
 
 
 def _never_ends(body: Sequence[ast.stmt]) -> bool:

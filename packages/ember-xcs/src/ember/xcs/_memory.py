@@ -15,12 +15,12 @@ from ._pending import Pending
 from ._run import OBJECTS, Abandoned, Flight, Run, Scope, Task, parent_of
 
 SCALARS = effects.SCALARS
-_local = threading.local()
+local = threading.local()
 
 
 def running() -> Run | None:
     """Return the run of this thread, if there is one."""
-    return getattr(_local, "run", None)
+    return getattr(local, "run", None)
 
 
 class Lazy(Pending):
@@ -42,10 +42,12 @@ class Fresh:
         self.nested: list[Any] | None = None
 
 
-# Pending values ------------------------------------------------------------------------------------------------------
+# Pending values -----------------------------------------------------------------------------
 
 
-def lazy(run: Run, function: Callable[..., Any], args: tuple[Any, ...], kind: type | None, log: bool = True) -> Any:
+def lazy(
+    run: Run, function: Callable[..., Any], args: tuple[Any, ...], kind: type | None, log: bool = True
+) -> Any:
     """Return `function(*args)`, which only computes, as soon as all of `args` are there."""
     waiting = [arg for arg in args if type(arg) in PENDING and not arg.done]
     if not waiting:
@@ -86,28 +88,37 @@ def _compute(run: Run, result: Lazy) -> None:
         else:
             run.set(result, value)
     else:
-        run.begin_late(result, _reading, (run, function, tuple(values)))
+        run.begin_late(result, reading, (run, function, tuple(values)))
 
 
-def _reading(run: Run, function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+def reading(run: Run, function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
     """Call `function`, which only reads its arguments, in its turn."""
     values = [fill(run, arg) for arg in args]
     await_all(run, values)
     values = [fill(run, value) for value in values]
-    if not all(map(_is_data, values)):
+    if not all(map(is_data, values)):
         run.barrier()
         values = [settle(run, value) for value in values]
     return function(*values)
 
 
-def _is_data(value: Any) -> bool:
+def is_data(value: Any) -> bool:
     """Whether operators and methods of `value` are Python's own, and so only compute."""
     kind = type(value)
-    return kind in SCALARS or kind in effects.CONTAINERS or isinstance(value, str) or kind in _DATA or kind.__module__ in _DATA_MODULES
+    return (
+        kind in SCALARS
+        or kind in effects.CONTAINERS
+        or isinstance(value, str)
+        or kind in _DATA
+        or kind.__module__ in _DATA_MODULES
+    )
 
 
 _DATA: Final = frozenset(
-    {type(iter(x)) for x in ([], (), "", b"", {}, set(), range(0), bytearray(), {}.items(), {}.values(), reversed([]))}
+    {
+        type(iter(x))
+        for x in ([], (), "", b"", {}, set(), range(0), bytearray(), {}.items(), {}.values(), reversed([]))
+    }
     | {bytearray, memoryview, type({}.items()), type({}.keys()), type({}.values()), type(len), object}
 )
 _DATA_MODULES: Final = frozenset(
@@ -232,7 +243,7 @@ def captured(function: FunctionType) -> list[Any]:
     return found
 
 
-# The order of reads and changes ----------------------------------------------------------------------------------------
+# The order of reads and changes -----------------------------------------------------------------------------
 
 
 def reach(values: Any, found: set[int], later: list[Pending], run: Run) -> None:
@@ -278,7 +289,7 @@ def footprint(run: Run, task: Task) -> None:
             mine.add(id(value))
         elif kind not in PENDING and kind is not tuple and kind is not FunctionType:
             mine.add(id(value))
-            if objects and not _is_data(value) and not isinstance(value, External):
+            if objects and not is_data(value) and not isinstance(value, External):
                 task.writes = True
         reach((value,), mine, later, run)
     task.inputs = tuple(later)
@@ -438,12 +449,14 @@ def in_turn(run: Run, things: Any) -> bool:
     if not run.suspended:
         return True
     return all(
-        type(thing) in SCALARS or type(thing) in PENDING or (must_wait(run, thing, False) is None and _flat(thing))
+        type(thing) in SCALARS
+        or type(thing) in PENDING
+        or (must_wait(run, thing, False) is None and flat_data(thing))
         for thing in things
     )
 
 
-def _flat(thing: Any) -> bool:
+def flat_data(thing: Any) -> bool:
     kind = type(thing)
     if kind is list or kind is tuple or kind is set:
         return all(type(item) in SCALARS or type(item) in PENDING for item in thing)

@@ -46,9 +46,9 @@ def stored(nodes: Nodes) -> set[str]:
     for node in own(nodes):
         if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load) and id(node) not in inner:
             names.add(node.id)
-        elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-            names.add(node.name)
-        elif isinstance(node, ast.ExceptHandler) and node.name:
+        elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)) or (
+            isinstance(node, ast.ExceptHandler) and node.name
+        ):
             names.add(node.name)
         elif isinstance(node, (ast.Import, ast.ImportFrom)):
             names.update((alias.asname or alias.name.split(".")[0]) for alias in node.names)
@@ -86,7 +86,13 @@ def captured(nodes: Nodes) -> set[str]:
 
 def nonlocals(nodes: Nodes) -> set[str]:
     """Return the names that nested functions assign as `nonlocal`."""
-    return {name for top in nodes for node in ast.walk(top) if isinstance(node, ast.Nonlocal) for name in node.names}
+    return {
+        name
+        for top in nodes
+        for node in ast.walk(top)
+        if isinstance(node, ast.Nonlocal)
+        for name in node.names
+    }
 
 
 def leaves(statements: Nodes, *, in_loop: bool = False) -> set[str]:
@@ -125,7 +131,9 @@ def bare_raise(statements: Nodes) -> bool:
         children = [
             child
             for child in ast.iter_child_nodes(node)
-            if isinstance(child, (ast.stmt, ast.match_case))  # not handlers: theirs is an exception of their own
+            if isinstance(
+                child, (ast.stmt, ast.match_case)
+            )  # not handlers: theirs is an exception of their own
         ]
         if children and bare_raise(children):
             return True

@@ -7,8 +7,8 @@ is not there yet, or something else must come first, the operation becomes a tas
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterator
-from types import BuiltinFunctionType, BuiltinMethodType, FunctionType, MethodType, ModuleType
+from collections.abc import Callable
+from types import FunctionType, ModuleType
 from typing import Any, Final
 
 from ember.core.externals import External
@@ -18,23 +18,19 @@ from ._memory import (
     PENDING,
     SCALARS,
     Fresh,
-    Lazy,
-    _flat,
-    _is_data,
-    _local,
-    _reading,
     await_all,
     await_turn,
     fill,
     has_pending,
     in_turn,
+    is_data,
     lazy,
+    local,
     must_wait,
     quiet,
+    reading,
     settle,
-    snapshot,
 )
-from ._pending import Pending
 from ._run import CHANGES, WRITES, Abandoned, Run
 
 NONE: Final[frozenset[int]] = frozenset()
@@ -54,15 +50,24 @@ UNBOUND: Final = Unbound()
 def bound(value: Any, name: str) -> Any:
     """Return the value of a local variable that may have none."""
     if value is UNBOUND:
-        raise UnboundLocalError(f"cannot access local variable {name!r} where it is not associated with a value")
+        raise UnboundLocalError(
+            f"cannot access local variable {name!r} where it is not associated with a value"
+        )
     return value
 
 
-# As a task -------------------------------------------------------------------------------------------------------------
+# As a task -----------------------------------------------------------------------------
 
 
 def apart(
-    run: Run, function: Callable[..., Any], args: tuple[Any, ...], inputs: Any, *, writes: bool = False, changes: bool = False, flags: int = 0
+    run: Run,
+    function: Callable[..., Any],
+    args: tuple[Any, ...],
+    inputs: Any,
+    *,
+    writes: bool = False,
+    changes: bool = False,
+    flags: int = 0,
 ) -> Any:
     """Run `function(run, *args)` as a task that reads (and, if it `changes`, changes) what `inputs` reach."""
     return run.spawn(
@@ -77,10 +82,10 @@ def read(run: Run, function: Callable[..., Any], args: tuple[Any, ...], kind: ty
         if _may_be_lazy(args):
             return lazy(run, function, args, kind)
     elif in_turn(run, args) and not any(map(has_pending, args)):
-        if all(map(_is_data, args)):
+        if all(map(is_data, args)):
             return function(*args)
         return unknown(run, function, args, {})
-    return apart(run, _reading, (function, args), args)
+    return apart(run, reading, (function, args), args)
 
 
 def _may_be_lazy(args: tuple[Any, ...]) -> bool:
@@ -112,7 +117,7 @@ def unknown(run: Run, function: Callable[..., Any], args: tuple[Any, ...], kwarg
     return apart(run, _ordered, (function, args, kwargs), inputs, writes=True, changes=True)
 
 
-# Operators -------------------------------------------------------------------------------------------------------------
+# Operators -----------------------------------------------------------------------------
 
 
 def binary(operation: Callable[[Any, Any], Any], a: Any, b: Any) -> Any:
@@ -122,7 +127,7 @@ def binary(operation: Callable[[Any, Any], Any], a: Any, b: Any) -> Any:
         return operation(a, b)
     if operation is operator.is_ or operation is operator.is_not:
         if ta in PENDING or tb in PENDING:
-            return lazy(_local.run, operation, (a, b), bool)
+            return lazy(local.run, operation, (a, b), bool)
         return operation(a, b)
     kind = None
     if operation in _COMPARISONS:
@@ -131,11 +136,20 @@ def binary(operation: Callable[[Any, Any], Any], a: Any, b: Any) -> Any:
         kind = a.kind if operation is operator.add and a.kind is b.kind else None
     elif operation is operator.add and (ta is str or tb is str):
         kind = str
-    return read(_local.run, operation, (a, b), kind)
+    return read(local.run, operation, (a, b), kind)
 
 
 _COMPARISONS: Final = frozenset(
-    {operator.eq, operator.ne, operator.lt, operator.le, operator.gt, operator.ge, operator.is_, operator.is_not}
+    {
+        operator.eq,
+        operator.ne,
+        operator.lt,
+        operator.le,
+        operator.gt,
+        operator.ge,
+        operator.is_,
+        operator.is_not,
+    }
 )
 
 
@@ -143,14 +157,14 @@ def unary(operation: Callable[[Any], Any], a: Any) -> Any:
     """`-a` and its like."""
     if type(a) in SCALARS:
         return operation(a)
-    return read(_local.run, operation, (a,), bool if operation is operator.not_ else None)
+    return read(local.run, operation, (a,), bool if operation is operator.not_ else None)
 
 
 def is_in(a: Any, b: Any) -> Any:
     """`a in b`."""
     if type(a) in SCALARS and type(b) in SCALARS:
         return a in b
-    return read(_local.run, _in, (a, b), bool)
+    return read(local.run, _in, (a, b), bool)
 
 
 def _in(a: Any, b: Any) -> bool:
@@ -161,7 +175,7 @@ def not_in(a: Any, b: Any) -> Any:
     """`a not in b`."""
     if type(a) in SCALARS and type(b) in SCALARS:
         return a not in b
-    return read(_local.run, _not_in, (a, b), bool)
+    return read(local.run, _not_in, (a, b), bool)
 
 
 def _not_in(a: Any, b: Any) -> bool:
@@ -172,7 +186,7 @@ def augmented(operation: Callable[[Any, Any], Any], a: Any, b: Any) -> Any:
     """`a += b` and its like: in place where `a` is a container."""
     if type(a) in SCALARS or (type(a) in PENDING and a.kind in SCALARS):
         return binary(_PLAIN[operation], a, b)
-    run = _local.run
+    run = local.run
     if type(a) is list and operation is operator.iadd:
         change(run, a, "extend", (b,), {})
         return a
@@ -192,16 +206,30 @@ def _augmented(run: Run, operation: Callable[[Any, Any], Any], a: Any, b: Any) -
 
 _PLAIN: Final[dict[Any, Callable[[Any, Any], Any]]] = {
     getattr(operator, f"i{name}"): getattr(operator, name if name not in ("and", "or") else name + "_")
-    for name in "add sub mul truediv floordiv mod pow matmul lshift rshift and or xor".split()
+    for name in [
+        "add",
+        "sub",
+        "mul",
+        "truediv",
+        "floordiv",
+        "mod",
+        "pow",
+        "matmul",
+        "lshift",
+        "rshift",
+        "and",
+        "or",
+        "xor",
+    ]
 }
 
 
-# Text ------------------------------------------------------------------------------------------------------------------
+# Text -----------------------------------------------------------------------------
 
 
 def text(*parts: Any) -> Any:
     """An f-string: strings, and (value, conversion, format) for what stands in braces."""
-    run: Run = _local.run
+    run: Run = local.run
     values: list[Any] = []
     waits = simple = True
     waits = False
@@ -219,7 +247,9 @@ def text(*parts: Any) -> Any:
     if simple:
         if not waits:
             return _format(parts, values)
-        fallible = any(type(part) is tuple and (part[2] != "" or getattr(part[0], "kind", str) is None) for part in parts)
+        fallible = any(
+            type(part) is tuple and (part[2] != "" or getattr(part[0], "kind", str) is None) for part in parts
+        )
         return lazy(run, lambda *known: _format(parts, known), tuple(values), str, fallible)
     return read(run, lambda *known: _format(parts, known), tuple(values), str)
 
@@ -245,12 +275,12 @@ def _format(parts: tuple[Any, ...], values: Any) -> str:
     return "".join(done)
 
 
-# Containers ------------------------------------------------------------------------------------------------------------
+# Containers -----------------------------------------------------------------------------
 
 
 def new(made: Any) -> Any:
     """Take a list, dict or set that lowered code made: nothing outside knows it, so it may hold pending values."""
-    run: Run = _local.run
+    run: Run = local.run
     held = Fresh(made, run.current.scope)
     items = made.values() if type(made) is dict else made
     for item in items:
@@ -262,12 +292,12 @@ def new(made: Any) -> Any:
 
 def key(value: Any) -> Any:
     """The key of a dict display or the element of a set display: its hash is needed."""
-    return value if type(value) in SCALARS else settle(_local.run, value)
+    return value if type(value) in SCALARS else settle(local.run, value)
 
 
 def item(container: Any, index: Any) -> Any:
     """`container[index]`."""
-    run: Run = _local.run
+    run: Run = local.run
     kind = type(container)
     if kind in SCALARS and type(index) in SCALARS:
         return container[index]
@@ -280,19 +310,21 @@ def item(container: Any, index: Any) -> Any:
         if must_wait(run, container, False) is None:
             return container[index] if type(index) is not slice or kind is not list else new(container[index])
         return apart(run, _item, (container, index), (container,))
-    if _is_data(container):
+    if is_data(container):
         return read(run, operator.getitem, (container, index))
     return unknown(run, operator.getitem, (container, index), {})
 
 
 def _item(run: Run, container: Any, index: Any) -> Any:
     container = run.force(container)
-    if not _is_data(container):
+    if not is_data(container):
         run.barrier()
         return container[settle(run, index)]
     index = fill(run, index)
     await_turn(run, container)
-    return container[index] if type(index) is not slice or type(container) is not list else new(container[index])
+    return (
+        container[index] if type(index) is not slice or type(container) is not list else new(container[index])
+    )
 
 
 def change(run: Run, thing: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -313,7 +345,12 @@ def change(run: Run, thing: Any, name: str, args: tuple[Any, ...], kwargs: dict[
         return _change_shared(run, thing, name, args, kwargs)
     function = _change_fresh if held is not None and held.object is thing else _change_shared
     return run.spawn(
-        function, (run, thing, name, args, kwargs), None, inputs=(thing, *args, *kwargs.values()), changed=1, what=name
+        function,
+        (run, thing, name, args, kwargs),
+        None,
+        inputs=(thing, *args, *kwargs.values()),
+        changed=1,
+        what=name,
     )
 
 
@@ -349,7 +386,9 @@ def _change_fresh(run: Run, thing: Any, name: str, args: tuple[Any, ...], kwargs
         if type(thing) is list and name in ("extend",):
             args = tuple(run.force(arg) for arg in args)
             await_all(run, args)
-            args = tuple(list(arg) if type(arg) in effects.CONTAINERS or type(arg) in SCALARS else arg for arg in args)
+            args = tuple(
+                list(arg) if type(arg) in effects.CONTAINERS or type(arg) in SCALARS else arg for arg in args
+            )
         else:
             args = tuple(fill(run, arg) for arg in args)
             await_all(run, args)
@@ -359,7 +398,7 @@ def _change_fresh(run: Run, thing: Any, name: str, args: tuple[Any, ...], kwargs
     if scope is not run.outermost and not scope.encloses(held.scope):
         run.drain_scope(scope)
     await_turn(run, thing, True)
-    if any(not _is_data(arg) and type(arg) not in PENDING for arg in args) and name in ("extend", "update"):
+    if any(not is_data(arg) and type(arg) not in PENDING for arg in args) and name in ("extend", "update"):
         run.barrier()
     if run.fresh.get(id(thing)) is not held:  # meanwhile it was handed to somebody
         return _change_shared(run, thing, name, args, kwargs)
@@ -375,7 +414,7 @@ def _change_shared(run: Run, thing: Any, name: str, args: tuple[Any, ...], kwarg
 
 def set_item(container: Any, index: Any, value: Any) -> None:
     """`container[index] = value`."""
-    run: Run = _local.run
+    run: Run = local.run
     kind = type(container)
     if kind is list or kind is dict:
         if type(index) in SCALARS and type(index) is not slice:
@@ -401,7 +440,7 @@ def _set_item(run: Run, container: Any, index: Any, value: Any) -> None:
 
 def del_item(container: Any, index: Any) -> None:
     """`del container[index]`."""
-    run: Run = _local.run
+    run: Run = local.run
     container = run.force(container)
     if type(container) is list or type(container) is dict:
         change(run, container, "__delitem__", (index,), {})
@@ -411,7 +450,7 @@ def del_item(container: Any, index: Any) -> None:
 
 def unpack(value: Any, before: int, after: int = -1) -> Any:
     """The right side of `a, b = value`, or with `after` ≥ 0 of `a, *b, c = value`: as many values as names."""
-    run: Run = _local.run
+    run: Run = local.run
     kind = type(value)
     if kind is tuple and after < 0 and len(value) == before:
         return value
@@ -439,7 +478,9 @@ def _unpack(run: Run, value: Any, before: int, after: int) -> Any:
             raise ValueError(f"not enough values to unpack (expected {before}, got {len(items)})")
         return items
     if len(items) < before + after:
-        raise ValueError(f"not enough values to unpack (expected at least {before + after}, got {len(items)})")
+        raise ValueError(
+            f"not enough values to unpack (expected at least {before + after}, got {len(items)})"
+        )
     end = len(items) - after
     return [*items[:before], new(items[before:end]), *items[end:]]
 
@@ -453,7 +494,7 @@ def _exactly(iterable: Any, count: int) -> list[Any]:
     return found
 
 
-# Attributes ------------------------------------------------------------------------------------------------------------
+# Attributes -----------------------------------------------------------------------------
 
 
 def attr(thing: Any, name: str) -> Any:
@@ -461,7 +502,7 @@ def attr(thing: Any, name: str) -> Any:
     kind = type(thing)
     if kind is ModuleType or kind in SCALARS:
         return getattr(thing, name)
-    run: Run = _local.run
+    run: Run = local.run
     if kind in PENDING:
         if thing.done and thing.error is None:
             return attr(thing.value, name)
@@ -507,7 +548,9 @@ def _plain_attribute(kind: type, name: str) -> bool:
                     known = False
                 if name in parent.__dict__:
                     found = parent.__dict__[name]
-                    known = known and not (isinstance(found, property) or type(found).__name__ == "cached_property")
+                    known = known and not (
+                        isinstance(found, property) or type(found).__name__ == "cached_property"
+                    )
                     break
         if len(_PLAIN_ATTRIBUTES) > 10_000:
             _PLAIN_ATTRIBUTES.clear()
@@ -517,7 +560,7 @@ def _plain_attribute(kind: type, name: str) -> bool:
 
 def set_attr(thing: Any, name: str, value: Any) -> None:
     """`thing.name = value`."""
-    run: Run = _local.run
+    run: Run = local.run
     if type(thing) in PENDING:
         apart(run, _set_attr, (thing, name, value), (thing, value), writes=True, changes=True)
     elif quiet(run):
@@ -537,12 +580,12 @@ def _set_attr(run: Run, thing: Any, name: str, value: Any) -> None:
 
 def del_attr(thing: Any, name: str) -> None:
     """`del thing.name`."""
-    unknown(_local.run, delattr, (thing, name), {})
+    unknown(local.run, delattr, (thing, name), {})
 
 
 def global_value(value: Any) -> Any:
     """A global variable that may change: read when nothing before can still change it."""
-    run: Run = _local.run
+    run: Run = local.run
     if run.suspended and type(value) not in (FunctionType, type, ModuleType):
         return None
     return value

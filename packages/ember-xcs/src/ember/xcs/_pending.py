@@ -69,11 +69,25 @@ _ONE: Final[tuple[Callable[..., Any], ...]] = (
 )  # fmt: skip
 for _function in _ONE:
     setattr(Pending, f"__{_function.__name__}__", _forcing(_function))
-for _name in "add sub mul truediv floordiv mod pow matmul lshift rshift and or xor".split():
+for _name in [
+    "add",
+    "sub",
+    "mul",
+    "truediv",
+    "floordiv",
+    "mod",
+    "pow",
+    "matmul",
+    "lshift",
+    "rshift",
+    "and",
+    "or",
+    "xor",
+]:
     _operation = getattr(operator, f"__{_name}__")
     setattr(Pending, f"__{_name}__", _forcing(_operation))
     setattr(Pending, f"__r{_name}__", _forcing(lambda a, b, f=_operation: f(b, a)))
-for _name in "eq ne lt le gt ge getitem contains".split():
+for _name in ["eq", "ne", "lt", "le", "gt", "ge", "getitem", "contains"]:
     setattr(Pending, f"__{_name}__", _forcing(getattr(operator, f"__{_name}__")))
 Pending.__format__ = _forcing(format)  # type: ignore[method-assign, assignment]
 Pending.__call__ = _forcing(lambda function, *args: function(*args))  # type: ignore[attr-defined]

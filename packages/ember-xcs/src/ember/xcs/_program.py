@@ -14,14 +14,15 @@ from weakref import WeakKeyDictionary
 
 from ember.core.externals import External
 
-from . import _effects as effects
-from . import _names as names
+from . import _effects as effects, _names as names
 from ._lower import Lowering, Unsupported, load
 from ._run import OBJECTS, WRITES
 from ._source import NoSource, tree_of
 from ._summary import Summary
 
-_INSTALLED: Final = tuple(sysconfig.get_paths()[key] for key in ("stdlib", "platstdlib", "purelib", "platlib"))
+_INSTALLED: Final = tuple(
+    sysconfig.get_paths()[key] for key in ("stdlib", "platstdlib", "purelib", "platlib")
+)
 
 
 class Program:
@@ -30,7 +31,20 @@ class Program:
     `reason` says why a function is run as it is. `computes` says that it makes no external call and changes nothing.
     """
 
-    __slots__ = ("_cells", "_code", "_twins", "changed", "computes", "flags", "lowered", "objects", "reason", "tree", "waits", "writes")
+    __slots__ = (
+        "_cells",
+        "_code",
+        "_twins",
+        "changed",
+        "computes",
+        "flags",
+        "lowered",
+        "objects",
+        "reason",
+        "tree",
+        "waits",
+        "writes",
+    )
 
     def __init__(self) -> None:
         self.lowered = self.computes = self.waits = False
@@ -71,7 +85,18 @@ def program_of(function: FunctionType) -> Program:
         found.lowered = True
         found.waits, found.writes, found.objects, found.flags = True, False, False, 0
         fresh = _lowered(function)
-        for slot in ("_code", "changed", "computes", "flags", "lowered", "objects", "reason", "tree", "waits", "writes"):
+        for slot in (
+            "_code",
+            "changed",
+            "computes",
+            "flags",
+            "lowered",
+            "objects",
+            "reason",
+            "tree",
+            "waits",
+            "writes",
+        ):
             setattr(found, slot, getattr(fresh, slot))
     return found
 
@@ -108,7 +133,9 @@ def _lowered(function: FunctionType) -> Program:
             plain_body = list(tree.body)
         if not _reaches(plain_body, local, resolve):
             program.reason = "it makes no external call"
-            program.computes = not whole.writes and not whole.objects and not names.has(plain_body, ast.Attribute)
+            program.computes = (
+                not whole.writes and not whole.objects and not names.has(plain_body, ast.Attribute)
+            )
             return program
 
         def summary(statements: Any) -> Summary:
@@ -119,7 +146,11 @@ def _lowered(function: FunctionType) -> Program:
         if code.co_flags & 0x0C or code.co_freevars:
             program.changed = -1  # *args, **kwargs, captured variables
         program.flags = (WRITES if whole.writes else 0) | (OBJECTS if whole.objects else 0)
-        lowering = Lowering(tree, frozenset(code.co_freevars), resolve, summary)
+
+        def reaches(statements: Any, data: set[str]) -> bool:
+            return _reaches(statements, local, resolve, data)
+
+        lowering = Lowering(tree, frozenset(code.co_freevars), resolve, summary, reaches)
         program._code = _compiled(lowering, function)
         program.waits, program.lowered = lowering.waits, True
     except (Unsupported, NoSource) as error:
@@ -138,13 +169,13 @@ def _may_write(value: Any) -> bool:
         program = program_of(value)
         return program.writes or program.objects
     if isinstance(value, type):
-        from ._calls import _only_stores
+        from ._calls import only_stores
 
-        return not _only_stores(value)
+        return not only_stores(value)
     return True
 
 
-def _reaches(body: list[ast.AST], local: set[str], resolve: Any) -> bool:
+def _reaches(body: list[ast.AST], local: set[str], resolve: Any, data: set[str] = frozenset()) -> bool:  # type: ignore[assignment]
     """Whether these statements may make an external call, as far as can be told."""
     for top in body:
         for node in ast.walk(top):
@@ -153,13 +184,21 @@ def _reaches(body: list[ast.AST], local: set[str], resolve: Any) -> bool:
                 if isinstance(target, ast.Name) and target.id not in local:
                     value = resolve(target.id)
                     try:
-                        if value is not None and value in effects.READ - effects.CALLS_BACK and not isinstance(value, External):
+                        if (
+                            value is not None
+                            and value in effects.READ - effects.CALLS_BACK
+                            and not isinstance(value, External)
+                        ):
                             continue
                     except TypeError:
                         pass
                     if type(value) is FunctionType and program_of(value).computes:
                         continue
-                elif isinstance(target, ast.Attribute) and isinstance(target.value, ast.Name) and target.value.id not in local:
+                elif (
+                    isinstance(target, ast.Attribute)
+                    and isinstance(target.value, ast.Name)
+                    and target.value.id not in local
+                ):
                     owner = resolve(target.value.id)
                     if isinstance(owner, ModuleType):
                         try:
@@ -167,12 +206,33 @@ def _reaches(body: list[ast.AST], local: set[str], resolve: Any) -> bool:
                                 continue
                         except TypeError:
                             pass
-                elif isinstance(target, ast.Attribute) and isinstance(target.value, (ast.JoinedStr, ast.Constant)):
+                elif isinstance(target, ast.Attribute) and (
+                    isinstance(target.value, (ast.JoinedStr, ast.Constant))
+                    or (isinstance(target.value, ast.Name) and target.value.id in data)
+                ):
                     continue
                 return True
-            if isinstance(node, (ast.With, ast.Import, ast.ImportFrom, ast.ClassDef, ast.Lambda, ast.FunctionDef)):
+            if (
+                isinstance(node, ast.Attribute)
+                and isinstance(node.ctx, ast.Load)
+                and not _harmless(node, local, resolve, data)
+            ):
+                return True  # a property may do anything
+            if isinstance(
+                node, (ast.With, ast.Import, ast.ImportFrom, ast.ClassDef, ast.Lambda, ast.FunctionDef)
+            ):
                 return True
     return False
+
+
+def _harmless(node: ast.Attribute, local: set[str], resolve: Any, data: set[str]) -> bool:
+    """Whether this attribute is one of a module's, of a string's, or of a container that was made here."""
+    base = node.value
+    if isinstance(base, (ast.JoinedStr, ast.Constant)):
+        return True
+    if not isinstance(base, ast.Name):
+        return False
+    return base.id in data or (base.id not in local and isinstance(resolve(base.id), ModuleType))
 
 
 def _is_installed(function: FunctionType) -> bool:
@@ -220,7 +280,12 @@ def _compiled(lowering: Lowering, function: FunctionType) -> CodeType:
     # Defaults are set on the twin; here they only have to leave room.
     name = "<lambda>" if isinstance(node, ast.Lambda) else node.name
     inner = ast.FunctionDef(
-        name="_x_program", args=args, body=body or [ast.Pass()], decorator_list=[], returns=None, type_params=[]
+        name="_x_program",
+        args=args,
+        body=body or [ast.Pass()],
+        decorator_list=[],
+        returns=None,
+        type_params=[],
     )
     free = [*sorted(f"_x_{hook}" for hook in lowering.hooks), *code.co_freevars]
     free = list(dict.fromkeys(free))
@@ -286,7 +351,9 @@ def _hook(name: str) -> Any:
     if name.startswith("op_"):
         return getattr(operator, name[3:])
     if name in ("Abandoned", "BaseException", "AssertionError"):
-        return {"Abandoned": Abandoned, "BaseException": BaseException, "AssertionError": AssertionError}[name]
+        return {"Abandoned": Abandoned, "BaseException": BaseException, "AssertionError": AssertionError}[
+            name
+        ]
     for module in (_ops, _calls, _control, _displays):
         if name in vars(module):
             return vars(module)[name]

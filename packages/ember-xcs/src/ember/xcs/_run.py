@@ -67,8 +67,28 @@ class Task(Entry):
     """A piece of the program, in program order, that can wait while others go on. It stands in its parent's log."""
 
     __slots__ = (
-        "back", "changed", "dead", "depth", "fiber", "finished", "first", "flags", "inputs", "keys", "last", "lines", "merged", "parent",
-        "outer", "result", "scope", "start", "thrown", "waiting", "what", "writes",
+        "back",
+        "changed",
+        "dead",
+        "depth",
+        "fiber",
+        "finished",
+        "first",
+        "flags",
+        "inputs",
+        "keys",
+        "last",
+        "lines",
+        "merged",
+        "outer",
+        "parent",
+        "result",
+        "scope",
+        "start",
+        "thrown",
+        "waiting",
+        "what",
+        "writes",
     )  # fmt: skip
 
     def __init__(self, parent: Task | None, scope: Scope, what: str = "") -> None:
@@ -128,7 +148,7 @@ class Run:
         self._sweep_at = 10_000
         self.over = False
 
-    # The log --------------------------------------------------------------------------------------------------------
+    # The log -----------------------------------------------------------------------------
 
     def note(self, entry: Entry, task: Task | None = None) -> None:
         """Put `entry` at the end of the log of the running task."""
@@ -186,7 +206,7 @@ class Run:
             first.prev = before
         parent.last, child.last = child.last, None
 
-    # Values ---------------------------------------------------------------------------------------------------------
+    # Values -----------------------------------------------------------------------------
 
     def set(self, entry: Entry, value: Any, error: BaseException | None = None) -> None:
         """Give `entry` its value or its error, and everything that waits for it what follows from that."""
@@ -281,7 +301,7 @@ class Run:
                 del fresh[key]
             self._sweep_at = max(10_000, 2 * len(fresh))
 
-    # Waiting --------------------------------------------------------------------------------------------------------
+    # Waiting -----------------------------------------------------------------------------
 
     def wait(self, entry: Entry) -> None:
         """Let others go on until `entry` is done."""
@@ -375,7 +395,7 @@ class Run:
         if self.current.dead:
             raise Abandoned
 
-    # Failures -------------------------------------------------------------------------------------------------------
+    # Failures -----------------------------------------------------------------------------
 
     def _earliest(self, entry: Entry) -> None:
         """`entry` failed, and nothing stands before it in its log: this is how its task fails."""
@@ -417,7 +437,7 @@ class Run:
             entry.done, entry.error = True, Abandoned()
             self._wake(entry)
 
-    # Tasks ----------------------------------------------------------------------------------------------------------
+    # Tasks -----------------------------------------------------------------------------
 
     def spawn(
         self,
@@ -601,12 +621,16 @@ class Run:
 
         lines = []
         for task in [self.root, *self.suspended]:
-            lines.append(f"{'  ' * task.depth}{task.what or 'task'} #{task.seq} waits for {named(task.waiting)}")
+            lines.append(
+                f"{'  ' * task.depth}{task.what or 'task'} #{task.seq} waits for {named(task.waiting)}"
+            )
         return "\n".join(lines)
 
-    # External calls -------------------------------------------------------------------------------------------------
+    # External calls -----------------------------------------------------------------------------
 
-    def issue(self, external: External[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], kind: type | None) -> Flight:
+    def issue(
+        self, external: External[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], kind: type | None
+    ) -> Flight:
         """Send an external call, whose arguments are there, and return its pending result."""
         flight = Flight(self, kind)
         flight.external, flight.args, flight.kwargs, flight.job = external, args, kwargs, None
@@ -654,7 +678,9 @@ class Run:
         if io is None or io.stopped:
             io = self._io = io_loop()
         arrived = self._arrived
-        flight.job = io.start(flight.external.arun(*flight.args, **flight.kwargs), lambda: arrived.put(flight))
+        flight.job = io.start(
+            flight.external.arun(*flight.args, **flight.kwargs), lambda: arrived.put(flight)
+        )
         flight.args, flight.kwargs = (), {}
 
     def _land(self, flight: Flight) -> None:
@@ -678,7 +704,7 @@ class Run:
             except ValueError:
                 pass
 
-    # The handler of external calls that code which is not lowered makes -----------------------------------------------
+    # The handler of external calls that code which is not lowered makes -----------------------------------------------------------------------------
 
     def call(self, external: External[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Answer a blocking external call of code that is not lowered: others go on meanwhile."""
@@ -701,7 +727,7 @@ class Run:
         results = [self.spawn(thunk, what="a thunk of gather", flags=WRITES) for thunk in thunks]
         return [self.force(result) for result in results]
 
-    # The end --------------------------------------------------------------------------------------------------------
+    # The end -----------------------------------------------------------------------------
 
     def close(self) -> None:
         """End whatever still waits, and the greenlets. Explicitly: the collector would end them wherever it likes."""

@@ -67,7 +67,11 @@ def _candidates(tree: ast.AST, code: CodeType) -> list[Function]:
     found: list[Function] = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Lambda):
-            if code.co_name == "<lambda>" and node.lineno <= _last_line(code) and _end(node) >= code.co_firstlineno:
+            if (
+                code.co_name == "<lambda>"
+                and node.lineno <= _last_line(code)
+                and _end(node) >= code.co_firstlineno
+            ):
                 found.append(node)
         elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.name == code.co_name:
             begin = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
@@ -88,7 +92,9 @@ def _same(node: Function, code: CodeType) -> bool:
         return False
     if isinstance(node, ast.Lambda):
         columns = {
-            (line, column) for line, _, column, _ in code.co_positions() if line is not None and column is not None and column >= 0
+            (line, column)
+            for line, _, column, _ in code.co_positions()
+            if line is not None and column is not None and column >= 0
         }
         body = node.body
         return any(

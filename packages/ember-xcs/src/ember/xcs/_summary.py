@@ -8,12 +8,12 @@ from typing import Any, Final
 
 from ember.core.externals import External
 
-from . import _effects as effects
-from . import _names as names
+from . import _effects as effects, _names as names
 
 ALL_CHANGING: Final = frozenset().union(*effects.CHANGING.values())
 READING: Final = (
-    effects.STR_METHODS | {n for kind in effects.CHANGING for n in dir(kind) if not n.startswith("_")} - ALL_CHANGING
+    effects.STR_METHODS
+    | {n for kind in effects.CHANGING for n in dir(kind) if not n.startswith("_")} - ALL_CHANGING
 )
 _DISPLAYS: Final = (
     ast.List, ast.Dict, ast.Set, ast.ListComp, ast.DictComp, ast.SetComp, ast.Tuple, ast.JoinedStr, ast.Constant,
@@ -59,7 +59,19 @@ class Summary:
                             self._change(one.value)
             elif isinstance(node, (ast.For, ast.comprehension, ast.NamedExpr, ast.withitem)):
                 pass
-            elif isinstance(node, (ast.Global, ast.Nonlocal, ast.Import, ast.ImportFrom, ast.ClassDef, ast.Await, ast.Yield, ast.With)):
+            elif isinstance(
+                node,
+                (
+                    ast.Global,
+                    ast.Nonlocal,
+                    ast.Import,
+                    ast.ImportFrom,
+                    ast.ClassDef,
+                    ast.Await,
+                    ast.Yield,
+                    ast.With,
+                ),
+            ):
                 self.writes = True
             elif isinstance(node, ast.AugAssign):
                 if isinstance(node.target, ast.Name):
@@ -80,7 +92,9 @@ class Summary:
                     self.changed.add(node.id)
 
     def _is_new(self, value: ast.expr) -> bool:
-        return isinstance(value, _DISPLAYS) or (isinstance(value, ast.Call) and self._known(value.func) is True)
+        return isinstance(value, _DISPLAYS) or (
+            isinstance(value, ast.Call) and self._known(value.func) is True
+        )
 
     def _change(self, thing: ast.expr) -> None:
         """`thing` is changed."""
@@ -118,7 +132,11 @@ class Summary:
         if isinstance(node, _DISPLAYS):
             return True
         if isinstance(node, ast.Call):
-            if isinstance(node.func, ast.Attribute) and node.func.attr in effects.STR_METHODS and self._is_data(node.func.value):
+            if (
+                isinstance(node.func, ast.Attribute)
+                and node.func.attr in effects.STR_METHODS
+                and self._is_data(node.func.value)
+            ):
                 return True
             return self._known(node.func) is True
         if isinstance(node, ast.Subscript):
@@ -166,13 +184,21 @@ class Summary:
         """Whether this use of a variable does not let what it refers to be changed."""
         if isinstance(parent, (ast.Attribute, ast.Subscript)):
             return True  # changes through it are seen where they stand
-        if isinstance(parent, (ast.BinOp, ast.UnaryOp, ast.Compare, ast.FormattedValue, ast.If, ast.While, ast.IfExp)):
+        if isinstance(
+            parent, (ast.BinOp, ast.UnaryOp, ast.Compare, ast.FormattedValue, ast.If, ast.While, ast.IfExp)
+        ):
             return True
         if isinstance(parent, (ast.For, ast.comprehension)):
             return parent.iter is node
         if isinstance(parent, ast.Call):
-            return parent.func is node or self._known(parent.func) is True or (
-                isinstance(parent.func, ast.Attribute) and parent.func.attr in READING and self._is_data(parent.func.value)
+            return (
+                parent.func is node
+                or self._known(parent.func) is True
+                or (
+                    isinstance(parent.func, ast.Attribute)
+                    and parent.func.attr in READING
+                    and self._is_data(parent.func.value)
+                )
             )
         if isinstance(parent, ast.keyword):
             return False
