@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import logging
+import re
+from collections import deque
 from collections.abc import Iterator
 from types import FunctionType, MethodType
 from typing import Any, Final
@@ -27,7 +29,7 @@ from ._memory import (
     settle,
     snapshot,
 )
-from ._ops import apart, attr, change, new, read, unknown
+from ._ops import apart, attr, change, new, read, stores_plainly, unknown
 from ._program import program_of
 from ._run import Abandoned, Run
 
@@ -344,7 +346,7 @@ def method(thing: Any, name: str, /, *args: Any, **kwargs: Any) -> Any:
         if name in ("items", "keys", "values", "copy") and not args:
             if must_wait(run, thing, False) is None and (name in ("keys", "copy") or not has_pending(thing)):
                 made = getattr(thing, name)()
-                return new(made) if name == "copy" and kind is not effects.collections.deque else made
+                return new(made) if name == "copy" and kind is not deque else made
             return apart(run, _container_method, (thing, name, args, kwargs), (thing,))
         if (
             name == "get"
@@ -403,7 +405,7 @@ def live_view(thing: Any, name: str) -> Any:
     return method(thing, name)
 
 
-_TEXTUAL: Final = frozenset({type(effects.re.compile("")), type(effects.re.match("", ""))})
+_TEXTUAL: Final = frozenset({re.Pattern, re.Match})
 _LOGGING: Final = frozenset(["debug", "info", "warning", "error", "critical", "exception", "log"])
 
 
@@ -528,16 +530,11 @@ def only_stores(cls: type) -> bool:
             known = True
         else:
             made = "__dataclass_params__" in vars(cls) and not hasattr(cls, "__post_init__")
-            init = vars(cls).get("__init__")
+            code = getattr(vars(cls).get("__init__"), "__code__", None)
             known = (
-                made
-                and "__new__" not in vars(cls)
-                and getattr(init, "__code__", None) is not None
-                and (
-                    (init.__code__.co_filename == "<string>" and cls.__setattr__ is object.__setattr__)
-                    or cls.__dataclass_params__.frozen
-                )
+                made and "__new__" not in vars(cls) and code is not None and code.co_filename == "<string>"
             )
+            known = known and (stores_plainly(cls) or vars(cls)["__dataclass_params__"].frozen)
         if len(_ONLY_STORES) > 10_000:
             _ONLY_STORES.clear()
         _ONLY_STORES[cls] = known

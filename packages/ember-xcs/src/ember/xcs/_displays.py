@@ -22,7 +22,7 @@ from ._memory import (
     settle,
 )
 from ._ops import Unbound, apart, new
-from ._run import CHANGES, Run
+from ._run import CHANGES, Run, is_earlier
 
 
 class _Skip:
@@ -235,8 +235,6 @@ def rebind(value: Any) -> Any:
 
 def _await_others(run: Run) -> None:
     while True:
-        from ._memory import is_earlier
-
         for task in run.suspended:
             if is_earlier(task, run.current):
                 break

@@ -47,7 +47,7 @@ class Jitted(Generic[P, R]):
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         if instance is None:
             return self
-        bound = self.__ember_jit__.__get__(instance, owner)  # type: ignore[attr-defined]
+        bound = self.__ember_jit__.__get__(instance, owner)
         return Jitted(bound, self._max_concurrency)
 
     def __repr__(self) -> str:

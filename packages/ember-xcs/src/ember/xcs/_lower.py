@@ -62,6 +62,12 @@ def arguments(positional: Sequence[str], keywords: Sequence[str] = ()) -> ast.ar
     )
 
 
+def function_def(name: str, args: ast.arguments, body: list[ast.stmt]) -> ast.FunctionDef:
+    made = ast.FunctionDef(name=name, args=args, body=body, decorator_list=[], returns=None)
+    made.type_params = []  # type: ignore[attr-defined, unused-ignore]  # from Python 3.12 on
+    return made
+
+
 class Lowering:
     """One function on its way. `resolve` says what a global or captured name stands for now, `free` are captured names."""
 
@@ -125,17 +131,6 @@ class Lowering:
                 made[name] = made.get(name, True) and isinstance(node.value, _MADE)
             elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
                 made.setdefault(node.id, True)
-        several = (
-            [
-                n.id
-                for x in names.own(body)
-                for n in ast.walk(x)
-                if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
-            ]
-            if False
-            else []
-        )
-        del several
         others = {
             name
             for node in names.own(body)
@@ -190,7 +185,7 @@ class Lowering:
                     times[name] = times.get(name, 0) + (2 if inside else 1)
                 if not isinstance(node, names.SCOPES):
                     self._count_stores(children, times, inside)
-            elif isinstance(node, (ast.excepthandler, ast.match_case)):
+            elif isinstance(node, (ast.ExceptHandler, ast.match_case)):
                 if isinstance(node, ast.ExceptHandler) and node.name:
                     times[node.name] = times.get(node.name, 0) + 2
                 if isinstance(node, ast.match_case):
@@ -737,14 +732,7 @@ class Lowering:
         flags |= (WRITES if seen.writes else 0) | (OBJECTS if seen.objects else 0)
         parameters = ([guard_name] if guard_name else []) + inputs
         changed = sum(1 << place for place, one in enumerate(parameters) if one in seen.changed)
-        function = ast.FunctionDef(
-            name=name,
-            args=arguments(parameters),
-            body=[*body, ast.Return(values)],
-            decorator_list=[],
-            returns=None,
-            type_params=[],
-        )
+        function = function_def(name, arguments(parameters), [*body, ast.Return(values)])
         given = [load(one) for one in inputs]
         numbers: list[ast.expr] = [ast.Constant(flags), ast.Constant(changed), ast.Constant(len(outputs))]
         if guard is not None and not always and not inside:
@@ -775,8 +763,8 @@ class Lowering:
         body: list[ast.stmt] = [node]
         if outputs:
             # A variable that the loop did not come to assign has no value, and keeps having none.
-            body.append(ast.Assign([store(held)], ast.Call(load("locals"), [], [])))
-            values = [
+            body.append(ast.Assign([store(held)], ast.Call(self.hook("locals"), [], [])))
+            values: list[ast.expr] = [
                 ast.Call(
                     ast.Attribute(load(held), "get", ast.Load()),
                     [ast.Constant(one), self.hook("UNBOUND")],
@@ -787,9 +775,7 @@ class Lowering:
             body.append(ast.Return(ast.Tuple(values, ast.Load())))
         else:
             body.append(ast.Return(ast.Tuple([], ast.Load())))
-        function = ast.FunctionDef(
-            name=name, args=arguments(inputs), body=body, decorator_list=[], returns=None, type_params=[]
-        )
+        function = function_def(name, arguments(inputs), body)
         numbers: list[ast.expr] = [ast.Constant(flags), ast.Constant(changed), ast.Constant(len(outputs))]
         call = self.X("plain", load(name), *numbers, *[load(one) for one in inputs])
         self.sentinels |= stored - self.known

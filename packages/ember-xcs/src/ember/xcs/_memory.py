@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from types import FunctionType, MethodType
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from ember.core.externals import External
 
 from . import _effects as effects
 from ._pending import Pending
-from ._run import OBJECTS, Abandoned, Flight, Run, Scope, Task, parent_of
+from ._run import OBJECTS, Abandoned, Flight, Line, Run, Scope, Task, is_earlier
 
 SCALARS = effects.SCALARS
 local = threading.local()
@@ -27,6 +27,13 @@ class Lazy(Pending):
     """A computation on values that are not there yet: done when they are."""
 
     __slots__ = ("args", "function", "left")
+
+    def __init__(
+        self, run: Run, function: Callable[..., Any], args: tuple[Any, ...], left: int, kind: type | None
+    ) -> None:
+        super().__init__(run, kind)
+        self.function: Callable[..., Any] | None = function
+        self.args, self.left = args, left
 
 
 PENDING: Final = frozenset({Pending, Flight, Lazy})
@@ -52,8 +59,7 @@ def lazy(
     waiting = [arg for arg in args if type(arg) in PENDING and not arg.done]
     if not waiting:
         return function(*[run.force(arg) if type(arg) in PENDING else arg for arg in args])
-    result = Lazy(run, kind)
-    result.function, result.args, result.left = function, args, len(waiting)
+    result = Lazy(run, function, args, len(waiting), kind)
     if log:
         run.note(result)
 
@@ -79,6 +85,7 @@ def _compute(run: Run, result: Lazy) -> None:
             arg = arg.value
         values.append(arg)
     function = result.function
+    assert function is not None
     result.args, result.function = (), None
     if result.owner is None or all(type(value) in SCALARS or isinstance(value, str) for value in values):
         try:
@@ -116,8 +123,11 @@ def is_data(value: Any) -> bool:
 
 _DATA: Final = frozenset(
     {
-        type(iter(x))
-        for x in ([], (), "", b"", {}, set(), range(0), bytearray(), {}.items(), {}.values(), reversed([]))
+        type(iter(one))
+        for one in cast(
+            "tuple[Iterable[Any], ...]",
+            ([], (), "", b"", {}, set(), range(0), bytearray(), {}.items(), {}.values(), reversed([])),
+        )
     }
     | {bytearray, memoryview, type({}.items()), type({}.keys()), type({}.values()), type(len), object}
 )
@@ -293,7 +303,7 @@ def footprint(run: Run, task: Task) -> None:
                 task.writes = True
         reach((value,), mine, later, run)
     task.inputs = tuple(later)
-    lines: list[Any] = []
+    lines: list[Line] = []
     for table, keys in ((run.changing, changes), (run.reading, found)):
         for key in keys:
             line = table.get(key)
@@ -309,42 +319,7 @@ def footprint(run: Run, task: Task) -> None:
     task.lines, task.keys = tuple(lines), (*changes, *found)
 
 
-Run.footprint = staticmethod(footprint)  # type: ignore[assignment]
-
-
-class Line:
-    """Waiting tasks in the order of the program."""
-
-    __slots__ = ("tasks",)
-
-    def __init__(self) -> None:
-        self.tasks: list[Task] = []
-
-    def join(self, task: Task) -> None:
-        """Take `task` in, where it stands in the program: mostly at the end."""
-        tasks = self.tasks
-        if not tasks or is_earlier(tasks[-1], task):
-            tasks.append(task)
-        else:
-            tasks.insert(self._count_before(task), task)
-
-    def last_before(self, task: Task) -> Task | None:
-        """Return the last one that stands before where `task` is now."""
-        tasks = self.tasks
-        if not tasks or not is_earlier(tasks[0], task):
-            return None
-        count = self._count_before(task)
-        return tasks[count - 1] if count else None
-
-    def _count_before(self, task: Task) -> int:
-        low, high = 0, len(self.tasks)
-        while low < high:
-            middle = (low + high) // 2
-            if is_earlier(self.tasks[middle], task):
-                low = middle + 1
-            else:
-                high = middle
-        return low
+Run.footprint = staticmethod(footprint)
 
 
 def leave(run: Run, task: Task) -> None:
@@ -359,25 +334,7 @@ def leave(run: Run, task: Task) -> None:
                 del table[key]
 
 
-Run.line = Line  # type: ignore[assignment]
-Run.leave = staticmethod(leave)  # type: ignore[assignment]
-
-
-def is_earlier(one: Task, other: Task) -> bool:
-    """Whether what `one` has still to do stands before where `other` is now."""
-    chain: dict[Task, Task | None] = {}
-    below: Task | None = None
-    task: Task | None = other
-    while task is not None:
-        chain[task] = below
-        below, task = task, parent_of(task)
-    below, task = None, one
-    while task is not None and task not in chain:
-        below, task = task, parent_of(task)
-    if task is None or below is None:  # another run's, or an ancestor: what it has to do comes later
-        return False
-    mine = chain[task]
-    return mine is None or below.seq < mine.seq
+Run.leave = staticmethod(leave)
 
 
 def must_wait(run: Run, thing: Any, changing: bool) -> Task | None:
@@ -385,7 +342,7 @@ def must_wait(run: Run, thing: Any, changing: bool) -> Task | None:
     if not run.suspended:
         return None
     here, key = run.current, id(thing)
-    line = run.changing.get(key)
+    line: Line | None = run.changing.get(key)
     if line is not None and (task := line.last_before(here)) is not None:
         return task
     if changing:

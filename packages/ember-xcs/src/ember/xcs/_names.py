@@ -46,15 +46,15 @@ def stored(nodes: Nodes) -> set[str]:
     for node in own(nodes):
         if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load) and id(node) not in inner:
             names.add(node.id)
-        elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)) or (
-            isinstance(node, ast.ExceptHandler) and node.name
-        ):
+        elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            names.add(node.name)
+        elif isinstance(node, ast.ExceptHandler) and node.name is not None:
             names.add(node.name)
         elif isinstance(node, (ast.Import, ast.ImportFrom)):
             names.update((alias.asname or alias.name.split(".")[0]) for alias in node.names)
         elif isinstance(node, (ast.MatchAs, ast.MatchStar)) and node.name:
             names.add(node.name)
-        elif isinstance(node, ast.MatchMapping) and node.rest:
+        elif isinstance(node, ast.MatchMapping) and node.rest is not None:
             names.add(node.rest)
     return names
 
@@ -162,18 +162,5 @@ def surely(statements: Nodes) -> set[str]:
         elif isinstance(node, ast.Delete):
             names -= stored([node])
         elif isinstance(node, (ast.Return, ast.Raise)):
-            return _Everything()
+            return names | stored(statements)  # nothing comes after it
     return names
-
-
-class _Everything(set[str]):
-    """What is assigned after a statement that is never left by its end: whatever one likes."""
-
-    def __and__(self, other: object) -> set[str]:  # type: ignore[override]
-        return set(other)  # type: ignore[call-overload, no-any-return]
-
-    def __rand__(self, other: object) -> set[str]:  # type: ignore[override]
-        return set(other)  # type: ignore[call-overload, no-any-return]
-
-    def __iand__(self, other: object) -> set[str]:  # type: ignore[override, misc]
-        return set(other)  # type: ignore[call-overload, no-any-return]

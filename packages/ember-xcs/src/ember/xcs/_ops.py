@@ -129,7 +129,7 @@ def binary(operation: Callable[[Any, Any], Any], a: Any, b: Any) -> Any:
         if ta in PENDING or tb in PENDING:
             return lazy(local.run, operation, (a, b), bool)
         return operation(a, b)
-    kind = None
+    kind: type | None = None
     if operation in _COMPARISONS:
         kind = bool
     elif ta in PENDING and tb in PENDING:
@@ -400,7 +400,7 @@ def _change_fresh(run: Run, thing: Any, name: str, args: tuple[Any, ...], kwargs
     await_turn(run, thing, True)
     if any(not is_data(arg) and type(arg) not in PENDING for arg in args) and name in ("extend", "update"):
         run.barrier()
-    if run.fresh.get(id(thing)) is not held:  # meanwhile it was handed to somebody
+    if held is None or run.fresh.get(id(thing)) is not held:  # meanwhile it was handed to somebody
         return _change_shared(run, thing, name, args, kwargs)
     return _change_now(run, held, name, args, kwargs)
 
@@ -558,6 +558,12 @@ def _plain_attribute(kind: type, name: str) -> bool:
     return known
 
 
+def stores_plainly(kind: type) -> bool:
+    """Whether storing an attribute of such an object runs no code of the user's."""
+    store: Any = kind.__setattr__
+    return store is object.__setattr__
+
+
 def set_attr(thing: Any, name: str, value: Any) -> None:
     """`thing.name = value`."""
     run: Run = local.run
@@ -566,7 +572,7 @@ def set_attr(thing: Any, name: str, value: Any) -> None:
     elif quiet(run):
         _set_attr(run, thing, name, value)
     else:
-        simple = type(thing).__setattr__ is object.__setattr__
+        simple = stores_plainly(type(thing))
         run.spawn(
             _set_attr, (run, thing, name, value), None, inputs=(thing, value), changed=1,
             flags=0 if simple else WRITES, what=f"store {name}",

@@ -52,8 +52,6 @@ class Pending(Entry):
             raise AttributeError(name)
         return getattr(self.run.force(self), name)
 
-    __hash__: Callable[[], int]  # type: ignore[assignment]
-
 
 def _forcing(function: Callable[..., Any]) -> Callable[..., Any]:
     def forced(self: Pending, *others: Any) -> Any:
@@ -89,5 +87,5 @@ for _name in [
     setattr(Pending, f"__r{_name}__", _forcing(lambda a, b, f=_operation: f(b, a)))
 for _name in ["eq", "ne", "lt", "le", "gt", "ge", "getitem", "contains"]:
     setattr(Pending, f"__{_name}__", _forcing(getattr(operator, f"__{_name}__")))
-Pending.__format__ = _forcing(format)  # type: ignore[method-assign, assignment]
-Pending.__call__ = _forcing(lambda function, *args: function(*args))  # type: ignore[attr-defined]
+Pending.__format__ = _forcing(format)  # type: ignore[method-assign]
+Pending.__call__ = _forcing(lambda function, *args: function(*args))  # type: ignore[method-assign]

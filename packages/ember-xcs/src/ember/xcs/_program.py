@@ -280,12 +280,7 @@ def _compiled(lowering: Lowering, function: FunctionType) -> CodeType:
     # Defaults are set on the twin; here they only have to leave room.
     name = "<lambda>" if isinstance(node, ast.Lambda) else node.name
     inner = ast.FunctionDef(
-        name="_x_program",
-        args=args,
-        body=body or [ast.Pass()],
-        decorator_list=[],
-        returns=None,
-        type_params=[],
+        name="_x_program", args=args, body=body or [ast.Pass()], decorator_list=[], returns=None
     )
     free = [*sorted(f"_x_{hook}" for hook in lowering.hooks), *code.co_freevars]
     free = list(dict.fromkeys(free))
@@ -295,7 +290,6 @@ def _compiled(lowering: Lowering, function: FunctionType) -> CodeType:
         body=[inner, ast.Return(load("_x_program"))],
         decorator_list=[],
         returns=None,
-        type_params=[],
     )
     module = ast.Module([outer], [])
     ast.copy_location(inner, node)
@@ -342,6 +336,9 @@ def _cell(name: str, function: FunctionType) -> Any:
 
 def _made_cell(value: Any) -> Any:
     return (lambda: value).__closure__[0]  # type: ignore[index]
+
+
+_BUILTINS: Final = {"BaseException": BaseException, "AssertionError": AssertionError, "locals": locals}
 
 
 def _hook(name: str) -> Any:

@@ -24,7 +24,7 @@ from typing import Any, Final, cast
 from greenlet import getcurrent, greenlet
 
 from ember.core.externals import External
-from ember.core.loop import IOLoop, io_loop
+from ember.core.loop import IOLoop, Started, io_loop
 
 from ._errors import Stuck
 from ._pending import Entry, Pending
@@ -96,7 +96,7 @@ class Task(Entry):
         self.parent, self.scope, self.what = parent, scope, what
         self.outer = None if parent is None else parent.scope
         self.start: tuple[Callable[..., Any], tuple[Any, ...]] | None = None
-        self.depth = 0 if parent is None else parent.depth + 1
+        self.depth: int = 0 if parent is None else parent.depth + 1
         self.first: Entry | None = None
         self.last: Entry | None = None
         self.merged: Task | None = None
@@ -107,16 +107,63 @@ class Task(Entry):
         self.result: Pending | None = None
         self.dead = self.finished = False
         self.writes = False
-        self.lines: tuple[Any, ...] = ()
+        self.lines: tuple[Line, ...] = ()
         self.keys: tuple[int, ...] = ()
         self.inputs: tuple[Any, ...] = ()
         self.flags = self.changed = 0
+
+
+class Line:
+    """Waiting tasks in the order of the program."""
+
+    __slots__ = ("tasks",)
+
+    def __init__(self) -> None:
+        self.tasks: list[Task] = []
+
+    def join(self, task: Task) -> None:
+        """Take `task` in, where it stands in the program: mostly at the end."""
+        tasks = self.tasks
+        if not tasks or is_earlier(tasks[-1], task):
+            tasks.append(task)
+        else:
+            tasks.insert(self._count_before(task), task)
+
+    def last_before(self, task: Task) -> Task | None:
+        """Return the last one that stands before where `task` is now."""
+        tasks = self.tasks
+        if not tasks or not is_earlier(tasks[0], task):
+            return None
+        count = self._count_before(task)
+        return tasks[count - 1] if count else None
+
+    def _count_before(self, task: Task) -> int:
+        low, high = 0, len(self.tasks)
+        while low < high:
+            middle = (low + high) // 2
+            if is_earlier(self.tasks[middle], task):
+                low = middle + 1
+            else:
+                high = middle
+        return low
 
 
 class Flight(Pending):
     """The pending result of an external call."""
 
     __slots__ = ("args", "external", "job", "kwargs")
+
+    def __init__(
+        self,
+        run: Run,
+        external: External[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        kind: type | None,
+    ) -> None:
+        super().__init__(run, kind)
+        self.external, self.args, self.kwargs = external, args, kwargs
+        self.job: Started | None = None
 
 
 class Run:
@@ -128,9 +175,9 @@ class Run:
         self.root = self.current = Task(None, self.outermost, "the program")
         self.limit = max_concurrency
         self.suspended: dict[Task, None] = {}
-        self.writers, self.guessing = self.line(), self.line()
-        self.changing: dict[int, Any] = {}
-        self.reading: dict[int, Any] = {}
+        self.writers, self.guessing = Line(), Line()
+        self.changing: dict[int, Line] = {}
+        self.reading: dict[int, Line] = {}
         self.in_flight = 0
         self.calls = 0
         self._seq = 0
@@ -289,7 +336,6 @@ class Run:
     footprint: Callable[[Run, Task], None]
     """Notes what a task that is about to wait may still read and change, and `leave` that it has ended: see `_memory`."""
     leave: Callable[[Run, Task], None]
-    line: Callable[[], Any]
 
     def hold(self, held: Any) -> None:
         """Remember a container that the run made."""
@@ -632,8 +678,7 @@ class Run:
         self, external: External[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], kind: type | None
     ) -> Flight:
         """Send an external call, whose arguments are there, and return its pending result."""
-        flight = Flight(self, kind)
-        flight.external, flight.args, flight.kwargs, flight.job = external, args, kwargs, None
+        flight = Flight(self, external, args, kwargs, kind)
         self.note(flight)
         self.send(flight)
         return flight
@@ -642,8 +687,7 @@ class Run:
         self, external: External[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], kind: type | None
     ) -> Flight:
         """As `issue`, with arguments some of which are pending: it is sent when they are there."""
-        flight = Flight(self, kind)
-        flight.external, flight.args, flight.kwargs, flight.job = external, args, kwargs, None
+        flight = Flight(self, external, args, kwargs, kind)
         self.note(flight)
         waiting = [arg for arg in (*args, *kwargs.values()) if isinstance(arg, Pending)]
         left = len(waiting)
@@ -688,6 +732,7 @@ class Run:
         while self._queued and (self.limit is None or self.in_flight < self.limit):
             self.send(self._queued.popleft())
         job, flight.job = flight.job, None
+        assert job is not None
         value, error = None, None
         try:
             value = job.result()
@@ -765,3 +810,20 @@ def parent_of(task: Task) -> Task | None:
     while parent is not None and parent.merged is not None:
         parent = task.parent = parent.merged
     return parent
+
+
+def is_earlier(one: Task, other: Task) -> bool:
+    """Whether what `one` has still to do stands before where `other` is now."""
+    chain: dict[Task, Task | None] = {}
+    below: Task | None = None
+    task: Task | None = other
+    while task is not None:
+        chain[task] = below
+        below, task = task, parent_of(task)
+    below, task = None, one
+    while task is not None and task not in chain:
+        below, task = task, parent_of(task)
+    if task is None or below is None:  # another run's, or an ancestor: what it has to do comes later
+        return False
+    mine = chain[task]
+    return mine is None or below.seq < mine.seq

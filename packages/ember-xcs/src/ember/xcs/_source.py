@@ -81,7 +81,7 @@ def _candidates(tree: ast.AST, code: CodeType) -> list[Function]:
 
 
 def _end(node: ast.AST) -> int:
-    return getattr(node, "end_lineno", None) or getattr(node, "lineno", 0)
+    return int(getattr(node, "end_lineno", None) or getattr(node, "lineno", 0))
 
 
 def _same(node: Function, code: CodeType) -> bool:
