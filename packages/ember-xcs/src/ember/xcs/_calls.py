@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 import re
+import sys
 from collections import deque
 from collections.abc import Iterator
 from types import FunctionType, MethodType
@@ -24,14 +25,17 @@ from ._memory import (
     is_data,
     lazy,
     local,
+    hold_object,
     must_wait,
+    own_object,
     quiet,
     settle,
     snapshot,
 )
 from ._ops import apart, attr, change, new, read, stores_plainly, unknown
-from ._program import program_of
+from ._program import Program, program_of
 from ._run import Abandoned, Run
+from ._summary import index, is_installed
 
 _BUILTIN: Final = type(len)
 _STATIC: Final = frozenset({list, dict, set, str, tuple, *effects.CHANGING})
@@ -106,7 +110,88 @@ def _own(run: Run, function: FunctionType, args: tuple[Any, ...], kwargs: dict[s
             if in_turn(run, args) and (not kwargs or in_turn(run, tuple(kwargs.values()))):
                 return function(*args, **kwargs)
         return apart(run, _plain, (function, args, kwargs), (*args, *kwargs.values()))
+    if program.plain:
+        return _on_own(run, function, program, args, kwargs)
     return unknown(run, function, args, kwargs)
+
+
+def _on_own(run: Run, function: FunctionType, program: Program, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Call a function that makes no external call and touches nothing but its arguments: in turn, if they are our own."""
+    things = (*args, *kwargs.values())
+    if not all(map(_is_ours, things)):
+        return unknown(run, function, args, kwargs)
+    changed = program.changed if not kwargs else -1 if program.changed else 0
+    scope = run.current.scope
+    if not any(map(has_pending, things)) and in_turn(run, things) and (scope is run.outermost or not changed):
+        if not changed or all(
+            must_wait(run, thing, True) is None for place, thing in enumerate(things) if (changed >> place) & 1
+        ):
+            return _called_on_own(run, function, args, kwargs, changed)
+    return run.spawn(
+        _on_own_later, (run, function, args, kwargs, changed), None, inputs=things, changed=changed,
+        what=function.__qualname__,
+    )  # fmt: skip
+
+
+def _on_own_later(run: Run, function: FunctionType, args: tuple[Any, ...], kwargs: dict[str, Any], changed: int) -> Any:
+    args = tuple(fill(run, arg) for arg in args)
+    kwargs = {name: fill(run, arg) for name, arg in kwargs.items()}
+    things = (*args, *kwargs.values())
+    await_all(run, things)
+    for place, thing in enumerate(things):
+        if (changed >> place) & 1:
+            await_turn(run, thing, True)
+    args = tuple(fill(run, arg) for arg in args)
+    kwargs = {name: fill(run, arg) for name, arg in kwargs.items()}
+    scope = run.current.scope
+    if changed and scope is not run.outermost:
+        run.drain_scope(scope)
+    if not all(map(_is_ours, (*args, *kwargs.values()))):  # one was pending
+        return run.force(unknown(run, function, args, kwargs))
+    return _called_on_own(run, function, args, kwargs, changed)
+
+
+def _called_on_own(run: Run, function: FunctionType, args: tuple[Any, ...], kwargs: dict[str, Any], changed: int) -> Any:
+    result = function(*args, **kwargs)
+    if changed:
+        for thing in (*args, *kwargs.values()):
+            _look_again(run, thing)
+    return result
+
+
+def _look_again(run: Run, thing: Any) -> None:
+    """Code that is not ours may have put anything into what the run holds: look into it from now on."""
+    held = run.fresh.get(id(thing))
+    if held is None or held.object is not thing or held.busy:
+        return
+    if not held.live:
+        held.nested, held.live = thing.values() if type(thing) is dict else thing, True
+    held.busy = True
+    try:
+        for one in list(held.nested):
+            if type(one) not in SCALARS:
+                _look_again(run, one)
+    finally:
+        held.busy = False
+
+
+def _is_ours(thing: Any) -> bool:
+    """Whether Python's own types and objects that the run made are all there is in `thing`, and nobody else knows them."""
+    kind = type(thing)
+    if kind in SCALARS or kind in PENDING or kind is type:
+        return True
+    if kind is tuple:
+        return all(map(_is_ours, thing))
+    held = local.run.fresh.get(id(thing))
+    if held is None or held.object is not thing:
+        return isinstance(thing, str)
+    if held.busy:
+        return True
+    held.busy = True
+    try:
+        return all(map(_is_ours, list(thing.values() if kind is dict else held.nested if held.live else thing)))
+    finally:
+        held.busy = False
 
 
 def _plain(run: Run, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -128,6 +213,9 @@ def _external(run: Run, external: External[..., Any], args: tuple[Any, ...], kwa
         return run.issue(external, args, kwargs, kind)
     things = (*args, *kwargs.values())
     if not any(map(has_pending, things)) and in_turn(run, things):
+        for arg in things:
+            if own_object(arg, run) is not None:
+                settle(run, arg)  # whoever answers the call reads it while the program goes on
         args = tuple(snapshot(arg) for arg in args)
         return run.issue(external, args, {name: snapshot(arg) for name, arg in kwargs.items()}, kind)
     if all(type(thing) in PENDING or type(thing) in SCALARS for thing in things):
@@ -373,6 +461,10 @@ def method(thing: Any, name: str, /, *args: Any, **kwargs: Any) -> Any:
             if not kwargs
             else unknown(run, getattr(thing, name), args, kwargs)
         )
+    own = getattr(kind, name, None)
+    if type(own) is FunctionType and name not in getattr(thing, "__dict__", ()) and kind.__getattribute__ is object.__getattribute__:
+        if type(vars_of(kind, name)) is FunctionType:
+            return call(own, thing, *args, **kwargs)
     if must_wait(run, thing, False) is not None:
         return apart(
             run,
@@ -384,6 +476,14 @@ def method(thing: Any, name: str, /, *args: Any, **kwargs: Any) -> Any:
         )
     found = attr(thing, name)
     return call(found, *args, **kwargs)
+
+
+def vars_of(kind: type, name: str) -> Any:
+    """Return what `name` stands for in the class, as it stands there."""
+    for parent in kind.__mro__:
+        if name in vars(parent):
+            return vars(parent)[name]
+    return None
 
 
 def head(thing: Any, name: str) -> Any:
@@ -496,6 +596,19 @@ def _log(run: Run, logger: logging.Logger, name: str, args: tuple[Any, ...], kwa
 
 def _construct(run: Run, cls: type, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Make an instance: of an exception or a plain dataclass this only computes; else it may do anything."""
+    init = _init_of(cls)
+    if init is not None:
+        made = cls.__new__(cls)
+        hold_object(run, made)
+        if only_stores(cls):
+            init(made, *args, **kwargs)
+            for one in vars(made).values():  # what default factories made
+                if type(one) in (list, dict, set) and not any(one is arg for arg in (*args, *kwargs.values())):
+                    if id(one) not in run.fresh and not one:
+                        new(one)
+        else:
+            call(init, made, *args, **kwargs)
+        return made
     if only_stores(cls):
         things = (*args, *kwargs.values())
         if not any(map(has_pending, things)):
@@ -504,6 +617,41 @@ def _construct(run: Run, cls: type, args: tuple[Any, ...], kwargs: dict[str, Any
             return cls(*args, **kwargs)
         return apart(run, _constructed, (cls, args, kwargs), things)
     return unknown(run, cls, args, kwargs)
+
+
+_INITS: dict[type, FunctionType | None] = {}
+
+
+def _init_of(cls: type) -> FunctionType | None:
+    """Return the `__init__` of a plain class of the user's, whose instances the run may hold; None of any other."""
+    if cls in _INITS:
+        return _INITS[cls]
+    init: Any = vars(cls).get("__init__")
+    for parent in cls.__mro__:
+        if "__init__" in vars(parent):
+            init = vars(parent)["__init__"]
+            break
+    plain = (
+        type(cls) is type
+        and cls.__new__ is object.__new__
+        and type(init) is FunctionType
+        and stores_plainly(cls)
+        and cls.__getattribute__ is object.__getattribute__
+        and not hasattr(cls, "__getattr__")
+        and not hasattr(cls, "__del__")
+        and not hasattr(cls, "__post_init__")
+        and not any("__slots__" in vars(parent) for parent in cls.__mro__[:-1])
+        and all(parent is object or not is_installed(_file_of(parent)) for parent in cls.__mro__)
+    )
+    if len(_INITS) > 10_000:
+        _INITS.clear()
+    _INITS[cls] = init if plain else None
+    index(cls)
+    return _INITS[cls]
+
+
+def _file_of(cls: type) -> str:
+    return getattr(sys.modules.get(cls.__module__), "__file__", None) or ("" if cls.__module__ not in sys.builtin_module_names else sys.prefix)
 
 
 def _constructed(run: Run, cls: type, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -539,3 +687,6 @@ def only_stores(cls: type) -> bool:
             _ONLY_STORES.clear()
         _ONLY_STORES[cls] = known
     return known
+
+
+local.call = call

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import operator
 import threading
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from types import FunctionType, MethodType
+from types import FunctionType, MethodType, ModuleType
 from typing import Any, Final, cast
 
 from ember.core.externals import External
@@ -40,13 +41,32 @@ PENDING: Final = frozenset({Pending, Flight, Lazy})
 
 
 class Fresh:
-    """A container that the run made and that nothing outside of it can reach: it may hold pending values."""
+    """A container that the run made and that nothing outside of it can reach: it may hold pending values.
 
-    __slots__ = ("nested", "object", "scope")
+    `nested` is what is in it besides plain values. If it is `live`, that is a view, of an object's attributes say, and
+    nobody has to keep it up to date. `busy` is for whoever goes through it, which may come back to it.
+    """
+
+    __slots__ = ("busy", "live", "nested", "object", "scope")
 
     def __init__(self, made: Any, scope: Scope) -> None:
         self.object, self.scope = made, scope
-        self.nested: list[Any] | None = None
+        self.nested: Any = None
+        self.live = self.busy = False
+
+
+def own_object(value: Any, run: Run | None = None) -> Fresh | None:
+    """Return what is held of an object of a user's class that the run made, None for anything else."""
+    run = getattr(local, "run", None) if run is None else run
+    held = run.fresh.get(id(value)) if run is not None else None
+    return held if held is not None and held.live and held.object is value else None
+
+
+def hold_object(run: Run, made: Any) -> None:
+    """Take an object that lowered code made: nothing outside knows it."""
+    held = Fresh(made, run.current.scope)
+    held.nested, held.live = vars(made).values(), True
+    run.hold(held)
 
 
 # Pending values -----------------------------------------------------------------------------
@@ -87,7 +107,11 @@ def _compute(run: Run, result: Lazy) -> None:
     function = result.function
     assert function is not None
     result.args, result.function = (), None
-    if result.owner is None or all(type(value) in SCALARS or isinstance(value, str) for value in values):
+    if (
+        result.owner is None
+        or all(type(value) in SCALARS or isinstance(value, str) for value in values)
+        or (type(function) is operator.attrgetter and run.reads_plainly(values[0], function))
+    ):
         try:
             value = function(*values)
         except BaseException as error:
@@ -147,7 +171,13 @@ def has_pending(value: Any) -> bool:
         return any(map(has_pending, value.values()))
     if kind in _VIEWS:
         return any(map(has_pending, list(value)))
-    return False
+    if kind in SCALARS or (held := own_object(value)) is None or held.busy:
+        return False
+    held.busy = True
+    try:
+        return any(map(has_pending, list(held.nested)))
+    finally:
+        held.busy = False
 
 
 _VIEWS: Final = frozenset({type({}.values()), type({}.items())})
@@ -192,6 +222,12 @@ def settle(run: Run, value: Any) -> Any:
                     cell.cell_contents = settled
     elif kind is MethodType:
         settle(run, value.__self__)
+    elif own_object(value, run) is not None:
+        del run.fresh[id(value)]
+        attributes = vars(value)
+        for name, item in list(attributes.items()):
+            if type(item) not in SCALARS and (settled := settle(run, item)) is not item:
+                attributes[name] = settled
     return value
 
 
@@ -230,6 +266,15 @@ def fill(run: Run, value: Any) -> Any:
         items = tuple(fill(run, item) for item in value)
         if any(a is not b for a, b in zip(items, value)):
             return items
+    elif (held := own_object(value, run)) is not None and not held.busy:
+        held.busy = True
+        try:
+            attributes = vars(value)
+            for name, item in list(attributes.items()):
+                if type(item) not in SCALARS and (filled := fill(run, item)) is not item:
+                    attributes[name] = filled
+        finally:
+            held.busy = False
     return value
 
 
@@ -278,7 +323,35 @@ def reach(values: Any, found: set[int], later: list[Pending], run: Run) -> None:
             if fresh is not None and fresh.object is value and id(value) not in found:
                 found.add(id(value))
                 if fresh.nested:
-                    reach(fresh.nested, found, later, run)
+                    reach(list(fresh.nested) if fresh.live else fresh.nested, found, later, run)
+            elif kind is MethodType:
+                reach((value.__self__,), found, later, run)
+
+
+def _content(value: Any, found: set[int]) -> bool:
+    """Collect everything in `value`, which is not the run's own; False if that is too much."""
+    left = [value]
+    while left:
+        one = left.pop()
+        if type(one) in SCALARS or id(one) in found:
+            continue
+        found.add(id(one))
+        if len(found) > _MOST_CONTENT:
+            return False
+        if type(one) is dict:
+            left += one.values()
+        elif type(one) in effects.CONTAINERS:
+            left += one
+        elif type(one) is MethodType:
+            left.append(one.__self__)
+        elif not isinstance(one, (type, FunctionType, ModuleType, External)) and type(one) not in PENDING:
+            left += getattr(one, "__dict__", {}).values()
+            if hasattr(type(one), "__slots__"):
+                left += [getattr(one, name, None) for name in type(one).__slots__ if isinstance(name, str)]
+    return True
+
+
+_MOST_CONTENT: Final = 1000
 
 
 def footprint(run: Run, task: Task) -> None:
@@ -292,15 +365,20 @@ def footprint(run: Run, task: Task) -> None:
         kind = type(value)
         if kind in SCALARS:
             continue
-        mine = changes if (task.changed >> place) & 1 else found
+        changing = (task.changed >> place) & 1
+        mine = changes if changing else found
         if kind is FunctionType:
             mine.update(id(one) for one in captured(value) if type(one) in effects.CHANGING)
-        elif kind in effects.CHANGING:
-            mine.add(id(value))
-        elif kind not in PENDING and kind is not tuple and kind is not FunctionType:
-            mine.add(id(value))
-            if objects and not is_data(value) and not isinstance(value, External):
+            if objects and _may_write(value):
                 task.writes = True
+        elif kind not in PENDING and kind is not tuple:
+            held = run.fresh.get(id(value))
+            own = held is not None and held.object is value
+            if objects and not is_data(value) and not isinstance(value, External):
+                task.writes = task.writes or not own or "<locals>" in kind.__qualname__
+            if changing and not own and not _content(value, changes):
+                task.writes = True
+            mine.add(id(value))
         reach((value,), mine, later, run)
     task.inputs = tuple(later)
     lines: list[Line] = []
@@ -320,6 +398,13 @@ def footprint(run: Run, task: Task) -> None:
 
 
 Run.footprint = staticmethod(footprint)
+
+
+def _may_write(function: FunctionType) -> bool:
+    from ._program import effects_of  # it knows lowering, which knows this module
+
+    done = effects_of(function)
+    return done.writes or done.objects
 
 
 def leave(run: Run, task: Task) -> None:
@@ -386,6 +471,12 @@ def await_all(run: Run, things: Any) -> None:
                     await_all(run, list(thing))
             elif kind is dict:
                 await_all(run, list(thing.values()))
+            elif (held := own_object(thing, run)) is not None and not held.busy:
+                held.busy = True
+                try:
+                    await_all(run, list(held.nested))
+                finally:
+                    held.busy = False
 
 
 def quiet(run: Run) -> bool:
@@ -419,4 +510,6 @@ def flat_data(thing: Any) -> bool:
         return all(type(item) in SCALARS or type(item) in PENDING for item in thing)
     if kind is dict:
         return all(type(item) in SCALARS or type(item) in PENDING for item in thing.values())
+    if kind not in SCALARS and (held := own_object(thing)) is not None:
+        return all(type(item) in SCALARS for item in held.nested)
     return True

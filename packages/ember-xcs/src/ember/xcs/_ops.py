@@ -27,11 +27,12 @@ from ._memory import (
     lazy,
     local,
     must_wait,
+    own_object,
     quiet,
     reading,
     settle,
 )
-from ._run import CHANGES, WRITES, Abandoned, Run
+from ._run import CHANGES, WRITES, Abandoned, Flight, Run
 
 NONE: Final[frozenset[int]] = frozenset()
 _MISSING: Final = object()
@@ -356,7 +357,7 @@ def change(run: Run, thing: Any, name: str, args: tuple[Any, ...], kwargs: dict[
 
 def _needs(thing: Any, name: str, args: tuple[Any, ...]) -> bool:
     """Whether a change needs a value that is not there: a key, an element to be hashed, an iterable, an index."""
-    if type(thing) is list and name == "append":
+    if type(thing) is list and name == "append" or name == "__setattr__":
         return False
     if type(thing) is list and name == "insert":
         return type(args[0]) in PENDING if args else False
@@ -370,7 +371,7 @@ def _needs(thing: Any, name: str, args: tuple[Any, ...]) -> bool:
 def _change_now(run: Run, held: Fresh, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     thing = held.object
     for arg in args:
-        if type(arg) not in SCALARS and type(arg) not in PENDING:
+        if not held.live and type(arg) not in SCALARS and type(arg) not in PENDING:
             held.nested = [arg] if held.nested is None else held.nested
             if held.nested[-1] is not arg:
                 held.nested.append(arg)
@@ -506,8 +507,12 @@ def attr(thing: Any, name: str) -> Any:
     if kind in PENDING:
         if thing.done and thing.error is None:
             return attr(thing.value, name)
-        known = str if name in ("text",) else None
-        return lazy(run, _getattr_of(name), (thing,), known)
+        if type(thing) is Flight:
+            return lazy(run, _getattr_of(name), (thing,), str if name == "text" else None)
+        return apart(run, _attr, (thing, name), (thing,))
+    found = getattr(kind, name, None)
+    if type(found) is property and type(found.fget) is FunctionType and not hasattr(kind, "__getattr__"):
+        return local.call(found.fget, thing)
     if must_wait(run, thing, False) is None:
         if _plain_attribute(kind, name):
             return getattr(thing, name)
@@ -516,10 +521,24 @@ def attr(thing: Any, name: str) -> Any:
 
 
 def _attr(run: Run, thing: Any, name: str) -> Any:
+    if type(thing) in PENDING:
+        return attr(run.force(thing), name)
     await_turn(run, thing)
     if not _plain_attribute(type(thing), name):
         run.barrier()
+        settle(run, thing)
     return getattr(thing, name)
+
+
+def _reads_plainly(thing: Any, getter: Any) -> bool:
+    """Whether an attribute of what an external call returned may be read at once."""
+    if own_object(thing) is not None:
+        return False
+    name: str = getter.__reduce__()[1][0]
+    return _plain_attribute(type(thing), name)
+
+
+Run.reads_plainly = staticmethod(_reads_plainly)
 
 
 _GETTERS: dict[str, Callable[[Any], Any]] = {}
@@ -558,10 +577,10 @@ def _plain_attribute(kind: type, name: str) -> bool:
     return known
 
 
-def stores_plainly(kind: type) -> bool:
+def stores_plainly(kind: type, name: str = "") -> bool:
     """Whether storing an attribute of such an object runs no code of the user's."""
     store: Any = kind.__setattr__
-    return store is object.__setattr__
+    return store is object.__setattr__ and not hasattr(getattr(kind, name, None), "__set__")
 
 
 def set_attr(thing: Any, name: str, value: Any) -> None:
@@ -569,10 +588,12 @@ def set_attr(thing: Any, name: str, value: Any) -> None:
     run: Run = local.run
     if type(thing) in PENDING:
         apart(run, _set_attr, (thing, name, value), (thing, value), writes=True, changes=True)
+    elif own_object(thing, run) is not None and stores_plainly(type(thing), name):
+        change(run, thing, "__setattr__", (name, value), {})
     elif quiet(run):
         _set_attr(run, thing, name, value)
     else:
-        simple = stores_plainly(type(thing))
+        simple = stores_plainly(type(thing), name)
         run.spawn(
             _set_attr, (run, thing, name, value), None, inputs=(thing, value), changed=1,
             flags=0 if simple else WRITES, what=f"store {name}",
@@ -580,8 +601,12 @@ def set_attr(thing: Any, name: str, value: Any) -> None:
 
 
 def _set_attr(run: Run, thing: Any, name: str, value: Any) -> None:
+    thing = run.force(thing)
+    if own_object(thing, run) is not None and stores_plainly(type(thing), name):
+        set_attr(thing, name, value)
+        return
     run.barrier()
-    setattr(run.force(thing), name, settle(run, value))
+    setattr(settle(run, thing), name, settle(run, value))
 
 
 def del_attr(thing: Any, name: str) -> None:

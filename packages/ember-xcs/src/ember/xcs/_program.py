@@ -6,8 +6,6 @@ import ast
 import builtins
 import operator
 import re
-import sysconfig
-from pathlib import PurePath
 from types import CodeType, FunctionType, ModuleType
 from typing import Any, Final
 from weakref import WeakKeyDictionary
@@ -18,17 +16,15 @@ from . import _effects as effects, _names as names
 from ._lower import Lowering, Unsupported, load
 from ._run import OBJECTS, WRITES
 from ._source import NoSource, tree_of
-from ._summary import Summary
+from ._summary import ANYTHING, Effects, Summary, index_names, is_installed
 
-_INSTALLED: Final = tuple(
-    sysconfig.get_paths()[key] for key in ("stdlib", "platstdlib", "purelib", "platlib")
-)
 
 
 class Program:
     """What is known of one function: whether it is lowered, whether it may wait, what it may change.
 
-    `reason` says why a function is run as it is. `computes` says that it makes no external call and changes nothing.
+    `reason` says why a function is run as it is. `computes` says that it makes no external call and changes nothing,
+    `plain` that it makes none and changes nothing but what it is given.
     """
 
     __slots__ = (
@@ -40,6 +36,7 @@ class Program:
         "flags",
         "lowered",
         "objects",
+        "plain",
         "reason",
         "tree",
         "waits",
@@ -47,7 +44,7 @@ class Program:
     )
 
     def __init__(self) -> None:
-        self.lowered = self.computes = self.waits = False
+        self.lowered = self.computes = self.plain = self.waits = False
         self.writes = self.objects = True
         self.changed = -1
         self.flags = WRITES
@@ -92,6 +89,7 @@ def program_of(function: FunctionType) -> Program:
             "flags",
             "lowered",
             "objects",
+            "plain",
             "reason",
             "tree",
             "waits",
@@ -104,6 +102,7 @@ def program_of(function: FunctionType) -> Program:
 def forget() -> None:
     """Forget all lowered functions: for tests."""
     _programs.clear()
+    _effects.clear()
 
 
 def _lowered(function: FunctionType) -> Program:
@@ -124,27 +123,20 @@ def _lowered(function: FunctionType) -> Program:
         program.tree = tree
         local = set(code.co_varnames) | set(code.co_cellvars)
         body: list[ast.AST] = [tree.body] if isinstance(tree, ast.Lambda) else list(tree.body)
-        parameters = set(code.co_varnames[: code.co_argcount + code.co_kwonlyargcount])
-        whole = Summary(body, local, resolve, _may_write, parameters)
-        program.writes, program.objects = whole.writes, whole.objects
-        if isinstance(tree, ast.Lambda):
-            plain_body: list[ast.AST] = [tree.body]
-        else:
-            plain_body = list(tree.body)
+        plain_body: list[ast.AST] = [tree.body] if isinstance(tree, ast.Lambda) else list(tree.body)
+        whole = effects_of(function)
+        program.writes, program.objects, program.changed = whole.writes, whole.objects, whole.changed
         if not _reaches(plain_body, local, resolve):
             program.reason = "it makes no external call"
-            program.computes = (
-                not whole.writes and not whole.objects and not names.has(plain_body, ast.Attribute)
+            program.computes = not (whole.writes or whole.objects or whole.changed) and not names.has(
+                plain_body, ast.Attribute
             )
+            program.plain = not whole.writes
             return program
 
         def summary(statements: Any) -> Summary:
-            return Summary(statements, local, resolve, _may_write, local - names.stored(statements))
+            return Summary(statements, local, resolve, effects_of, local - names.stored(statements))
 
-        positions = code.co_varnames[: code.co_argcount]
-        program.changed = sum(1 << place for place, name in enumerate(positions) if name in whole.changed)
-        if code.co_flags & 0x0C or code.co_freevars:
-            program.changed = -1  # *args, **kwargs, captured variables
         program.flags = (WRITES if whole.writes else 0) | (OBJECTS if whole.objects else 0)
 
         def reaches(statements: Any, data: set[str]) -> bool:
@@ -162,17 +154,66 @@ def _lowered(function: FunctionType) -> Program:
     return program
 
 
-def _may_write(value: Any) -> bool:
-    """Whether calling `value`, which statements name, may change what others can reach."""
-    value = getattr(value, "__ember_jit__", value)
-    if type(value) is FunctionType:
-        program = program_of(value)
-        return program.writes or program.objects
-    if isinstance(value, type):
-        from ._calls import only_stores
+# What functions may do -------------------------------------------------------------------------------------------------
 
-        return not only_stores(value)
-    return True
+_effects: dict[CodeType, Effects] = {}
+_found: list[CodeType] = []
+_open: dict[CodeType, bool] = {}
+
+
+def effects_of(function: FunctionType) -> Effects:
+    """Return what calling `function` may do. For functions that call each other, asked until the answers agree."""
+    code = function.__code__
+    known = _effects.get(code)
+    if known is not None:
+        if code in _open:
+            _open[code] = True
+        return known
+    if _is_installed(function) or code.co_flags & 0x280:
+        known = _effects[code] = ANYTHING
+        return known
+    known = _effects[code] = Effects()  # for whoever asks meanwhile: itself, by recursion
+    begun = len(_found)
+    _open[code] = False
+    try:
+        for _ in range(8):
+            fresh = _effects_now(function)
+            settled = fresh == known or not _open[code]
+            known = _effects[code] = fresh
+            if settled:
+                break
+            for one in _found[begun:]:  # these may have been told too little
+                _effects.pop(one, None)
+            del _found[begun:]
+        else:
+            known = _effects[code] = ANYTHING
+    finally:
+        del _open[code]
+    if _open:
+        _found.append(code)
+    else:
+        _found.clear()
+    return known
+
+
+def _effects_now(function: FunctionType) -> Effects:
+    code = function.__code__
+    try:
+        tree = _mangled(tree_of(code), function)
+    except (NoSource, RecursionError):
+        return ANYTHING
+    index_names(function.__globals__)
+    local = set(code.co_varnames) | set(code.co_cellvars)
+    body: list[ast.AST] = [ast.Return(tree.body)] if isinstance(tree, ast.Lambda) else list(tree.body)
+    arguments = code.co_argcount + code.co_kwonlyargcount
+    extra = bool(code.co_flags & 0x04) + bool(code.co_flags & 0x08)
+    parameters = set(code.co_varnames[: arguments + extra])
+    whole = Summary(body, local, _resolver(function), effects_of, parameters)
+    positions = code.co_varnames[: code.co_argcount]
+    changed = sum(1 << place for place, name in enumerate(positions) if name in whole.changed)
+    if whole.changed & (parameters - set(positions)):
+        changed = -1
+    return Effects(whole.writes, whole.objects, changed, whole.outside, whole.result(body))
 
 
 def _reaches(body: list[ast.AST], local: set[str], resolve: Any, data: set[str] = frozenset()) -> bool:  # type: ignore[assignment]
@@ -241,7 +282,7 @@ def _is_installed(function: FunctionType) -> bool:
     name = function.__code__.co_filename
     known = _modules.get(name)
     if known is None:
-        known = _modules[name] = name.startswith(_INSTALLED) or "site-packages" in PurePath(name).parts
+        known = _modules[name] = is_installed(name)
     return known
 
 

@@ -336,6 +336,7 @@ class Run:
     footprint: Callable[[Run, Task], None]
     """Notes what a task that is about to wait may still read and change, and `leave` that it has ended: see `_memory`."""
     leave: Callable[[Run, Task], None]
+    reads_plainly: Callable[[Any, Any], bool]
 
     def hold(self, held: Any) -> None:
         """Remember a container that the run made."""

@@ -1,10 +1,26 @@
-"""What statements may change, seen from their text: for the order of whatever waits while others go on."""
+"""What statements may change, seen from their text: for the order of whatever waits while others go on.
+
+Two questions are asked of each expression. *Where does its value come from?* From the local variables named in it, from
+outside (`*`: a global, a captured variable, whatever an unknown call returned), or it was made here. *Is it data*, that
+is text, numbers and containers of them, whose methods are Python's own? What is changed comes from somewhere, and so a
+variable's content, or anything at all, may change. Methods of values of unknown type may be any method of that name in
+the user's modules.
+"""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Sequence
-from typing import Any, Final
+import contextlib
+import logging
+import re
+import sys
+import sysconfig
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import PurePath
+from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
+from typing import Any, Final, TypeAlias
+from weakref import WeakSet
 
 from ember.core.externals import External
 
@@ -14,18 +30,46 @@ ALL_CHANGING: Final = frozenset().union(*effects.CHANGING.values())
 READING: Final = (
     effects.STR_METHODS
     | {n for kind in effects.CHANGING for n in dir(kind) if not n.startswith("_")} - ALL_CHANGING
-)
-_DISPLAYS: Final = (
-    ast.List, ast.Dict, ast.Set, ast.ListComp, ast.DictComp, ast.SetComp, ast.Tuple, ast.JoinedStr, ast.Constant,
-    ast.Compare, ast.BinOp, ast.UnaryOp,
+    | {"group", "groups", "groupdict", "span", "start", "end", "search", "match", "fullmatch", "findall", "finditer", "sub"}
+    | {"most_common", "elements", "total", "isoformat", "strftime", "is_integer", "bit_length", "decode", "hexdigest"}
+    | {"debug", "info", "warning", "error", "critical", "exception", "log"}
 )  # fmt: skip
+"""Methods that change nothing that the program can see, unless the user has one of that name."""
+
+OUTSIDE: Final = "*"
+Origins: TypeAlias = frozenset[str]
+_NOWHERE: Final[Origins] = frozenset()
+_ANYWHERE: Final[Origins] = frozenset({OUTSIDE})
+
+_DATA: Final = object()
+"""The kind of what is surely made of Python's own types. Another kind is a class of the user's, or a tuple of functions."""
+
+_HANDS_ON: Final = effects.SHALLOW | effects.CALLS_BACK | (effects.READ - effects.COMPUTE)
+_ROUNDS: Final = 10
+_INSTALLED: Final = tuple(sysconfig.get_paths()[key] for key in ("stdlib", "platstdlib", "purelib", "platlib"))
+
+
+@dataclass
+class Effects:
+    """What calling a function may do: `writes`, anything; `objects`, call unknown methods of its parameters; `changed`,
+    the bits of the parameters whose content it may change (-1: all); `outside`, return or keep what others can reach."""
+
+    writes: bool = False
+    objects: bool = False
+    changed: int = 0
+    outside: bool = False
+    kind: Any = None
+    certain: bool = True
+
+
+ANYTHING: Final = Effects(True, True, -1, True)
 
 
 class Summary:
     """What `statements` may change: `writes`, anything at all; `changed`, what these local variables refer to.
 
-    `objects` says that they call methods of, or store in, what local variables refer to: if that is an object of a
-    user's class, they may change anything.
+    `objects` says that they call unknown methods of what local variables refer to: if that is neither data nor the run's
+    own, they may change anything. `effects_of` says what calling a function may do.
     """
 
     def __init__(
@@ -33,146 +77,233 @@ class Summary:
         statements: Sequence[ast.AST],
         local: set[str],
         resolve: Callable[[str], Any],
-        writes_of: Callable[[Any], bool],
-        inputs: set[str] | None = None,
+        effects_of: Callable[[FunctionType], Effects],
+        inputs: set[str],
     ) -> None:
-        self._local, self._resolve, self._writes_of = local, resolve, writes_of
-        self.writes = self.objects = False
+        self._resolve, self._effects_of = resolve, effects_of
+        self.writes = self.objects = self.outside = False
         self.changed: set[str] = set()
-        self._made: dict[str, bool] = {}
-        stored = names.stored(statements)
-        self._inside = {n for n in stored if inputs is not None and n not in inputs}
-        parents: dict[int, ast.AST] = {}
-        everything: list[ast.AST] = []
-        for top in statements:
-            for node in ast.walk(top):
-                everything.append(node)
-                for child in ast.iter_child_nodes(node):
-                    parents[id(child)] = node
+        everything = [node for top in statements for node in ast.walk(top)]
+        # The variables of comprehensions and of nested functions are taken for the function's own: that is but coarse.
+        self._parameters = {
+            arg.arg
+            for node in everything
+            if isinstance(node, (ast.Lambda, ast.FunctionDef, ast.AsyncFunctionDef))
+            for arg in ast.walk(node.args)
+            if isinstance(arg, ast.arg)
+        }
+        self._stored = {
+            node.id for node in everything if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load)
+        } | names.stored(statements)
+        self._local = local | self._stored | self._parameters
+        self._inputs = inputs - self._stored
+        self._defined = {node.name for node in everything if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))}
+        self._assigned: dict[str, list[ast.expr]] = {}
+        self._from: dict[str, Origins] = {}
+        self._kinds: dict[str, Any] = {}
+        self._open: set[str] = set()
         for node in everything:
-            if isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value is not None:
-                for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
-                    if isinstance(target, ast.Name):
-                        self._made[target.id] = self._made.get(target.id, True) and self._is_new(node.value)
-                    for one in ast.walk(target):
-                        if isinstance(one, (ast.Subscript, ast.Attribute)) and isinstance(one.ctx, ast.Store):
-                            self._change(one.value)
-            elif isinstance(node, (ast.For, ast.comprehension, ast.NamedExpr, ast.withitem)):
-                pass
-            elif isinstance(
-                node,
-                (
-                    ast.Global,
-                    ast.Nonlocal,
-                    ast.Import,
-                    ast.ImportFrom,
-                    ast.ClassDef,
-                    ast.Await,
-                    ast.Yield,
-                    ast.With,
-                ),
-            ):
-                self.writes = True
-            elif isinstance(node, ast.AugAssign):
-                if isinstance(node.target, ast.Name):
-                    if node.target.id in self._local:
-                        self.changed.add(node.target.id)
-                    else:
-                        self.writes = True
-                else:
-                    self._change(node.target.value)
-            elif isinstance(node, ast.Delete):
-                for target in node.targets:
-                    if isinstance(target, (ast.Subscript, ast.Attribute)):
-                        self._change(target.value)
-            elif isinstance(node, ast.Call):
-                self._call(node)
-            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id in self._local:
-                if not self._only_read(node, parents.get(id(node))):
-                    self.changed.add(node.id)
-
-    def _is_new(self, value: ast.expr) -> bool:
-        return isinstance(value, _DISPLAYS) or (
-            isinstance(value, ast.Call) and self._known(value.func) is True
-        )
-
-    def _change(self, thing: ast.expr) -> None:
-        """`thing` is changed."""
-        if isinstance(thing, ast.Name) and thing.id in self._local:
-            if thing.id in self._inside and not self._made.get(thing.id, False):
-                self.writes = True
-            self.changed.add(thing.id)
-            self.objects = True
+            self._bind(node)
+        self._lambdas = {name for name, values in self._assigned.items() if values and all(isinstance(v, ast.Lambda) for v in values)}
+        before = None
+        for _ in range(_ROUNDS):
+            if before == (now := self._state()):
+                break
+            before = now
+            for node in everything:
+                self._visit(node)
         else:
             self.writes = True
 
-    def _call(self, node: ast.Call) -> None:
-        function = node.func
-        known = self._known(function)
-        if known is not None:
-            self.writes = self.writes or not known
-            return
-        if isinstance(function, ast.Attribute):
-            base = function.value
-            if function.attr in ALL_CHANGING:
-                self._change(base)
-            elif self._is_data(base) and function.attr in READING:
-                pass
-            elif isinstance(base, ast.Name) and base.id in self._local and base.id not in self._inside:
-                self.objects = True
-            elif function.attr in effects.STR_METHODS and self._is_data(base):
-                pass
+    def _state(self) -> Any:
+        return self.writes, self.objects, self.outside, frozenset(self.changed), dict(self._from)
+
+    # Variables ---------------------------------------------------------------------------------------------------------
+
+    def _bind(self, node: ast.AST) -> None:
+        """Note what is assigned to variables."""
+        if isinstance(node, ast.Assign):
+            for target in node.targets:
+                self._bind_to(target, node.value)
+        elif isinstance(node, (ast.AnnAssign, ast.NamedExpr, ast.AugAssign)):
+            if node.value is not None:
+                self._bind_to(node.target, node.value)
+        elif isinstance(node, (ast.For, ast.AsyncFor, ast.comprehension)):
+            self._bind_to(node.target, node.iter)
+        elif isinstance(node, ast.withitem):
+            if node.optional_vars is not None:
+                self._bind_to(node.optional_vars, node.context_expr)
+        elif isinstance(node, ast.Match):
+            for case in node.cases:
+                for name in names.stored([case.pattern]):
+                    self._assigned.setdefault(name, []).append(node.subject)
+        elif isinstance(node, ast.ExceptHandler) and node.name:
+            self._assigned.setdefault(node.name, [])
+            self._open.add(node.name)
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            self._open |= names.stored([node])
+
+    def _bind_to(self, target: ast.expr, value: ast.expr) -> None:
+        for name in ast.walk(target):
+            if isinstance(name, ast.Name) and not isinstance(name.ctx, ast.Load):
+                self._assigned.setdefault(name.id, []).append(value)
+
+    def _flows(self, into: ast.expr, value: Origins) -> None:
+        """Something of `value` is kept in what `into` refers to: whoever changes the one may change the other."""
+        for name in self.origins(into):
+            if name == OUTSIDE:
+                self.outside = self.outside or bool(value)
             else:
-                self.writes = True
-            return
-        self.writes = True
+                self._from[name] = self._from.get(name, _NOWHERE) | value
 
-    def _is_data(self, node: ast.expr) -> bool:
-        """Whether the value of `node` is surely made of Python's own types."""
-        if isinstance(node, _DISPLAYS):
-            return True
+    def origins(self, node: ast.expr | None) -> Origins:
+        """Return the variables that the value of `node`, or something in it, may come from."""
+        if node is None or isinstance(node, (ast.Constant, ast.JoinedStr, ast.Compare)) or self.kind(node) is _DATA and not (
+            isinstance(node, (ast.Name, ast.Subscript, ast.Attribute))
+        ):
+            return _NOWHERE
+        if isinstance(node, ast.Name):
+            return self._origins_of(node.id)
+        if isinstance(node, (ast.Attribute, ast.Subscript, ast.Starred)):
+            return self.origins(node.value)
         if isinstance(node, ast.Call):
-            if (
-                isinstance(node.func, ast.Attribute)
-                and node.func.attr in effects.STR_METHODS
-                and self._is_data(node.func.value)
-            ):
-                return True
-            return self._known(node.func) is True
-        if isinstance(node, ast.Subscript):
-            return self._is_data(node.value)
-        if isinstance(node, ast.Attribute):
-            return node.attr == "text" and self._is_data(node.value)
-        return isinstance(node, ast.Name) and node.id in self._local and self._made.get(node.id, False)
+            return self._origins_of_call(node)
+        if isinstance(node, (ast.Await, ast.Yield, ast.YieldFrom)):
+            return _ANYWHERE
+        found: set[str] = set()
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.expr):
+                found |= self.origins(child)
+            elif isinstance(child, ast.comprehension):
+                found |= self.origins(child.iter)
+        return frozenset(found)
 
-    def _known(self, function: ast.expr) -> bool | None:
-        """Whether calling `function` surely changes nothing; None if it is not known what it is."""
-        if isinstance(function, ast.Name):
-            if function.id in self._local:
-                return None if function.id not in self._inside else False
+    def _origins_of(self, name: str) -> Origins:
+        if name not in self._local:
+            value = self._resolve(name)
+            return _NOWHERE if _is_constant(value) else _ANYWHERE
+        known = self._from.get(name)
+        if known is None:
+            self._from[name] = known = frozenset({name})
+            if name in self._parameters and name not in self._inputs:
+                known |= _ANYWHERE
+            for value in self._assigned.get(name, ()):
+                known |= self.origins(value)
+            self._from[name] = known | self._from[name]
+        return self._from[name]
+
+    def _origins_of_call(self, node: ast.Call) -> Origins:
+        function = node.func
+        found: set[str] = set()
+        value = self._callee(function)
+        if isinstance(value, External) or (value is not None and _is_in(effects.COMPUTE - {effects.copy.copy}, value)):
+            return _NOWHERE
+        for one in _arguments(node):
+            found |= self.origins(one)
+        if isinstance(function, ast.Attribute) and not isinstance(value, (BuiltinFunctionType, type)):
+            found |= self.origins(function.value)
+        for one in self._candidates(node):
+            if self._effects_of(one).outside:
+                found.add(OUTSIDE)
+        if value is None and not isinstance(function, ast.Attribute):
+            found |= _ANYWHERE if not isinstance(function, ast.Name) or function.id not in self._defined else _NOWHERE
+        return frozenset(found)
+
+    # Kinds -------------------------------------------------------------------------------------------------------------
+
+    def kind(self, node: ast.expr | None) -> Any:
+        """Return `_DATA`, a class of the user's, a tuple of functions that it is one of, or None if it is not known."""
+        if node is None or isinstance(node, (ast.Constant, ast.JoinedStr, ast.Compare)):
+            return _DATA
+        if isinstance(node, ast.UnaryOp):
+            return _DATA if isinstance(node.op, ast.Not) else self.kind(node.operand)
+        if isinstance(node, ast.BinOp):
+            left, right = self.kind(node.left), self.kind(node.right)
+            text = isinstance(node.left, (ast.Constant, ast.JoinedStr))
+            return _DATA if left is right is _DATA or (text and isinstance(node.op, ast.Mod)) else None
+        if isinstance(node, (ast.BoolOp, ast.IfExp)):
+            parts = node.values if isinstance(node, ast.BoolOp) else [node.body, node.orelse]
+            kinds = [self.kind(part) for part in parts]
+            return kinds[0] if all(one is kinds[0] for one in kinds) else None
+        if isinstance(node, (ast.List, ast.Tuple, ast.Set)):
+            return _DATA if all(self.kind(one) is _DATA for one in node.elts) else None
+        if isinstance(node, ast.Dict):
+            return _DATA if all(self.kind(one) is _DATA for one in (*node.keys, *node.values)) else None
+        if isinstance(node, (ast.ListComp, ast.SetComp, ast.GeneratorExp)):
+            return _DATA if self.kind(node.elt) is _DATA else None
+        if isinstance(node, ast.DictComp):
+            return _DATA if self.kind(node.key) is self.kind(node.value) is _DATA else None
+        if isinstance(node, (ast.Subscript, ast.Starred)):
+            found = self.kind(node.value)
+            return found if found is _DATA or isinstance(found, tuple) else None
+        if isinstance(node, ast.Attribute):
+            return _DATA if self.kind(node.value) is _DATA else None
+        if isinstance(node, ast.NamedExpr):
+            return self.kind(node.value)
+        if isinstance(node, ast.Name):
+            return self._kind_of(node.id)
+        if isinstance(node, ast.Call):
+            return self._kind_of_call(node)
+        return None
+
+    def _kind_of(self, name: str) -> Any:
+        if name not in self._local:
+            value = self._resolve(name)
+            if type(value) in effects.SCALARS or isinstance(value, (re.Pattern, logging.Logger)):
+                return _DATA
+            return _table(value)
+        if name in self._inputs or name in self._parameters or name in self._open or not self._assigned.get(name):
+            return None
+        if name not in self._kinds:
+            self._kinds[name] = _DATA  # for what is made from itself
+            kinds = [self.kind(value) for value in self._assigned[name]]
+            self._kinds[name] = kinds[0] if all(one is kinds[0] for one in kinds) else None
+            if isinstance(self._kinds[name], type) and not self._only_assigned(name):
+                self._kinds[name] = None
+        return self._kinds[name]
+
+    def _only_assigned(self, name: str) -> bool:
+        """Whether `name` is only ever assigned as a whole, so that its values are those that are assigned."""
+        return all(isinstance(value, ast.Call) for value in self._assigned[name])
+
+    def _kind_of_call(self, node: ast.Call) -> Any:
+        function = node.func
+        value = self._callee(function)
+        if isinstance(value, External):
+            from ._calls import result_kind
+
+            return _DATA if result_kind(value) in effects.SCALARS else None
+        if isinstance(value, type) and not _is_in(effects.READ, value):
+            return value
+        if value is not None and _is_in(effects.COMPUTE - {effects.copy.copy, effects.copy.deepcopy}, value):
+            return _DATA
+        if value is not None and _is_in(_HANDS_ON, value):
+            return _DATA if node.args and all(self.kind(one) is _DATA for one in _arguments(node)) else None
+        if isinstance(function, ast.Attribute):
+            found = self.kind(function.value)
+            if found is _DATA:
+                return _DATA if all(self.kind(one) is _DATA for one in _arguments(node)) else None
+            return found if isinstance(found, tuple) and function.attr == "get" else None
+        if isinstance(value, FunctionType):
+            return self._effects_of(value).kind
+        return None
+
+    # Calls -------------------------------------------------------------------------------------------------------------
+
+    def _callee(self, function: ast.expr) -> Any:
+        """Return what is called, if it is known; methods are `_candidates`."""
+        value: Any = None
+        if isinstance(function, ast.Name) and function.id not in self._local:
             value = self._resolve(function.id)
         elif isinstance(function, ast.Attribute):
             base = function.value
             while isinstance(base, ast.Attribute):
                 base = base.value
-            if not isinstance(base, ast.Name) or base.id in self._local:
-                return None
-            value = self._static(function)
-            owner = self._static(function.value)
-            if type(owner).__name__ != "module" and not isinstance(owner, (type, External)):
-                return None
-        else:
-            return None
-        if value is None:
-            return False
-        if isinstance(value, External):
-            return True
-        try:
-            if value in effects.READ or value is print:
-                return True
-        except TypeError:
-            return False
-        return not self._writes_of(value)
+            if isinstance(base, ast.Name) and base.id not in self._local:
+                owner = self._static(function.value)
+                if isinstance(owner, (ModuleType, type, External)):
+                    value = getattr(owner, function.attr, None)
+        return getattr(value, "__ember_jit__", value)
 
     def _static(self, node: ast.expr) -> Any:
         if isinstance(node, ast.Name):
@@ -180,26 +311,258 @@ class Summary:
         assert isinstance(node, ast.Attribute)
         return getattr(self._static(node.value), node.attr, None)
 
-    def _only_read(self, node: ast.Name, parent: ast.AST | None) -> bool:
-        """Whether this use of a variable does not let what it refers to be changed."""
-        if isinstance(parent, (ast.Attribute, ast.Subscript)):
-            return True  # changes through it are seen where they stand
-        if isinstance(
-            parent, (ast.BinOp, ast.UnaryOp, ast.Compare, ast.FormattedValue, ast.If, ast.While, ast.IfExp)
-        ):
-            return True
-        if isinstance(parent, (ast.For, ast.comprehension)):
-            return parent.iter is node
-        if isinstance(parent, ast.Call):
-            return (
-                parent.func is node
-                or self._known(parent.func) is True
-                or (
-                    isinstance(parent.func, ast.Attribute)
-                    and parent.func.attr in READING
-                    and self._is_data(parent.func.value)
-                )
-            )
-        if isinstance(parent, ast.keyword):
-            return False
-        return isinstance(parent, (ast.Match, ast.Assert))
+    def _candidates(self, node: ast.Call) -> list[FunctionType]:
+        """Return the user's functions that a call may run."""
+        function = node.func
+        value = self._callee(function)
+        if type(value) is MethodType:
+            value = value.__func__
+        if type(value) is FunctionType:
+            return [value] if not _is_in(effects.READ, value) else []
+        if isinstance(value, type):
+            made = [getattr(value, "__init__", None), getattr(value, "__new__", None), getattr(value, "__post_init__", None)]
+            return [one for one in made if type(one) is FunctionType and one.__code__.co_filename != "<string>"]
+        if isinstance(value, External):
+            return []
+        if isinstance(function, ast.Attribute) and value is None:
+            kind = self.kind(function.value)
+            if kind is _DATA or isinstance(kind, tuple):
+                return []
+            if isinstance(kind, type):
+                found = getattr(kind, function.attr, None)
+                found = getattr(found, "__ember_jit__", found)
+                return [found] if type(found) is FunctionType else []
+            return methods_named(function.attr)
+        if isinstance(function, (ast.Name, ast.Subscript, ast.Call)):
+            kind = self.kind(function)
+            if isinstance(kind, tuple):
+                return [one for one in kind if type(one) is FunctionType]
+        return []
+
+    def _call(self, node: ast.Call) -> None:
+        function = node.func
+        value = self._callee(function)
+        if isinstance(value, External):
+            return
+        if isinstance(value, (ModuleType, type(None))):
+            value = None
+        elif _is_in(effects.READ, value) or value is print or value is contextlib.suppress:
+            return
+        candidates = self._candidates(node)
+        arguments = _arguments(node)
+        if value is not None:
+            if isinstance(value, type):
+                from ._calls import only_stores
+
+                if not only_stores(value) and not candidates and value.__init__ is not object.__init__:
+                    self.writes = True
+                arguments = [node, *arguments]
+            elif not candidates:
+                self.writes = True
+        elif isinstance(function, ast.Attribute):
+            base, kind = function.value, self.kind(function.value)
+            arguments = [base, *arguments]
+            if function.attr in ALL_CHANGING and not isinstance(kind, type):
+                self.change(base)
+                for one in arguments[1:]:
+                    self._flows(base, self.origins(one))
+            elif kind is _DATA or isinstance(kind, tuple):
+                pass
+            elif not candidates and function.attr not in READING:
+                self._unknown(base)
+        elif isinstance(function, ast.Name) and function.id in self._local:
+            if isinstance(self.kind(function), tuple) or function.id in self._defined | self._lambdas:
+                pass
+            elif function.id in self._inputs:
+                self.objects = True  # it is looked at when it is there
+                self.change(function)
+                for one in arguments:
+                    self.change(one)
+            else:
+                self.writes = True
+        elif not candidates:
+            self.writes = True
+        for one in candidates:
+            mixed = bool(node.keywords) or one in _static or any(isinstance(a, ast.Starred) for a in node.args)
+            self._apply(self._effects_of(one), arguments, mixed)
+
+    def _apply(self, done: Effects, arguments: Sequence[ast.expr], mixed: bool) -> None:
+        """A function that may do what `done` says is called with `arguments`, which are in order unless `mixed`."""
+        self.writes = self.writes or done.writes
+        everything = _NOWHERE.union(*map(self.origins, arguments))
+        for place, one in enumerate(arguments):
+            if done.changed == -1 or (mixed and done.changed) or (done.changed >> place) & 1:
+                self.change(one)
+                self._flows(one, everything)
+            if done.objects:
+                self._unknown(one)
+
+    def _unknown(self, thing: ast.expr) -> None:
+        """A method of `thing` that nobody knows is called."""
+        if self.kind(thing) is _DATA:
+            return
+        self.change(thing)
+        if all(name in self._inputs for name in self.origins(thing)):
+            self.objects = True
+        else:
+            self.writes = True
+
+    def change(self, thing: ast.expr) -> None:
+        """What `thing` refers to is changed."""
+        for name in self.origins(thing):
+            if name == OUTSIDE:
+                self.writes = True
+            else:
+                self.changed.add(name)
+
+    # Statements ----------------------------------------------------------------------------------------------------------
+
+    def _visit(self, node: ast.AST) -> None:
+        if isinstance(node, (ast.Subscript, ast.Attribute)) and not isinstance(node.ctx, ast.Load):
+            self.change(node.value)
+            if isinstance(node, ast.Attribute):
+                for one in methods_named(node.attr + ".setter"):
+                    self._apply(self._effects_of(one), [node.value], True)
+        elif isinstance(node, ast.Attribute):
+            if not isinstance(self.kind(node.value), type) or isinstance(
+                getattr(self.kind(node.value), node.attr, None), property
+            ):
+                for one in methods_named(node.attr + ".getter"):
+                    self._apply(self._effects_of(one), [node.value], False)
+        elif isinstance(node, (ast.Global, ast.Nonlocal, ast.Import, ast.ImportFrom, ast.ClassDef, ast.Await)):
+            self.writes = True
+        elif isinstance(node, (ast.Assign, ast.AnnAssign)):
+            if node.value is not None:
+                for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
+                    for one in ast.walk(target):
+                        if isinstance(one, (ast.Subscript, ast.Attribute)) and not isinstance(one.ctx, ast.Load):
+                            self._flows(one.value, self.origins(node.value))
+        elif isinstance(node, ast.AugAssign):
+            if not isinstance(node.target, ast.Name) or self.kind(node.target) is not _DATA:
+                self.change(node.target)
+            self._flows(node.target, self.origins(node.value))
+        elif isinstance(node, ast.Return):
+            if OUTSIDE in self.origins(node.value):
+                self.outside = True
+        elif isinstance(node, ast.With):
+            for item in node.items:
+                self._manager(item.context_expr)
+        elif isinstance(node, ast.Call):
+            self._call(node)
+
+    def _manager(self, node: ast.expr) -> None:
+        value = self._callee(node.func) if isinstance(node, ast.Call) else None
+        if value in (contextlib.suppress, contextlib.nullcontext):
+            return
+        if isinstance(value, type) and "__enter__" in dir(value):
+            for name in ("__enter__", "__exit__"):
+                found = getattr(value, name, None)
+                if type(found) is not FunctionType:
+                    self.writes = True
+                else:
+                    self._apply(self._effects_of(found), [node], False)
+            return
+        self.writes = True
+
+    def result(self, body: Sequence[ast.AST]) -> Any:
+        """Return the kind of all that these statements, a function's, return."""
+        returns = [node.value for node in names.own(body) if isinstance(node, ast.Return)]
+        kinds = [self.kind(value) for value in returns]
+        return kinds[0] if kinds and all(one is kinds[0] for one in kinds) else None
+
+
+def _arguments(node: ast.Call) -> list[ast.expr]:
+    return [*node.args, *(keyword.value for keyword in node.keywords)]
+
+
+def _is_in(table: Iterable[Any], value: Any) -> bool:
+    try:
+        return value in table
+    except TypeError:
+        return False
+
+
+def _is_constant(value: Any) -> bool:
+    """Whether nothing that a global stands for can be changed, but by assigning it anew."""
+    if type(value) in effects.SCALARS or isinstance(
+        value, (FunctionType, type, ModuleType, External, BuiltinFunctionType, re.Pattern, logging.Logger)
+    ):
+        return value is not None
+    if isinstance(value, (tuple, frozenset)):
+        return all(map(_is_constant, value))
+    return hasattr(value, "__ember_jit__") or _table(value) is not None
+
+
+def _table(value: Any) -> tuple[Any, ...] | None:
+    """Return the functions that a global dict, list or tuple holds, if it holds nothing else."""
+    if type(value) in (dict, list, tuple) and value:
+        held = [getattr(one, "__ember_jit__", one) for one in (value.values() if type(value) is dict else value)]
+        if all(isinstance(one, (FunctionType, External)) for one in held):
+            return tuple(held)
+    return None
+
+
+# The user's methods by name ----------------------------------------------------------------------------------------------
+
+_modules_of_users: dict[str, bool] = {}
+_index: dict[str, WeakSet[FunctionType]] = {}
+_indexed: WeakSet[type] = WeakSet()
+_static: WeakSet[FunctionType] = WeakSet()
+_seen: Any = None
+
+
+def methods_named(name: str) -> list[FunctionType]:
+    """Return the functions of that name in the classes of all modules that are not installed."""
+    _index_modules()
+    return list(_index.get(name, ()))
+
+
+def is_installed(path: str) -> bool:
+    """Whether a file is the standard library's, or of an installed distribution."""
+    return path.startswith(_INSTALLED) or "site-packages" in PurePath(path).parts
+
+
+def _index_modules() -> None:
+    global _seen
+    now = (len(sys.modules), next(reversed(sys.modules), ""))
+    if now == _seen:
+        return
+    _seen = now
+    for name, module in list(sys.modules.items()):
+        users = _modules_of_users.get(name)
+        if users is None:
+            path = getattr(module, "__file__", None)
+            built_in = path is None and name != "__main__"
+            ours = name == "ember" or name.startswith("ember.")
+            users = _modules_of_users[name] = not built_in and not ours and not is_installed(path or "")
+        if users:
+            index_names(getattr(module, "__dict__", {}))
+
+
+def index_names(namespace: dict[str, Any]) -> None:
+    """Take the classes that a module defines into the index."""
+    name = namespace.get("__name__")
+    for value in list(namespace.values()):
+        if isinstance(value, type) and value.__module__ == name:
+            index(value)
+
+
+def index(cls: type) -> None:
+    """Take the methods and properties of `cls` into the index."""
+    if cls in _indexed:
+        return
+    _indexed.add(cls)
+    for name, value in list(vars(cls).items()):
+        if isinstance(value, property):
+            for kind, function in (("getter", value.fget), ("setter", value.fset)):
+                if type(function) is FunctionType:
+                    _index.setdefault(f"{name}.{kind}", WeakSet()).add(function)
+            continue
+        function = getattr(value, "__func__", value)
+        function = getattr(function, "__ember_jit__", function)
+        if type(function) is FunctionType:
+            _index.setdefault(name, WeakSet()).add(function)
+            if isinstance(value, staticmethod):
+                _static.add(function)
+        elif isinstance(function, type):
+            index(function)
