@@ -1,4 +1,6 @@
-"""`python small.py SEED [WORD]`: print the program of a differing seed, made small (and differing with WORD in it)."""
+"""Print the program of a differing seed, made small: `python small.py SEED [WORD]`, where WORD is told of the difference."""
+
+from __future__ import annotations
 
 import signal
 import sys
@@ -6,35 +8,39 @@ import warnings
 
 from differential import compare
 from programs import write
-from run import TooLong, _alarm
+from run import FAILING, TooLong, alarm
 from shrink import shrink
 
-warnings.simplefilter("ignore")
-seed = int(sys.argv[1])
-word = sys.argv[2] if len(sys.argv) > 2 else ""
-number = 0
+
+def small(seed: int, word: str = "", limit: int | None = None) -> str:
+    """Return the program of `seed`, made small, and how it differs."""
+    number = 0
+    fail = FAILING[seed % 3]
+
+    def differences(text: str) -> list[str]:
+        nonlocal number
+        number += 1
+        signal.signal(signal.SIGALRM, alarm)
+        signal.alarm(10)
+        try:
+            return compare(text, f"<small {seed} {number}>", fail=fail, limit=limit)
+        except TooLong:
+            return ["it does not end"]
+        except Exception as error:
+            return [repr(error)]
+        finally:
+            signal.alarm(0)
+
+    def differs(text: str) -> bool:
+        told = "\n".join(differences(text))
+        if "NameError" in told or ("UnboundLocal" in told and "Unbound" not in word):
+            return False
+        return bool(told) and word in told
+
+    text = shrink(write(seed), differs, 600)
+    return "\n".join([text[text.index("def program") :], *(line[:1500] for line in differences(text))])
 
 
-def differs(text: str) -> bool:
-    global number
-    number += 1
-    signal.signal(signal.SIGALRM, _alarm)
-    signal.alarm(10)
-    try:
-        wrong = compare(text, f"<small {number}>", fail=[4, 0, 12][seed % 3])
-    except TooLong:
-        wrong = ["it does not end"]
-    except Exception as error:
-        wrong = [repr(error)]
-    finally:
-        signal.alarm(0)
-    joined = "\n".join(wrong)
-    if "NameError" in joined or ("UnboundLocal" in joined and "Unbound" not in word):
-        return False
-    return bool(wrong) and word in joined
-
-
-small = shrink(write(seed), differs, 600)
-print(small[small.index("def program") :])
-for line in compare(small, "<small>", fail=[4, 0, 12][seed % 3]):
-    print("   ", line[:1500])
+if __name__ == "__main__":
+    warnings.simplefilter("ignore")
+    print(small(int(sys.argv[1]), *sys.argv[2:3]))

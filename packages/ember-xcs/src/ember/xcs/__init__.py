@@ -2,5 +2,9 @@
 
 from ember.core.externals import external as external
 
-from ._errors import Stuck as Stuck, XCSError as XCSError
+from ._errors import GradientThroughCall as GradientThroughCall, Stuck as Stuck, XCSError as XCSError
+from ._grad import grad as grad, stop_gradient as stop_gradient, value_and_grad as value_and_grad
 from ._jit import Jitted as Jitted, jit as jit
+from ._pmap import pmap as pmap
+from ._scan import scan as scan
+from ._vmap import Vmapped as Vmapped, vmap as vmap

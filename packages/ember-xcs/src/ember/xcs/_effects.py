@@ -28,42 +28,69 @@ import textwrap
 import unicodedata
 import urllib.parse
 from collections.abc import Callable
-from types import NoneType
+from types import EllipsisType, NoneType
 from typing import Any, Final
 
-SCALARS: Final = frozenset({str, int, float, bool, bytes, complex, NoneType, type, range, slice, type(...)})
+SCALARS: Final[frozenset[type]] = frozenset(
+    [str, int, float, bool, bytes, complex, NoneType, type, range, slice, EllipsisType]
+)
 """Types whose values never change and whose operators do nothing but compute."""
 
-COMPUTE: Final[frozenset[Any]] = frozenset(
-    {
-        float, int, str, len, bool, abs, round, repr, bytes, complex, chr, ord, hex, oct, bin, divmod, pow, hash, ascii,
-        format, callable, id, type, range, slice,
-        json.loads, json.dumps, re.sub, re.subn, re.split, re.findall, re.match, re.search, re.fullmatch, re.escape,
-        re.compile, textwrap.dedent, textwrap.indent, textwrap.shorten, textwrap.fill, textwrap.wrap,
-        html.escape, html.unescape, base64.b64encode, base64.b64decode, urllib.parse.quote, urllib.parse.unquote,
-        urllib.parse.urlparse, urllib.parse.urljoin, unicodedata.normalize, string.capwords,
-        decimal.Decimal, fractions.Fraction, datetime.date, datetime.datetime, datetime.timedelta,
-        difflib.get_close_matches, copy.copy, copy.deepcopy,
-        hashlib.sha256, hashlib.md5, hashlib.sha1,
-        *(f for f in vars(math).values() if callable(f)),
-        *(f for f in vars(statistics).values() if callable(f) and not isinstance(f, type)),
-        *(getattr(operator, name) for name in operator.__all__ if not name.startswith("i") or name in ("index", "inv", "invert", "indexOf")),
-    } - {operator.setitem, operator.delitem, getattr(operator, "call", None)}
-)  # fmt: skip
+
+def _of(module: Any, listed: str = "") -> frozenset[Any]:
+    """Return the functions of a module that are listed, or all of them."""
+    if listed:
+        return frozenset(getattr(module, name) for name in listed.split())
+    return frozenset(f for f in vars(module).values() if callable(f) and not isinstance(f, type))
+
+
+COMPUTE: Final[frozenset[Any]] = frozenset().union(
+    _of(
+        builtins,
+        "float int str len bool abs round repr bytes complex chr ord hex oct bin divmod pow hash ascii format callable id "
+        "type range slice",
+    ),
+    _of(json, "loads dumps"),
+    _of(re, "sub subn split findall match search fullmatch escape compile"),
+    _of(textwrap, "dedent indent shorten fill wrap"),
+    _of(html, "escape unescape"),
+    _of(base64, "b64encode b64decode"),
+    _of(urllib.parse, "quote unquote urlparse urljoin"),
+    _of(unicodedata, "normalize"),
+    _of(string, "capwords"),
+    _of(decimal, "Decimal"),
+    _of(fractions, "Fraction"),
+    _of(datetime, "date datetime timedelta"),
+    _of(difflib, "get_close_matches"),
+    _of(copy, "copy deepcopy"),
+    _of(hashlib, "sha256 md5 sha1"),
+    _of(math),
+    _of(statistics),
+    _of(
+        operator,
+        "abs add and_ concat contains countOf eq floordiv ge getitem gt index indexOf inv invert is_ is_not le lshift lt "
+        "matmul mod mul ne neg not_ or_ pos pow rshift sub truediv truth xor",
+    ),
+)
 """Functions of values that change nothing; they read what they are given."""
 
-READ: Final[frozenset[Any]] = COMPUTE | frozenset(
-    {
-        list, tuple, set, dict, frozenset, enumerate, zip, reversed, sum, any, all, isinstance, issubclass, iter, max, min, sorted,
-        map, filter, hasattr, getattr, object,
-        collections.Counter, collections.OrderedDict, collections.deque, collections.defaultdict,
-        itertools.chain, itertools.combinations, itertools.permutations, itertools.product, itertools.islice,
-        itertools.zip_longest, itertools.repeat, itertools.count, itertools.cycle, itertools.pairwise,
-        itertools.accumulate, itertools.groupby, itertools.takewhile, itertools.dropwhile, itertools.starmap,
-        itertools.chain.from_iterable, functools.reduce, functools.partial,
-        heapq.nlargest, heapq.nsmallest, operator.itemgetter, operator.attrgetter, operator.methodcaller,
-    }
-)  # fmt: skip
+READ: Final[frozenset[Any]] = COMPUTE.union(
+    _of(
+        builtins,
+        "list tuple set dict frozenset enumerate zip reversed sum any all isinstance issubclass iter max min sorted map "
+        "filter hasattr getattr object",
+    ),
+    _of(collections, "Counter OrderedDict deque defaultdict"),
+    _of(
+        itertools,
+        "chain combinations permutations product islice zip_longest repeat count cycle pairwise accumulate groupby "
+        "takewhile dropwhile starmap",
+    ),
+    frozenset([itertools.chain.from_iterable]),
+    _of(functools, "reduce partial"),
+    _of(heapq, "nlargest nsmallest"),
+    _of(operator, "itemgetter attrgetter methodcaller"),
+)
 """Functions that read what they are given, perhaps by calling it, and change nothing themselves."""
 
 CALLS_BACK: Final[frozenset[Any]] = frozenset(
@@ -71,76 +98,34 @@ CALLS_BACK: Final[frozenset[Any]] = frozenset(
 )
 """Of those, the ones that may be given a function and call it."""
 
-SHALLOW: Final[frozenset[Any]] = frozenset(
-    {list, tuple, set, dict, frozenset, enumerate, zip, reversed, len, bool, iter, type, isinstance, id,
-     max, min, sorted, sum, any, all}
-)  # fmt: skip
+SHALLOW: Final[frozenset[Any]] = _of(
+    builtins,
+    "list tuple set dict frozenset enumerate zip reversed len bool iter type isinstance id max min sorted sum any all",
+)
 """Of those, the ones that hand elements on as they are, or do not look at them."""
 
-OUTPUT: Final[frozenset[Any]] = frozenset({print})
-
-STR_TO_STR: Final = frozenset(
-    [
-        "capitalize",
-        "casefold",
-        "center",
-        "expandtabs",
-        "format",
-        "format_map",
-        "join",
-        "ljust",
-        "lower",
-        "lstrip",
-        "removeprefix",
-        "removesuffix",
-        "replace",
-        "rjust",
-        "rstrip",
-        "strip",
-        "swapcase",
-        "title",
-        "translate",
-        "upper",
-        "zfill",
-    ]
+STR_TO_STR: Final[frozenset[str]] = frozenset(
+    "capitalize casefold center expandtabs format format_map join ljust lower lstrip removeprefix removesuffix replace "
+    "rjust rstrip strip swapcase title translate upper zfill".split()  # noqa: SIM905
 )
-STR_METHODS: Final = frozenset(name for name in dir(str) if not name.startswith("_"))
+STR_METHODS: Final[frozenset[str]] = frozenset(name for name in dir(str) if not name.startswith("_"))
 
 CHANGING: Final[dict[type, frozenset[str]]] = {
-    list: frozenset(["append", "extend", "insert", "pop", "remove", "clear", "sort", "reverse"]),
-    dict: frozenset(["update", "setdefault", "pop", "popitem", "clear"]),
+    list: frozenset("append extend insert pop remove clear sort reverse".split()),  # noqa: SIM905
+    dict: frozenset("update setdefault pop popitem clear".split()),  # noqa: SIM905
     set: frozenset(
-        [
-            "add",
-            "update",
-            "discard",
-            "remove",
-            "pop",
-            "clear",
-            "difference_update",
-            "intersection_update",
-            "symmetric_difference_update",
-        ]
+        "add update discard remove pop clear difference_update intersection_update "
+        "symmetric_difference_update".split()  # noqa: SIM905
     ),
     collections.deque: frozenset(
-        [
-            "append",
-            "appendleft",
-            "extend",
-            "extendleft",
-            "insert",
-            "pop",
-            "popleft",
-            "remove",
-            "clear",
-            "reverse",
-            "rotate",
-        ]
+        "append appendleft extend extendleft insert pop popleft remove clear reverse rotate".split()  # noqa: SIM905
     ),
 }
 """Methods that change a container, by its type; its other methods only read it."""
 
-CONTAINERS: Final = frozenset({*CHANGING, tuple, frozenset, collections.Counter, collections.defaultdict})
+CONTAINERS: Final[frozenset[type]] = frozenset(
+    {*CHANGING, tuple, frozenset, collections.Counter, collections.defaultdict}
+)
 
 
 def known_result(function: Callable[..., Any]) -> type | None:

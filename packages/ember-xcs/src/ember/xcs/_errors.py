@@ -30,14 +30,15 @@ class Stuck(XCSError):
 
 
 class GradientThroughCall(XCSError):
-    """A gradient was asked of a function that makes an external call, which has none."""
+    """A gradient cannot go through an external call. Carries `call`, the call's name, and `problem`."""
 
-    def __init__(self, name: str) -> None:
-        super().__init__(name)
-        self.name = name
-
-    def __str__(self) -> str:
-        return (
-            f"There is no gradient through the external call {self.name!r}. Make it outside of the function, or through "
-            "xcs.stop_gradient if it is a constant to the gradient."
+    def __init__(self, call: str, problem: str = "") -> None:
+        super().__init__(call, problem)
+        self.call = call
+        self.problem = problem or (
+            "has no derivative, and a zero in its place would be wrong without a word. If its answer is to count as a "
+            f"constant, write xcs.stop_gradient({call})(...)."
         )
+
+    def describe(self) -> str:
+        return f"The external call {self.call}, made under xcs.grad, {self.problem}"

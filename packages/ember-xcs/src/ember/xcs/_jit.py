@@ -9,6 +9,7 @@ from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
 
 from ember.core.externals import External, handling
 
+from ._grad import differentiating
 from ._memory import local, settle
 from ._program import program_of
 from ._run import Run
@@ -29,6 +30,8 @@ class Jitted(Generic[P, R]):
         function = self.__ember_jit__
         if getattr(local, "run", None) is not None:
             return function(*args, **kwargs)  # within a run: its handler sees to the calls
+        if differentiating():
+            return function(*args, **kwargs)  # a handler of our own would hide the calls from the gradient's
         plain: Any = function
         bound: tuple[Any, ...] = ()
         if type(plain) is MethodType:

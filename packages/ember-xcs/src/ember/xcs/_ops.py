@@ -471,6 +471,8 @@ def _unpack(run: Run, value: Any, before: int, after: int) -> Any:
         items = list(value)
     else:
         run.barrier()
+        if not hasattr(type(value), "__iter__") and not hasattr(type(value), "__getitem__"):
+            raise TypeError(f"cannot unpack non-iterable {type(value).__name__} object")
         items = list(value) if after >= 0 else _exactly(value, before)
     if after < 0:
         if len(items) > before:

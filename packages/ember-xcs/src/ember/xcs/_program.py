@@ -388,10 +388,10 @@ def _hook(name: str) -> Any:
 
     if name.startswith("op_"):
         return getattr(operator, name[3:])
-    if name in ("Abandoned", "BaseException", "AssertionError"):
-        return {"Abandoned": Abandoned, "BaseException": BaseException, "AssertionError": AssertionError}[
-            name
-        ]
+    if name in _BUILTINS:
+        return _BUILTINS[name]
+    if name == "Abandoned":
+        return Abandoned
     for module in (_ops, _calls, _control, _displays):
         if name in vars(module):
             return vars(module)[name]

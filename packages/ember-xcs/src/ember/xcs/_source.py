@@ -81,7 +81,8 @@ def _candidates(tree: ast.AST, code: CodeType) -> list[Function]:
 
 
 def _end(node: ast.AST) -> int:
-    return int(getattr(node, "end_lineno", None) or getattr(node, "lineno", 0))
+    end: int | None = getattr(node, "end_lineno", None)
+    return getattr(node, "lineno", 0) if end is None else end
 
 
 def _same(node: Function, code: CodeType) -> bool:

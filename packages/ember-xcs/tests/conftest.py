@@ -1,0 +1,8 @@
+"""Beside the tests stand the modules that write random programs."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent / "fuzz"))
