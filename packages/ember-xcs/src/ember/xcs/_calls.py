@@ -33,7 +33,7 @@ from ._memory import (
     snapshot,
 )
 from ._ops import apart, attr, change, new, read, stores_plainly, unknown
-from ._program import Program, program_of
+from ._program import program_of
 from ._run import Abandoned, Run
 from ._summary import index, is_installed
 
@@ -102,7 +102,8 @@ def _own(run: Run, function: FunctionType, args: tuple[Any, ...], kwargs: dict[s
             return twin(*args, **kwargs)
         inputs = (*args, *kwargs.values(), function) if kwargs or function.__closure__ else args
         return run.spawn(
-            twin, args, kwargs, inputs=inputs, changed=program.changed if not kwargs else -1, flags=program.flags,
+            twin, args, kwargs, inputs=inputs, changed=program.changed if not kwargs or not program.changed else -1,
+            flags=program.flags,
             what=function.__qualname__,
         )  # fmt: skip
     if program.computes:
@@ -110,88 +111,7 @@ def _own(run: Run, function: FunctionType, args: tuple[Any, ...], kwargs: dict[s
             if in_turn(run, args) and (not kwargs or in_turn(run, tuple(kwargs.values()))):
                 return function(*args, **kwargs)
         return apart(run, _plain, (function, args, kwargs), (*args, *kwargs.values()))
-    if program.plain:
-        return _on_own(run, function, program, args, kwargs)
     return unknown(run, function, args, kwargs)
-
-
-def _on_own(run: Run, function: FunctionType, program: Program, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """Call a function that makes no external call and touches nothing but its arguments: in turn, if they are our own."""
-    things = (*args, *kwargs.values())
-    if not all(map(_is_ours, things)):
-        return unknown(run, function, args, kwargs)
-    changed = program.changed if not kwargs else -1 if program.changed else 0
-    scope = run.current.scope
-    if not any(map(has_pending, things)) and in_turn(run, things) and (scope is run.outermost or not changed):
-        if not changed or all(
-            must_wait(run, thing, True) is None for place, thing in enumerate(things) if (changed >> place) & 1
-        ):
-            return _called_on_own(run, function, args, kwargs, changed)
-    return run.spawn(
-        _on_own_later, (run, function, args, kwargs, changed), None, inputs=things, changed=changed,
-        what=function.__qualname__,
-    )  # fmt: skip
-
-
-def _on_own_later(run: Run, function: FunctionType, args: tuple[Any, ...], kwargs: dict[str, Any], changed: int) -> Any:
-    args = tuple(fill(run, arg) for arg in args)
-    kwargs = {name: fill(run, arg) for name, arg in kwargs.items()}
-    things = (*args, *kwargs.values())
-    await_all(run, things)
-    for place, thing in enumerate(things):
-        if (changed >> place) & 1:
-            await_turn(run, thing, True)
-    args = tuple(fill(run, arg) for arg in args)
-    kwargs = {name: fill(run, arg) for name, arg in kwargs.items()}
-    scope = run.current.scope
-    if changed and scope is not run.outermost:
-        run.drain_scope(scope)
-    if not all(map(_is_ours, (*args, *kwargs.values()))):  # one was pending
-        return run.force(unknown(run, function, args, kwargs))
-    return _called_on_own(run, function, args, kwargs, changed)
-
-
-def _called_on_own(run: Run, function: FunctionType, args: tuple[Any, ...], kwargs: dict[str, Any], changed: int) -> Any:
-    result = function(*args, **kwargs)
-    if changed:
-        for thing in (*args, *kwargs.values()):
-            _look_again(run, thing)
-    return result
-
-
-def _look_again(run: Run, thing: Any) -> None:
-    """Code that is not ours may have put anything into what the run holds: look into it from now on."""
-    held = run.fresh.get(id(thing))
-    if held is None or held.object is not thing or held.busy:
-        return
-    if not held.live:
-        held.nested, held.live = thing.values() if type(thing) is dict else thing, True
-    held.busy = True
-    try:
-        for one in list(held.nested):
-            if type(one) not in SCALARS:
-                _look_again(run, one)
-    finally:
-        held.busy = False
-
-
-def _is_ours(thing: Any) -> bool:
-    """Whether Python's own types and objects that the run made are all there is in `thing`, and nobody else knows them."""
-    kind = type(thing)
-    if kind in SCALARS or kind in PENDING or kind is type:
-        return True
-    if kind is tuple:
-        return all(map(_is_ours, thing))
-    held = local.run.fresh.get(id(thing))
-    if held is None or held.object is not thing:
-        return isinstance(thing, str)
-    if held.busy:
-        return True
-    held.busy = True
-    try:
-        return all(map(_is_ours, list(thing.values() if kind is dict else held.nested if held.live else thing)))
-    finally:
-        held.busy = False
 
 
 def _plain(run: Run, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

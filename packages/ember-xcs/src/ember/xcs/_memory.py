@@ -13,6 +13,7 @@ from ember.core.externals import External
 
 from . import _effects as effects
 from ._pending import Pending
+from ._summary import global_at
 from ._run import OBJECTS, Abandoned, Flight, Line, Run, Scope, Task, is_earlier
 
 SCALARS = effects.SCALARS
@@ -119,7 +120,7 @@ def _compute(run: Run, result: Lazy) -> None:
         else:
             run.set(result, value)
     else:
-        run.begin_late(result, reading, (run, function, tuple(values)))
+        run.begin_late(result, reading, (run, function, tuple(values)), not all(map(is_data, values)))
 
 
 def reading(run: Run, function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
@@ -339,9 +340,9 @@ def _content(value: Any, found: set[int]) -> bool:
         if len(found) > _MOST_CONTENT:
             return False
         if type(one) is dict:
-            left += one.values()
+            left += [item for item in one.values() if type(item) not in SCALARS]
         elif type(one) in effects.CONTAINERS:
-            left += one
+            left += [item for item in one if type(item) not in SCALARS]
         elif type(one) is MethodType:
             left.append(one.__self__)
         elif not isinstance(one, (type, FunctionType, ModuleType, External)) and type(one) not in PENDING:
@@ -367,6 +368,7 @@ def footprint(run: Run, task: Task) -> None:
             continue
         changing = (task.changed >> place) & 1
         mine = changes if changing else found
+        reach((value,), mine, later, run)
         if kind is FunctionType:
             mine.update(id(one) for one in captured(value) if type(one) in effects.CHANGING)
             if objects and _may_write(value):
@@ -379,7 +381,9 @@ def footprint(run: Run, task: Task) -> None:
             if changing and not own and not _content(value, changes):
                 task.writes = True
             mine.add(id(value))
-        reach((value,), mine, later, run)
+    for number in task.shared:
+        if not _content(global_at(number), changes):
+            task.writes = True
     task.inputs = tuple(later)
     lines: list[Line] = []
     for table, keys in ((run.changing, changes), (run.reading, found)):

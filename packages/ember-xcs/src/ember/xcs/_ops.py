@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
-from types import FunctionType, ModuleType
+from types import FunctionType, ModuleType, NoneType
 from typing import Any, Final
 
 from ember.core.externals import External
@@ -128,6 +128,10 @@ def binary(operation: Callable[[Any, Any], Any], a: Any, b: Any) -> Any:
         return operation(a, b)
     if operation is operator.is_ or operation is operator.is_not:
         if ta in PENDING or tb in PENDING:
+            if (a is None and tb in PENDING and b.kind in SCALARS and b.kind is not NoneType) or (
+                b is None and ta in PENDING and a.kind in SCALARS and a.kind is not NoneType
+            ):
+                return operation is operator.is_not
             return lazy(local.run, operation, (a, b), bool)
         return operation(a, b)
     kind: type | None = None

@@ -14,17 +14,16 @@ from ember.core.externals import External
 
 from . import _effects as effects, _names as names
 from ._lower import Lowering, Unsupported, load
-from ._run import OBJECTS, WRITES
+from ._run import OBJECTS, WRITES, shared_flag
 from ._source import NoSource, tree_of
-from ._summary import ANYTHING, Effects, Summary, index_names, is_installed
+from ._summary import ANYTHING, OUTSIDE, Effects, Summary, index_names, is_installed
 
 
 
 class Program:
     """What is known of one function: whether it is lowered, whether it may wait, what it may change.
 
-    `reason` says why a function is run as it is. `computes` says that it makes no external call and changes nothing,
-    `plain` that it makes none and changes nothing but what it is given.
+    `reason` says why a function is run as it is. `computes` says that it makes no external call and changes nothing.
     """
 
     __slots__ = (
@@ -36,7 +35,6 @@ class Program:
         "flags",
         "lowered",
         "objects",
-        "plain",
         "reason",
         "tree",
         "waits",
@@ -44,7 +42,7 @@ class Program:
     )
 
     def __init__(self) -> None:
-        self.lowered = self.computes = self.plain = self.waits = False
+        self.lowered = self.computes = self.waits = False
         self.writes = self.objects = True
         self.changed = -1
         self.flags = WRITES
@@ -89,7 +87,6 @@ def program_of(function: FunctionType) -> Program:
             "flags",
             "lowered",
             "objects",
-            "plain",
             "reason",
             "tree",
             "waits",
@@ -128,16 +125,19 @@ def _lowered(function: FunctionType) -> Program:
         program.writes, program.objects, program.changed = whole.writes, whole.objects, whole.changed
         if not _reaches(plain_body, local, resolve):
             program.reason = "it makes no external call"
-            program.computes = not (whole.writes or whole.objects or whole.changed) and not names.has(
+            program.computes = not (whole.writes or whole.objects or whole.changed or whole.shared) and not names.has(
                 plain_body, ast.Attribute
             )
-            program.plain = not whole.writes
-            return program
+            if program.computes or whole.writes:
+                return program
+            program.reason = ""
 
         def summary(statements: Any) -> Summary:
-            return Summary(statements, local, resolve, effects_of, local - names.stored(statements))
+            return Summary(
+                statements, local, resolve, effects_of, local - names.stored(statements), function.__globals__
+            )
 
-        program.flags = (WRITES if whole.writes else 0) | (OBJECTS if whole.objects else 0)
+        program.flags = (WRITES if whole.writes else 0) | (OBJECTS if whole.objects else 0) | shared_flag(whole.shared)
 
         def reaches(statements: Any, data: set[str]) -> bool:
             return _reaches(statements, local, resolve, data)
@@ -208,12 +208,20 @@ def _effects_now(function: FunctionType) -> Effects:
     arguments = code.co_argcount + code.co_kwonlyargcount
     extra = bool(code.co_flags & 0x04) + bool(code.co_flags & 0x08)
     parameters = set(code.co_varnames[: arguments + extra])
-    whole = Summary(body, local, _resolver(function), effects_of, parameters)
+    whole = Summary(body, local, _resolver(function), effects_of, parameters, function.__globals__)
     positions = code.co_varnames[: code.co_argcount]
     changed = sum(1 << place for place, name in enumerate(positions) if name in whole.changed)
     if whole.changed & (parameters - set(positions)):
         changed = -1
-    return Effects(whole.writes, whole.objects, changed, whole.outside, whole.result(body))
+    return Effects(
+        whole.writes,
+        whole.objects,
+        changed,
+        frozenset(whole.shared),
+        frozenset(name for name in whole.outside if name.startswith(OUTSIDE)),
+        None if extra else whole.kept(positions),
+        whole.result(body),
+    )
 
 
 def _reaches(body: list[ast.AST], local: set[str], resolve: Any, data: set[str] = frozenset()) -> bool:  # type: ignore[assignment]

@@ -42,6 +42,21 @@ CHANGES: Final = 8
 """A flag of tasks: it may change its inputs."""
 
 
+_SHARED_FROM: Final = 4
+SHARED: Final[list[tuple[int, ...]]] = [()]
+_SHARED_NUMBERS: Final[dict[tuple[int, ...], int]] = {(): 0}
+
+
+def shared_flag(globals_: Iterable[str]) -> int:
+    """Return what says, among the flags of a task, that it may change the content of these global variables."""
+    key = tuple(sorted(int(one[1:]) for one in globals_))
+    number = _SHARED_NUMBERS.get(key)
+    if number is None:
+        number = _SHARED_NUMBERS[key] = len(SHARED)
+        SHARED.append(key)
+    return number << _SHARED_FROM
+
+
 class Abandoned(BaseException):
     """Thrown into a task that stands after a failure: it never ran. Handlers of lowered code let it pass."""
 
@@ -84,6 +99,7 @@ class Task(Entry):
         "parent",
         "result",
         "scope",
+        "shared",
         "start",
         "thrown",
         "waiting",
@@ -111,6 +127,7 @@ class Task(Entry):
         self.keys: tuple[int, ...] = ()
         self.inputs: tuple[Any, ...] = ()
         self.flags = self.changed = 0
+        self.shared: tuple[int, ...] = ()
 
 
 class Line:
@@ -509,6 +526,7 @@ class Run:
         if child.depth > _MOST_DEPTH:
             raise RecursionError("maximum recursion depth exceeded")
         child.writes, child.flags, child.changed, child.inputs = bool(flags & WRITES), flags, changed, inputs
+        child.shared = SHARED[flags >> _SHARED_FROM]
         self.note(child, parent)
         here = getcurrent()
         child.back = here
@@ -529,12 +547,14 @@ class Run:
         self._take_over(parent, child)
         return value
 
-    def begin_late(self, entry: Entry, function: Callable[..., Any], args: tuple[Any, ...]) -> None:
+    def begin_late(
+        self, entry: Entry, function: Callable[..., Any], args: tuple[Any, ...], writes: bool
+    ) -> None:
         """Run `function` as a task where `entry` stands in the program: what it gave `entry` to do may have effects."""
         owner = owner_of(entry)
         assert owner is not None
         child = Task(owner, owner.scope, "an operation on an object")
-        child.writes = True
+        child.writes, child.inputs = writes, args[-1]
         self._seq += 1
         child.seq, child.owner, child.prev, child.next = entry.seq, owner, entry.prev, entry
         if entry.prev is None:
@@ -548,8 +568,7 @@ class Run:
         child.fiber = self._idle.pop() if self._idle else greenlet(self._fiber, self._main)
         child.fiber.gr_context = self._main.gr_context
         self.suspended[child] = None
-        child.lines = (self.writers,)
-        self.writers.join(child)
+        self.footprint(self, child)
         self.then(result, lambda: self.set(entry, result.value, result.error))
         self._ready.append(child)
 

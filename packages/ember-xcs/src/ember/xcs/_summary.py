@@ -52,17 +52,38 @@ _INSTALLED: Final = tuple(sysconfig.get_paths()[key] for key in ("stdlib", "plat
 @dataclass
 class Effects:
     """What calling a function may do: `writes`, anything; `objects`, call unknown methods of its parameters; `changed`,
-    the bits of the parameters whose content it may change (-1: all); `outside`, return or keep what others can reach."""
+    the bits of the parameters whose content it may change (-1: all); `shared`, change these global variables' content.
+    `outside` is what of others' it may return or keep, `kept` says which parameters' content it may keep in which others
+    (None: any in any), and `kind` what kind its result is of."""
 
     writes: bool = False
     objects: bool = False
     changed: int = 0
-    outside: bool = False
+    shared: Origins = _NOWHERE
+    outside: Origins = _NOWHERE
+    kept: frozenset[tuple[int, int]] | None = frozenset()
     kind: Any = None
-    certain: bool = True
 
 
-ANYTHING: Final = Effects(True, True, -1, True)
+ANYTHING: Final = Effects(True, True, -1, _NOWHERE, _ANYWHERE, None)
+
+_GLOBALS: Final[list[tuple[dict[str, Any], str]]] = []
+_NUMBERS: Final[dict[tuple[int, str], str]] = {}
+
+
+def global_origin(namespace: dict[str, Any], name: str) -> str:
+    """Return what stands for a global variable among origins: `*` and a number."""
+    found = _NUMBERS.get((id(namespace), name))
+    if found is None:
+        _GLOBALS.append((namespace, name))  # kept, as is its number
+        found = _NUMBERS[id(namespace), name] = f"{OUTSIDE}{len(_GLOBALS) - 1}"
+    return found
+
+
+def global_at(number: int) -> Any:
+    """Return the value of a global variable now, by the number that `global_origin` gave it."""
+    namespace, name = _GLOBALS[number]
+    return namespace.get(name)
 
 
 class Summary:
@@ -79,10 +100,13 @@ class Summary:
         resolve: Callable[[str], Any],
         effects_of: Callable[[FunctionType], Effects],
         inputs: set[str],
+        namespace: dict[str, Any],
     ) -> None:
-        self._resolve, self._effects_of = resolve, effects_of
-        self.writes = self.objects = self.outside = False
+        self._resolve, self._effects_of, self._namespace = resolve, effects_of, namespace
+        self.writes = self.objects = False
         self.changed: set[str] = set()
+        self.shared: set[str] = set()
+        self.outside: set[str] = set()
         everything = [node for top in statements for node in ast.walk(top)]
         # The variables of comprehensions and of nested functions are taken for the function's own: that is but coarse.
         self._parameters = {
@@ -98,13 +122,21 @@ class Summary:
         self._local = local | self._stored | self._parameters
         self._inputs = inputs - self._stored
         self._defined = {node.name for node in everything if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))}
-        self._assigned: dict[str, list[ast.expr]] = {}
+        self._assigned: dict[str, list[tuple[ast.expr, bool]]] = {}
         self._from: dict[str, Origins] = {}
+        self._in: dict[str, Origins] = {}
+        self._holds: dict[str, Origins] = {}
         self._kinds: dict[str, Any] = {}
         self._open: set[str] = set()
+        self._mixed: set[str] = set()
+        self._given: set[str] = set()
         for node in everything:
             self._bind(node)
-        self._lambdas = {name for name, values in self._assigned.items() if values and all(isinstance(v, ast.Lambda) for v in values)}
+        self._lambdas = {
+            name
+            for name, values in self._assigned.items()
+            if values and all(isinstance(value, ast.Lambda) for value, _ in values)
+        }
         before = None
         for _ in range(_ROUNDS):
             if before == (now := self._state()):
@@ -116,7 +148,10 @@ class Summary:
             self.writes = True
 
     def _state(self) -> Any:
-        return self.writes, self.objects, self.outside, frozenset(self.changed), dict(self._from)
+        self._from.clear()
+        self._in.clear()
+        self._kinds.clear()
+        return self.writes, self.objects, set(self._mixed), set(self.outside), set(self.shared), set(self.changed), dict(self._holds)
 
     # Variables ---------------------------------------------------------------------------------------------------------
 
@@ -129,84 +164,157 @@ class Summary:
             if node.value is not None:
                 self._bind_to(node.target, node.value)
         elif isinstance(node, (ast.For, ast.AsyncFor, ast.comprehension)):
-            self._bind_to(node.target, node.iter)
+            self._bind_elements(node.target, node.iter)
+        elif isinstance(node, ast.Call):
+            self._bind_lambdas(node)
         elif isinstance(node, ast.withitem):
             if node.optional_vars is not None:
-                self._bind_to(node.optional_vars, node.context_expr)
+                self._bind_to(node.optional_vars, node.context_expr, True)
         elif isinstance(node, ast.Match):
             for case in node.cases:
                 for name in names.stored([case.pattern]):
-                    self._assigned.setdefault(name, []).append(node.subject)
+                    self._assigned.setdefault(name, []).append((node.subject, True))
         elif isinstance(node, ast.ExceptHandler) and node.name:
-            self._assigned.setdefault(node.name, [])
             self._open.add(node.name)
-        elif isinstance(node, ast.Import | ast.ImportFrom):
+        elif isinstance(node, (ast.Import, ast.ImportFrom)):
             self._open |= names.stored([node])
 
-    def _bind_to(self, target: ast.expr, value: ast.expr) -> None:
+    def _bind_elements(self, target: ast.expr, source: ast.expr) -> None:
+        if isinstance(target, ast.Tuple) and isinstance(source, ast.Call) and isinstance(source.func, ast.Name):
+            if source.func.id == "enumerate" and len(target.elts) == 2 and source.args:
+                self._bind_to(target.elts[0], ast.Constant(0))
+                self._bind_elements(target.elts[1], source.args[0])
+                return
+            if source.func.id == "zip" and len(target.elts) == len(source.args):
+                for one, of in zip(target.elts, source.args):
+                    self._bind_elements(one, of)
+                return
+        self._bind_to(target, source, True)
+
+    def _bind_lambdas(self, node: ast.Call) -> None:
+        """What a lambda is called with by `sorted` and its like: elements of the other arguments."""
+        value = self._callee(node.func)
+        sources = [one for one in _arguments(node) if not isinstance(one, ast.Lambda)]
+        if isinstance(node.func, ast.Attribute) and node.func.attr == "sort":
+            sources.append(node.func.value)
+        elif value is None or not _is_in(effects.READ, value):
+            return
+        for one in _arguments(node):
+            if isinstance(one, ast.Lambda):
+                for arg in (*one.args.posonlyargs, *one.args.args):
+                    self._given.add(arg.arg)
+                    self._assigned.setdefault(arg.arg, []).extend((source, True) for source in sources)
+
+    def _bind_to(self, target: ast.expr, value: ast.expr, part: bool = False) -> None:
+        part = part or not isinstance(target, ast.Name)
         for name in ast.walk(target):
             if isinstance(name, ast.Name) and not isinstance(name.ctx, ast.Load):
-                self._assigned.setdefault(name.id, []).append(value)
+                self._assigned.setdefault(name.id, []).append((value, part))
 
     def _flows(self, into: ast.expr, value: Origins) -> None:
         """Something of `value` is kept in what `into` refers to: whoever changes the one may change the other."""
-        for name in self.origins(into):
-            if name == OUTSIDE:
-                self.outside = self.outside or bool(value)
-            else:
-                self._from[name] = self._from.get(name, _NOWHERE) | value
+        if value:
+            for name in self.origins(into, True):
+                if name.startswith(OUTSIDE):
+                    self.outside |= value
+                else:
+                    self._holds[name] = self._holds.get(name, _NOWHERE) | value
 
-    def origins(self, node: ast.expr | None) -> Origins:
-        """Return the variables that the value of `node`, or something in it, may come from."""
-        if node is None or isinstance(node, (ast.Constant, ast.JoinedStr, ast.Compare)) or self.kind(node) is _DATA and not (
-            isinstance(node, (ast.Name, ast.Subscript, ast.Attribute))
-        ):
+    def _mixes(self, into: ast.expr, value: ast.expr | None) -> None:
+        """If `value` is not data, neither is what it is put into."""
+        if value is None or self.kind(value) is not _DATA:
+            self._mixed |= self.origins(into, True)
+
+    def origins(self, node: ast.expr | None, content: bool = False) -> Origins:
+        """Return what the value of `node` (with its `content`: or something in it) may be, or be a part of."""
+        if node is None or isinstance(node, (ast.Constant, ast.JoinedStr, ast.Compare)):
             return _NOWHERE
         if isinstance(node, ast.Name):
-            return self._origins_of(node.id)
+            return self._content_of(node.id) if content else self._origins_of(node.id)
         if isinstance(node, (ast.Attribute, ast.Subscript, ast.Starred)):
-            return self.origins(node.value)
+            return self.origins(node.value, True)
         if isinstance(node, ast.Call):
-            return self._origins_of_call(node)
+            return self._origins_of_call(node, content)
         if isinstance(node, (ast.Await, ast.Yield, ast.YieldFrom)):
             return _ANYWHERE
+        if isinstance(node, ast.NamedExpr):
+            return self.origins(node.value, content)
+        if isinstance(node, (ast.BoolOp, ast.IfExp)):
+            parts = node.values if isinstance(node, ast.BoolOp) else [node.body, node.orelse]
+            return _NOWHERE.union(*(self.origins(part, content) for part in parts))
+        if not content or self.kind(node) is _DATA:
+            return _NOWHERE  # it is made here
+        if isinstance(node, ast.Lambda):
+            own = {arg.arg for arg in ast.walk(node.args) if isinstance(arg, ast.arg)}
+            return _NOWHERE.union(*(self._content_of(name) for name in names.loaded([node.body]) - own))
         found: set[str] = set()
         for child in ast.iter_child_nodes(node):
             if isinstance(child, ast.expr):
-                found |= self.origins(child)
+                found |= self.origins(child, True)
             elif isinstance(child, ast.comprehension):
-                found |= self.origins(child.iter)
+                found |= self.origins(child.iter, True)
         return frozenset(found)
+
+    def _global(self, name: str) -> Origins:
+        value = self._resolve(name)
+        if _is_constant(value):
+            return _NOWHERE
+        if name in self._namespace and not isinstance(value, (list, dict, set)) or name in self._namespace:
+            return frozenset({global_origin(self._namespace, name)})
+        return _ANYWHERE
 
     def _origins_of(self, name: str) -> Origins:
         if name not in self._local:
-            value = self._resolve(name)
-            return _NOWHERE if _is_constant(value) else _ANYWHERE
+            return self._global(name)
         known = self._from.get(name)
         if known is None:
-            self._from[name] = known = frozenset({name})
-            if name in self._parameters and name not in self._inputs:
-                known |= _ANYWHERE
-            for value in self._assigned.get(name, ()):
-                known |= self.origins(value)
-            self._from[name] = known | self._from[name]
-        return self._from[name]
+            self._from[name] = known = self._self(name)
+            for value, part in self._assigned.get(name, ()):
+                known |= self.origins(value, part)
+            self._from[name] = known
+        return known
 
-    def _origins_of_call(self, node: ast.Call) -> Origins:
+    def _self(self, name: str) -> Origins:
+        """Return `name` itself, and anything if it is a nested function's parameter or comes from an import."""
+        one = frozenset({name})
+        foreign = name in self._parameters - self._given and name not in self._inputs
+        foreign = foreign or name in self._open
+        return one | _ANYWHERE if foreign else one
+
+    def _content_of(self, name: str) -> Origins:
+        if name not in self._local:
+            return self._global(name)
+        known = self._in.get(name)
+        if known is None:
+            self._in[name] = known = self._self(name) | self._holds.get(name, _NOWHERE)
+            for value, _ in self._assigned.get(name, ()):
+                known |= self.origins(value, True)
+            for other in known:
+                if other in self._holds:
+                    known |= self._holds[other]
+            self._in[name] = known
+        return known
+
+    def _origins_of_call(self, node: ast.Call, content: bool) -> Origins:
         function = node.func
-        found: set[str] = set()
         value = self._callee(function)
         if isinstance(value, External) or (value is not None and _is_in(effects.COMPUTE - {effects.copy.copy}, value)):
             return _NOWHERE
+        if self.kind(node) is _DATA and not isinstance(function, ast.Attribute):
+            return _NOWHERE
+        candidates = self._candidates(node)
+        found: set[str] = set()
+        if isinstance(value, type) and not content and value is not type:
+            return _NOWHERE  # a new one
         for one in _arguments(node):
-            found |= self.origins(one)
-        if isinstance(function, ast.Attribute) and not isinstance(value, (BuiltinFunctionType, type)):
-            found |= self.origins(function.value)
-        for one in self._candidates(node):
-            if self._effects_of(one).outside:
-                found.add(OUTSIDE)
-        if value is None and not isinstance(function, ast.Attribute):
-            found |= _ANYWHERE if not isinstance(function, ast.Name) or function.id not in self._defined else _NOWHERE
+            found |= self.origins(one, True)
+        if isinstance(function, ast.Attribute) and not isinstance(value, (BuiltinFunctionType, type, FunctionType)):
+            found |= self.origins(function.value, True)
+        for one in candidates:
+            found |= self._effects_of(one).outside
+        if value is None and not isinstance(function, ast.Attribute) and not candidates:
+            if not isinstance(function, ast.Name) or function.id not in self._defined:
+                found |= _ANYWHERE
         return frozenset(found)
 
     # Kinds -------------------------------------------------------------------------------------------------------------
@@ -252,19 +360,22 @@ class Summary:
             if type(value) in effects.SCALARS or isinstance(value, (re.Pattern, logging.Logger)):
                 return _DATA
             return _table(value)
-        if name in self._inputs or name in self._parameters or name in self._open or not self._assigned.get(name):
+        if name in self._inputs | self._open | self._mixed or not self._assigned.get(name):
+            return None
+        if name in self._parameters - self._given:
             return None
         if name not in self._kinds:
             self._kinds[name] = _DATA  # for what is made from itself
-            kinds = [self.kind(value) for value in self._assigned[name]]
+            kinds = [self._kind_of_part(value) if part else self.kind(value) for value, part in self._assigned[name]]
             self._kinds[name] = kinds[0] if all(one is kinds[0] for one in kinds) else None
-            if isinstance(self._kinds[name], type) and not self._only_assigned(name):
-                self._kinds[name] = None
         return self._kinds[name]
 
-    def _only_assigned(self, name: str) -> bool:
-        """Whether `name` is only ever assigned as a whole, so that its values are those that are assigned."""
-        return all(isinstance(value, ast.Call) for value in self._assigned[name])
+    def _kind_of_part(self, value: ast.expr) -> Any:
+        """Return the kind of the elements of `value`."""
+        found = self.kind(value)
+        if isinstance(found, type):
+            return None
+        return found
 
     def _kind_of_call(self, node: ast.Call) -> Any:
         function = node.func
@@ -275,6 +386,8 @@ class Summary:
             return _DATA if result_kind(value) in effects.SCALARS else None
         if isinstance(value, type) and not _is_in(effects.READ, value):
             return value
+        if value in (effects.collections.Counter, effects.collections.defaultdict):
+            return None
         if value is not None and _is_in(effects.COMPUTE - {effects.copy.copy, effects.copy.deepcopy}, value):
             return _DATA
         if value is not None and _is_in(_HANDS_ON, value):
@@ -356,7 +469,7 @@ class Summary:
 
                 if not only_stores(value) and not candidates and value.__init__ is not object.__init__:
                     self.writes = True
-                arguments = [node, *arguments]
+                arguments = [ast.Constant(None), *arguments]
             elif not candidates:
                 self.writes = True
         elif isinstance(function, ast.Attribute):
@@ -365,7 +478,8 @@ class Summary:
             if function.attr in ALL_CHANGING and not isinstance(kind, type):
                 self.change(base)
                 for one in arguments[1:]:
-                    self._flows(base, self.origins(one))
+                    self._flows(base, self.origins(one, True))
+                    self._mixes(base, one)
             elif kind is _DATA or isinstance(kind, tuple):
                 pass
             elif not candidates and function.attr not in READING:
@@ -375,9 +489,8 @@ class Summary:
                 pass
             elif function.id in self._inputs:
                 self.objects = True  # it is looked at when it is there
-                self.change(function)
-                for one in arguments:
-                    self.change(one)
+                for one in (function, *arguments):
+                    self._changed(self.origins(one, True))
             else:
                 self.writes = True
         elif not candidates:
@@ -389,19 +502,27 @@ class Summary:
     def _apply(self, done: Effects, arguments: Sequence[ast.expr], mixed: bool) -> None:
         """A function that may do what `done` says is called with `arguments`, which are in order unless `mixed`."""
         self.writes = self.writes or done.writes
-        everything = _NOWHERE.union(*map(self.origins, arguments))
+        self.shared |= done.shared
         for place, one in enumerate(arguments):
             if done.changed == -1 or (mixed and done.changed) or (done.changed >> place) & 1:
-                self.change(one)
-                self._flows(one, everything)
+                self._changed(self.origins(one, True))
+                self._mixes(one, None)
             if done.objects:
                 self._unknown(one)
+        if done.kept is None or (mixed and done.kept):
+            everything = _NOWHERE.union(*(self.origins(one, True) for one in arguments))
+            for one in arguments:
+                self._flows(one, everything)
+        else:
+            for into, of in done.kept:
+                if into < len(arguments) and of < len(arguments):
+                    self._flows(arguments[into], self.origins(arguments[of], True))
 
     def _unknown(self, thing: ast.expr) -> None:
         """A method of `thing` that nobody knows is called."""
         if self.kind(thing) is _DATA:
             return
-        self.change(thing)
+        self._changed(self.origins(thing, True))
         if all(name in self._inputs for name in self.origins(thing)):
             self.objects = True
         else:
@@ -409,9 +530,14 @@ class Summary:
 
     def change(self, thing: ast.expr) -> None:
         """What `thing` refers to is changed."""
-        for name in self.origins(thing):
+        self._changed(self.origins(thing))
+
+    def _changed(self, origins: Origins) -> None:
+        for name in origins:
             if name == OUTSIDE:
                 self.writes = True
+            elif name.startswith(OUTSIDE):
+                self.shared.add(name)
             else:
                 self.changed.add(name)
 
@@ -436,14 +562,15 @@ class Summary:
                 for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
                     for one in ast.walk(target):
                         if isinstance(one, (ast.Subscript, ast.Attribute)) and not isinstance(one.ctx, ast.Load):
-                            self._flows(one.value, self.origins(node.value))
+                            self._flows(one.value, self.origins(node.value, True))
+                            self._mixes(one.value, node.value)
         elif isinstance(node, ast.AugAssign):
             if not isinstance(node.target, ast.Name) or self.kind(node.target) is not _DATA:
                 self.change(node.target)
-            self._flows(node.target, self.origins(node.value))
+            self._flows(node.target, self.origins(node.value, True))
+            self._mixes(node.target, node.value)
         elif isinstance(node, ast.Return):
-            if OUTSIDE in self.origins(node.value):
-                self.outside = True
+            self.outside |= {name for name in self.origins(node.value, True) if name.startswith(OUTSIDE)}
         elif isinstance(node, ast.With):
             for item in node.items:
                 self._manager(item.context_expr)
@@ -463,6 +590,15 @@ class Summary:
                     self._apply(self._effects_of(found), [node], False)
             return
         self.writes = True
+
+    def kept(self, parameters: Sequence[str]) -> frozenset[tuple[int, int]]:
+        """Return which of `parameters` may keep something of which others."""
+        return frozenset(
+            (into, of)
+            for into, one in enumerate(parameters)
+            for of, other in enumerate(parameters)
+            if into != of and other in self._content_of(one)
+        )
 
     def result(self, body: Sequence[ast.AST]) -> Any:
         """Return the kind of all that these statements, a function's, return."""
