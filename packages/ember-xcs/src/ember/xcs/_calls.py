@@ -28,9 +28,11 @@ from ._memory import (
     hold_object,
     must_wait,
     own_object,
+    reading,
     quiet,
     settle,
     snapshot,
+    take,
 )
 from ._ops import apart, attr, change, new, read, stores_plainly, unknown
 from ._program import program_of
@@ -176,6 +178,10 @@ _NAMED: Final = {"str": str, "int": int, "float": float, "bool": bool, "bytes": 
 def _library(run: Run, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     if function in effects.CALLS_BACK:
         return _calling_back(run, function, args, kwargs)
+    if function in _CONTAINER_TYPES and not kwargs:
+        if not any(map(has_pending, args)) and in_turn(run, args) and all(map(is_data, args)):
+            return new(function(*args))
+        return apart(run, _made, (function, args), args)
     if kwargs:
         things = (*args, *kwargs.values())
         if any(map(has_pending, things)) or not in_turn(run, things):
@@ -184,6 +190,13 @@ def _library(run: Run, function: Any, args: tuple[Any, ...], kwargs: dict[str, A
     if function in effects.SHALLOW and args and all(type(arg) not in PENDING for arg in args):
         return _shallow(run, function, args)
     return read(run, function, args, effects.known_result(function))
+
+
+_CONTAINER_TYPES: Final = frozenset({deque, *effects.DICTS} - {dict})
+
+
+def _made(run: Run, function: Any, args: tuple[Any, ...]) -> Any:
+    return new(reading(run, function, args))
 
 
 def _library_later(run: Run, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -346,7 +359,8 @@ def method(thing: Any, name: str, /, *args: Any, **kwargs: Any) -> Any:
             return _of_str(run, thing, name, args, kwargs)
         if run.current.dead:
             raise Abandoned
-        return getattr(thing, name)(*args)
+        made = getattr(thing, name)(*args)
+        return take(run, made, run.current.scope) if type(made) is list else made
     changing = effects.CHANGING.get(kind)
     if changing is not None:
         if name in changing:
@@ -358,7 +372,7 @@ def method(thing: Any, name: str, /, *args: Any, **kwargs: Any) -> Any:
             return apart(run, _container_method, (thing, name, args, kwargs), (thing,))
         if (
             name == "get"
-            and kind is dict
+            and kind in effects.DICTS
             and args
             and type(args[0]) in SCALARS
             and must_wait(run, thing, False) is None
@@ -420,7 +434,7 @@ def head(thing: Any, name: str) -> Any:
 
 def live_view(thing: Any, name: str) -> Any:
     """`thing.items()` and its like, to be iterated by lowered code: what is in it may be pending."""
-    if type(thing) is dict and must_wait(local.run, thing, False) is None:
+    if type(thing) in effects.DICTS and must_wait(local.run, thing, False) is None:
         return getattr(thing, name)()
     return method(thing, name)
 
@@ -442,7 +456,7 @@ def _method_later(run: Run, thing: Any, name: str, args: tuple[Any, ...], kwargs
 def _container_method(run: Run, thing: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     args = tuple(fill(run, arg) if place == 0 or name != "get" else arg for place, arg in enumerate(args))
     await_turn(run, thing)
-    if name in ("index", "count", "items", "values"):
+    if name not in ("get", "keys", "copy"):
         fill(run, thing)
     return getattr(thing, name)(*args, **kwargs)
 
@@ -498,7 +512,7 @@ def _shown(thing: Any) -> bool:
     kind = type(thing)
     if kind in (list, tuple, set, frozenset):
         return all(map(_shown, thing))
-    if kind is dict:
+    if kind in effects.DICTS:
         return all(map(_shown, thing)) and all(map(_shown, thing.values()))
     return kind in PENDING or kind in SCALARS or is_data(thing)
 

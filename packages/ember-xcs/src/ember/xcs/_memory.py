@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import operator
 import threading
 from collections.abc import Callable, Iterable
@@ -14,7 +15,7 @@ from ember.core.externals import External
 from . import _effects as effects
 from ._pending import Pending
 from ._summary import global_at
-from ._run import OBJECTS, Abandoned, Flight, Line, Run, Scope, Task, is_earlier
+from ._run import OBJECTS, Abandoned, Flight, Line, Run, Scope, Task, is_earlier, owner_of
 
 SCALARS = effects.SCALARS
 local = threading.local()
@@ -110,7 +111,7 @@ def _compute(run: Run, result: Lazy) -> None:
     result.args, result.function = (), None
     if (
         result.owner is None
-        or all(type(value) in SCALARS or isinstance(value, str) for value in values)
+        or all(map(_is_fixed, values))
         or (type(function) is operator.attrgetter and run.reads_plainly(values[0], function))
     ):
         try:
@@ -118,9 +119,32 @@ def _compute(run: Run, result: Lazy) -> None:
         except BaseException as error:
             run.set(result, None, error)
         else:
+            owner = owner_of(result)
+            if type(value) in (list, dict) and owner is not None and all(map(_is_fixed, values)):
+                take(run, value, owner.scope)
             run.set(result, value)
     else:
         run.begin_late(result, reading, (run, function, tuple(values)), not all(map(is_data, values)))
+
+
+def _is_fixed(value: Any) -> bool:
+    """Whether nothing in `value` can ever change."""
+    kind = type(value)
+    return kind in SCALARS or isinstance(value, str) or (kind is tuple and all(type(one) in SCALARS for one in value))
+
+
+def take(run: Run, made: Any, scope: Scope) -> Any:
+    """Take a list or dict computed from what never changes, and those in it: nobody else can know them."""
+    held = Fresh(made, scope)
+    for one in made.values() if type(made) is dict else made:
+        if type(one) not in SCALARS:
+            held.nested = [one] if held.nested is None else held.nested
+            if held.nested[-1] is not one:
+                held.nested.append(one)
+            if type(one) in (list, dict):
+                take(run, one, scope)
+    run.hold(held)
+    return made
 
 
 def reading(run: Run, function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
@@ -168,7 +192,7 @@ def has_pending(value: Any) -> bool:
         return True
     if kind is list or kind is tuple or kind is set or kind is frozenset:
         return any(map(has_pending, value))
-    if kind is dict:
+    if kind in effects.DICTS:
         return any(map(has_pending, value.values()))
     if kind in _VIEWS:
         return any(map(has_pending, list(value)))
@@ -199,7 +223,7 @@ def settle(run: Run, value: Any) -> Any:
             for index, item in enumerate(value):
                 if type(item) not in SCALARS:
                     value[index] = settle(run, item)
-    elif kind is dict:
+    elif kind in effects.DICTS:
         if run.fresh.pop(id(value), None) is not None:
             for key, item in list(value.items()):
                 if type(item) not in SCALARS:
@@ -237,8 +261,12 @@ def snapshot(value: Any) -> Any:
     kind = type(value)
     if kind is list:
         return [snapshot(item) for item in value]
-    if kind is dict:
-        return {key: snapshot(item) for key, item in value.items()}
+    if kind in effects.DICTS:
+        made = copy.copy(value)
+        for key, item in made.items():
+            if type(item) not in SCALARS:
+                made[key] = snapshot(item)
+        return made
     if kind is tuple and not all(type(item) in SCALARS for item in value):
         return tuple(snapshot(item) for item in value)
     if kind is set:
@@ -258,7 +286,7 @@ def fill(run: Run, value: Any) -> Any:
             for index, item in enumerate(value):
                 if type(item) not in SCALARS:
                     value[index] = fill(run, item)
-    elif kind is dict:
+    elif kind in effects.DICTS:
         if id(value) in run.fresh:
             for key, item in list(value.items()):
                 if type(item) not in SCALARS:
@@ -339,7 +367,7 @@ def _content(value: Any, found: set[int]) -> bool:
         found.add(id(one))
         if len(found) > _MOST_CONTENT:
             return False
-        if type(one) is dict:
+        if type(one) in effects.DICTS:
             left += [item for item in one.values() if type(item) not in SCALARS]
         elif type(one) in effects.CONTAINERS:
             left += [item for item in one if type(item) not in SCALARS]
@@ -473,7 +501,7 @@ def await_all(run: Run, things: Any) -> None:
             if kind is list or kind is tuple or kind is set:
                 if any(type(item) not in SCALARS for item in thing):
                     await_all(run, list(thing))
-            elif kind is dict:
+            elif kind in effects.DICTS:
                 await_all(run, list(thing.values()))
             elif (held := own_object(thing, run)) is not None and not held.busy:
                 held.busy = True
@@ -512,7 +540,7 @@ def flat_data(thing: Any) -> bool:
     kind = type(thing)
     if kind is list or kind is tuple or kind is set:
         return all(type(item) in SCALARS or type(item) in PENDING for item in thing)
-    if kind is dict:
+    if kind in effects.DICTS:
         return all(type(item) in SCALARS or type(item) in PENDING for item in thing.values())
     if kind not in SCALARS and (held := own_object(thing)) is not None:
         return all(type(item) in SCALARS for item in held.nested)

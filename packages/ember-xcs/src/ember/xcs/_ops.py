@@ -7,6 +7,7 @@ is not there yet, or something else must come first, the operation becomes a tas
 from __future__ import annotations
 
 import operator
+from collections import defaultdict
 from collections.abc import Callable
 from types import FunctionType, ModuleType, NoneType
 from typing import Any, Final
@@ -31,7 +32,9 @@ from ._memory import (
     quiet,
     reading,
     settle,
+    take,
 )
+from ._summary import methods_named
 from ._run import CHANGES, WRITES, Abandoned, Flight, Run
 
 NONE: Final[frozenset[int]] = frozenset()
@@ -84,7 +87,10 @@ def read(run: Run, function: Callable[..., Any], args: tuple[Any, ...], kind: ty
             return lazy(run, function, args, kind)
     elif in_turn(run, args) and not any(map(has_pending, args)):
         if all(map(is_data, args)):
-            return function(*args)
+            made = function(*args)
+            if type(made) in (list, dict) and all(type(arg) in SCALARS or isinstance(arg, str) for arg in args):
+                take(run, made, run.current.scope)
+            return made
         return unknown(run, function, args, {})
     return apart(run, reading, (function, args), args)
 
@@ -198,7 +204,9 @@ def augmented(operation: Callable[[Any, Any], Any], a: Any, b: Any) -> Any:
     if type(a) is tuple:
         return binary(_PLAIN[operation], a, b)
     if type(a) in PENDING:
-        return apart(run, _augmented, (operation, a, b), (a, b), writes=True, changes=True)
+        name = operation.__name__
+        users = any(methods_named(f"__{one}__") for one in (name, name[1:], f"r{name[1:]}"))
+        return apart(run, _augmented, (operation, a, b), (a, b), writes=users, changes=True)
     return unknown(run, operation, (a, b), {})
 
 
@@ -243,7 +251,7 @@ def text(*parts: Any) -> Any:
             value, _, spec = part
             if type(value) in PENDING:
                 waits = True
-            elif type(value) not in SCALARS and not isinstance(value, str):
+            elif type(value) not in SCALARS and not isinstance(value, str) and not plain_error(value):
                 simple = False
             values.append(value)
             if type(spec) in PENDING:
@@ -257,6 +265,16 @@ def text(*parts: Any) -> Any:
         )
         return lazy(run, lambda *known: _format(parts, known), tuple(values), str, fallible)
     return read(run, lambda *known: _format(parts, known), tuple(values), str)
+
+
+def plain_error(value: Any) -> bool:
+    """Whether `value` is an exception whose text is made by Python itself, of plain values."""
+    return (
+        isinstance(value, BaseException)
+        and all(type(value).__dict__.get(name) is None for name in ("__str__", "__repr__", "__format__"))
+        and all(type(getattr(type(value), name)).__name__ in ("wrapper_descriptor", "slot wrapper") for name in ("__str__", "__repr__"))
+        and all(type(one) in SCALARS for one in value.args)
+    )
 
 
 def _format(parts: tuple[Any, ...], values: Any) -> str:
@@ -287,7 +305,7 @@ def new(made: Any) -> Any:
     """Take a list, dict or set that lowered code made: nothing outside knows it, so it may hold pending values."""
     run: Run = local.run
     held = Fresh(made, run.current.scope)
-    items = made.values() if type(made) is dict else made
+    items = made.values() if type(made) in effects.DICTS else made
     for item in items:
         if type(item) not in SCALARS and type(item) not in PENDING:
             held.nested = [item] if held.nested is None else [*held.nested, item]
@@ -311,6 +329,8 @@ def item(container: Any, index: Any) -> Any:
             known = str if container.kind is str else None
             return lazy(run, operator.getitem, (container, index), known)
         return apart(run, _item, (container, index), (container,))
+    if kind is defaultdict and container.default_factory is not None:
+        return _item_or_new(run, container, index)
     if kind in effects.CONTAINERS or isinstance(container, str):
         if must_wait(run, container, False) is None:
             return container[index] if type(index) is not slice or kind is not list else new(container[index])
@@ -320,8 +340,19 @@ def item(container: Any, index: Any) -> Any:
     return unknown(run, operator.getitem, (container, index), {})
 
 
+def _item_or_new(run: Run, container: Any, index: Any) -> Any:
+    """`container[index]` of a defaultdict: that may change it."""
+    if type(index) in SCALARS and must_wait(run, container, False) is None and index in container:
+        return container[index]
+    if container.default_factory not in effects.FACTORIES:
+        return unknown(run, operator.getitem, (container, index), {})
+    return change(run, container, "__getitem__", (index,), {})
+
+
 def _item(run: Run, container: Any, index: Any) -> Any:
     container = run.force(container)
+    if type(container) is defaultdict and container.default_factory is not None:
+        return _item_or_new(run, container, index)
     if not is_data(container):
         run.barrier()
         return container[settle(run, index)]
@@ -365,7 +396,7 @@ def _needs(thing: Any, name: str, args: tuple[Any, ...]) -> bool:
         return False
     if type(thing) is list and name == "insert":
         return type(args[0]) in PENDING if args else False
-    if type(thing) is dict and name == "setdefault":
+    if type(thing) in effects.DICTS and name == "setdefault":
         return bool(args) and type(args[0]) not in SCALARS
     if type(thing) is list and name in ("sort", "remove"):
         return any(map(has_pending, thing)) or any(map(has_pending, args))
@@ -379,6 +410,12 @@ def _change_now(run: Run, held: Fresh, name: str, args: tuple[Any, ...], kwargs:
             held.nested = [arg] if held.nested is None else held.nested
             if held.nested[-1] is not arg:
                 held.nested.append(arg)
+    if name == "__getitem__" and args[0] not in thing:
+        made = thing[args[0]]
+        if type(made) in effects.CHANGING:
+            new(made)
+            held.nested = [made] if held.nested is None else [*held.nested, made]
+        return made
     return getattr(thing, name)(*args, **kwargs)
 
 
@@ -421,7 +458,7 @@ def set_item(container: Any, index: Any, value: Any) -> None:
     """`container[index] = value`."""
     run: Run = local.run
     kind = type(container)
-    if kind is list or kind is dict:
+    if kind is list or kind in effects.DICTS:
         if type(index) in SCALARS and type(index) is not slice:
             change(run, container, "__setitem__", _Slot(index, value), {})
         else:
@@ -447,7 +484,7 @@ def del_item(container: Any, index: Any) -> None:
     """`del container[index]`."""
     run: Run = local.run
     container = run.force(container)
-    if type(container) is list or type(container) is dict:
+    if type(container) is list or type(container) in effects.DICTS:
         change(run, container, "__delitem__", (index,), {})
     else:
         unknown(run, operator.delitem, (container, index), {})

@@ -802,7 +802,9 @@ class Run:
         for task in list(self.suspended):
             task.dead = True
             fiber, task.fiber = task.fiber, None
-            if fiber is not None and not fiber.dead:
+            if fiber is not None and task.start is not None:  # it was never begun
+                self._idle.append(fiber)
+            elif fiber is not None and not fiber.dead:
                 fiber.parent = getcurrent()
                 task.thrown = None
                 fiber.throw(Abandoned)
