@@ -9,6 +9,7 @@
 #   make cov             the tests under coverage; a table per distribution, fails under 90 %
 #   make matrix          the tests on every Python found of 3.11, 3.12, 3.13; says which were not found
 #   make long            the proofs too slow for every run
+#   make live            the conformance suite at the vendors whose key is set, for a cent each at most; never in CI
 #   make bench           the benchmarks, beside their rivals; exits 1 where a gate is missed
 #   make build           wheels and sdists of everything, in dist/
 #   make release-check   metadata, wheel contents, and the API against each distribution's last tag
@@ -35,7 +36,7 @@ unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 MAKEFLAGS += --no-print-directory
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test one check isolated cov matrix long bench build release-check notes format lock upgrade clean always
+.PHONY: help setup demo test one check isolated cov matrix long live bench build release-check notes format lock upgrade clean always
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -59,8 +60,11 @@ cov: .hatch/default.ok
 long: .hatch/default.ok
 	@$(HATCH) -q run long $(T)
 
+live: .hatch/default.ok
+	@$(DEFAULT) tools/live.py $(T)
+
 bench: .hatch/default.ok
-	@status=0; for script in call_cost throughput in_flight_memory import_cost batching; do \
+	@status=0; for script in call_cost cache_hit throughput latency in_flight_memory import_cost batching; do \
 		$(DEFAULT) benchmarks/$$script.py || status=1; done; exit $$status
 
 check: .hatch/check.ok

@@ -1,7 +1,7 @@
-"""The same chat completion, made by Ember and by what one would use instead: a name to a function of (base URL, key).
+"""The same chat completion, made by Ember and by HTTP clients beside it: a name to a function of a base URL.
 
 Each maker returns a function that makes one call and returns the answer's text. A rival that is not installed is left
-out of a table, by name.
+out of a table, by name. SDKs and frameworks are in `outsiders`.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import time
 from collections.abc import Awaitable, Callable
 from http.client import HTTPConnection
 from urllib.parse import urlsplit
@@ -49,6 +50,24 @@ def ember(url: str) -> Call:
     return lambda: models(f"openai/{MODEL}", PROMPT)
 
 
+def ember_by_httpx(url: str) -> Call:
+    import httpx2
+
+    from ember.api import models
+
+    client = httpx2.AsyncClient(limits=httpx2.Limits(max_connections=None))
+    return lambda: models(f"openai/{MODEL}", PROMPT, http_client=client)
+
+
+def ember_by_httpx_async(url: str) -> AsyncCall:
+    import httpx2
+
+    from ember.api import models
+
+    client = httpx2.AsyncClient(limits=httpx2.Limits(max_connections=None))
+    return lambda: models.acall(f"openai/{MODEL}", PROMPT, http_client=client)
+
+
 def ember_async(url: str) -> AsyncCall:
     from ember.api import models
 
@@ -63,6 +82,7 @@ def aiohttp_async(url: str) -> AsyncCall:
     async def call() -> str:
         if not session:
             session.append(aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)))
+            _to_close.append(session[0].close)
         async with session[0].post(
             f"{url}/v1/chat/completions", json=BODY, headers={"authorization": f"Bearer {KEY}"}
         ) as reply:
@@ -89,6 +109,7 @@ def httpx_async(url: str) -> AsyncCall:
     import httpx2
 
     client = httpx2.AsyncClient(limits=httpx2.Limits(max_connections=None), timeout=None)
+    _to_close.append(client.aclose)
 
     async def call() -> str:
         reply = await client.post(
@@ -99,54 +120,59 @@ def httpx_async(url: str) -> AsyncCall:
     return call
 
 
-def openai_sync(url: str) -> Call:
-    from openai import OpenAI
-
-    client = OpenAI(api_key=KEY, base_url=f"{url}/v1", max_retries=0)
-
-    def call() -> str:
-        reply = client.chat.completions.create(model=MODEL, messages=[{"role": "user", "content": PROMPT}])
-        return reply.choices[0].message.content or ""
-
-    return call
-
-
-def openai_async(url: str) -> AsyncCall:
-    from openai import AsyncOpenAI
-
-    client = AsyncOpenAI(api_key=KEY, base_url=f"{url}/v1", max_retries=0)
-
-    async def call() -> str:
-        reply = await client.chat.completions.create(
-            model=MODEL, messages=[{"role": "user", "content": PROMPT}]
-        )
-        return reply.choices[0].message.content or ""
-
-    return call
-
-
 SYNC: dict[str, Callable[[str], Call]] = {
     "http.client": http_client,
     "ember models()": ember,
+    "ember, http_client=": ember_by_httpx,
     "httpx2": httpx_sync,
-    "openai SDK": openai_sync,
 }
 ASYNC: dict[str, Callable[[str], AsyncCall]] = {
     "aiohttp": aiohttp_async,
     "ember models.acall()": ember_async,
+    "ember acall, httpx2": ember_by_httpx_async,
     "httpx2 async": httpx_async,
-    "openai SDK async": openai_async,
 }
 
 
+LOOP = asyncio.new_event_loop()
+_to_close: list[Callable[[], Awaitable[object]]] = []
+
+
 def run_async(call: AsyncCall, times: int) -> None:
-    """Make `times` calls one after another on the running loop."""
+    """Make `times` calls one after another."""
 
     async def several() -> None:
         for _ in range(times):
             await call()
 
-    _LOOP.run_until_complete(several())
+    LOOP.run_until_complete(several())
 
 
-_LOOP = asyncio.new_event_loop()
+def run_wide(call: AsyncCall, times: int, width: int, over: float = 0.0) -> list[float]:
+    """Make `times` calls, `width` at a time, the first spread `over` seconds; return the seconds that each took."""
+    seconds: list[float] = []
+
+    async def worker(number: int, todo: list[None]) -> None:
+        await asyncio.sleep(number / width * over)
+        while todo:
+            todo.pop()
+            begun = time.perf_counter()
+            await call()
+            seconds.append(time.perf_counter() - begun)
+
+    async def all_of_them() -> None:
+        todo: list[None] = [None] * times
+        await asyncio.gather(*(worker(number, todo) for number in range(width)))
+
+    LOOP.run_until_complete(all_of_them())
+    return seconds
+
+
+def close() -> None:
+    """Close what the asynchronous rivals have open."""
+    for each in _to_close:
+        LOOP.run_until_complete(_awaited(each))
+
+
+async def _awaited(close: Callable[[], Awaitable[object]]) -> None:
+    await close()

@@ -8,30 +8,52 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import math
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from typing import Literal
 
 import rivals
+from outsiders import Outsider, outsiders
 
 from ember.core import gather
 from ember.models.testing import LocalServer
 
+Round = Callable[[], tuple[float, float]]
+"""Makes all calls once and returns the CPU and the wall seconds that they took."""
 
-def async_round(call: rivals.AsyncCall, loop: asyncio.AbstractEventLoop, calls: int, width: int) -> None:
-    async def worker(todo: list[None]) -> None:
-        while todo:
-            todo.pop()
-            await call()
 
-    async def all_of_them() -> None:
-        todo: list[None] = [None] * calls
-        await asyncio.gather(*(worker(todo) for _ in range(width)))
+def here(run: Callable[[], object]) -> Round:
+    """Return the round of a rival in this process."""
 
-    loop.run_until_complete(all_of_them())
+    def round_() -> tuple[float, float]:
+        cpu, begun = time.process_time(), time.perf_counter()
+        run()
+        return time.process_time() - cpu, time.perf_counter() - begun
+
+    return round_
+
+
+def there(outsider: Outsider, form: Literal["sync", "async"], calls: int, width: int) -> tuple[float, float]:
+    took = outsider.run(form, calls, width)
+    return took.cpu, took.wall
+
+
+def rounds(url: str, calls: int, width: int, others: dict[str, Outsider]) -> dict[str, Round]:
+    """Return a round per rival."""
+    ember = rivals.ember(url)
+    made: dict[str, Round] = {"ember gather(models)": here(lambda: gather([ember] * calls, limit=width))}
+    for name, make in rivals.ASYNC.items():
+        try:
+            made[name] = here(partial(rivals.run_wide, make(url), calls, width))
+        except ImportError as error:
+            print(f"{name}: left out, {error}")
+    for name, outsider in others.items():
+        made[f"{name} async"] = partial(there, outsider, "async", calls, width)
+        if "openai" in name:
+            made[f"{name} threads"] = partial(there, outsider, "sync", calls, width)
+    return made
 
 
 def main() -> int:
@@ -43,44 +65,24 @@ def main() -> int:
     given = options.parse_args()
     calls, width = given.calls, given.width
     ideal = calls / (math.ceil(calls / width) * given.latency) if given.latency else math.inf
-    loop = asyncio.new_event_loop()
-    rounds: dict[str, Callable[[], object]] = {}
-    with LocalServer.process(latency=given.latency) as server, ThreadPoolExecutor(width) as pool:
+    with LocalServer.process(latency=given.latency) as server, outsiders(server.url) as others:
         rivals.use_server(server.url)
-        ember = rivals.ember(server.url)
-        rounds["ember gather(models)"] = lambda: gather([ember] * calls, limit=width)
-        for name, make in rivals.ASYNC.items():
-            try:
-                call = make(server.url)
-            except ImportError as error:
-                print(f"{name}: left out, {error}")
-                continue
-            rounds[name] = partial(async_round, call, loop, calls, width)
-        try:
-            sdk = rivals.openai_sync(server.url)
-
-            def threads(sdk: rivals.Call = sdk) -> None:
-                for done in [pool.submit(sdk) for _ in range(calls)]:
-                    done.result()
-
-            rounds["openai SDK, threads"] = threads
-        except ImportError as error:
-            print(f"openai SDK, threads: left out, {error}")
-        speeds: dict[str, list[float]] = {name: [] for name in rounds}
-        costs: dict[str, list[float]] = {name: [] for name in rounds}
+        runs = rounds(server.url, calls, width, others)
+        speeds: dict[str, list[float]] = {name: [] for name in runs}
+        costs: dict[str, list[float]] = {name: [] for name in runs}
         for round_ in range(given.rounds + 1):
-            for name, run in rounds.items():
-                cpu, begun = time.process_time(), time.perf_counter()
-                run()
+            for name, run in runs.items():
+                cpu, wall = run()
                 if round_:
-                    speeds[name].append(calls / (time.perf_counter() - begun))
-                    costs[name].append((time.process_time() - cpu) / calls * 1e6)
+                    speeds[name].append(calls / wall)
+                    costs[name].append(cpu / calls * 1e6)
+        rivals.close()
     raw = max(speeds["aiohttp"])
     print(f"\n{calls} calls, {width} at a time, {given.latency * 1e3:g} ms each; ideal {ideal:.0f}/s")
-    print(f"{'':24}{'best /s':>9}{'of ideal':>10}{'of aiohttp':>12}{'CPU us/call':>13}")
+    print(f"{'':28}{'best /s':>9}{'of ideal':>10}{'of aiohttp':>12}{'CPU us/call':>13}")
     for name, measured in speeds.items():
         best = max(measured)
-        print(f"{name:24}{best:9.0f}{best / ideal:10.1%}{best / raw:12.1%}{min(costs[name]):13.0f}")
+        print(f"{name:28}{best:9.0f}{best / ideal:10.1%}{best / raw:12.1%}{min(costs[name]):13.0f}")
     reached = max(speeds["ember models.acall()"])
     wanted = 0.9 * ideal if raw >= 0.9 * ideal else 0.9 * raw
     print(

@@ -10,12 +10,11 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, cast
 
 import pytest
 
 from ember.context import create_context, get_context
-from ember.models.testing import LocalServer
+from ember.models.testing import LocalServer, fitting, schema_in
 from workspace import ROOT
 
 DOCUMENTS = sorted([ROOT / "README.md", *ROOT.glob("docs/*.md"), *ROOT.glob("packages/*/README.md")])
@@ -29,42 +28,6 @@ def blocks(text: str) -> Iterator[str]:
 
 
 WITH_CODE = [path for path in DOCUMENTS if any(blocks(path.read_text(encoding="utf-8")))]
-
-
-def fitting(schema: dict[str, Any]) -> Any:
-    """Return the plainest value of a JSON schema.
-
-    >>> fitting({"type": "object", "properties": {"label": {"enum": ["yes", "no"]}, "n": {"type": "integer"}}})
-    {'label': 'yes', 'n': 1}
-    """
-    if "const" in schema or "enum" in schema:
-        return schema["const"] if "const" in schema else schema["enum"][0]
-    match schema.get("type"):
-        case "object":
-            return {name: fitting(part) for name, part in schema.get("properties", {}).items()}
-        case "array":
-            return [fitting(schema.get("items", {}))]
-        case "integer" | "number":
-            return 1
-        case "boolean":
-            return True
-        case _:
-            return "Paris"
-
-
-def schema_in(body: Any) -> dict[str, Any] | None:
-    """Return the JSON schema that a request asks its answer to have, wherever its dialect puts it."""
-    if isinstance(body, dict):
-        fields = cast("dict[str, Any]", body)
-        for name in ("schema", "input_schema"):
-            if isinstance(fields.get(name), dict):
-                return cast("dict[str, Any]", fields[name])
-        return next((found for part in fields.values() if (found := schema_in(part)) is not None), None)
-    if isinstance(body, list):
-        return next(
-            (found for part in cast("list[object]", body) if (found := schema_in(part)) is not None), None
-        )
-    return None
 
 
 @pytest.fixture
@@ -94,3 +57,20 @@ def test_the_code_in_a_document_runs(path: Path, served: LocalServer) -> None:
     names: dict[str, object] = {"__name__": "__main__"}
     for block in blocks(path.read_text(encoding="utf-8")):
         exec(compile(block, str(path), "exec"), names)
+
+
+RELIABILITY = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
+
+
+def test_every_promise_to_a_worried_operator_names_tests_that_exist() -> None:
+    rows = [
+        line
+        for table in re.findall(r"^\| when \|.*\n\|[-|]+\|\n((?:\|.*\n)+)", RELIABILITY, re.MULTILINE)
+        for line in table.splitlines()
+    ]
+    assert len(rows) > 40
+    tests = {path.stem for path in (ROOT / "packages" / "ember-models" / "tests").glob("test_*.py")}
+    for row in rows:
+        named = re.findall(r"`(test_\w+)`", row.rstrip(" |").rpartition(" | ")[2])
+        assert named, f"this row names no test: {row}"
+        assert set(named) <= tests, f"this row names a test file that does not exist: {row}"

@@ -56,12 +56,14 @@ def everything(tmp_path_factory: pytest.TempPathFactory) -> Installation:
 
 
 @pytest.fixture(scope="module")
-def parrot(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel of examples/provider-wheel."""
-    into = tmp_path_factory.mktemp("parrot")
-    command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(into)]
-    subprocess.run(command, cwd=ROOT / "examples" / "provider-wheel", check=True, capture_output=True)
-    return next(into.glob("*.whl"))
+def parrot(strangers_files: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel that docs/how-to/write-a-provider.md has its reader make."""
+    folder = tmp_path_factory.mktemp("parrot")
+    for name, content in strangers_files.items():
+        (folder / name).write_text(content, encoding="utf-8")
+    command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", "dist"]
+    subprocess.run(command, cwd=folder, check=True, capture_output=True)
+    return next(folder.glob("dist/*.whl"))
 
 
 def test_models_and_one_provider_are_enough_to_get_an_answer(part: Installation, server: LocalServer) -> None:
@@ -113,9 +115,9 @@ def test_a_strangers_wheel_is_found_works_and_goes_without_a_trace(
 
     command = [UV, "pip", "install", "--quiet", "--no-deps", "--python", str(venv.python)]
     subprocess.run([*command, wheel.requirement()], check=True)
-    server.replies(200, json={"said": "Hello!", "words_in": 1, "words_out": 1})
+    server.replies(200, json={"said": "Hello!", "ended": "end", "words_in": 1, "words_out": 1})
     said = venv.ask(
-        "from ember.api import models; print(models.providers(), models('parrot/grey', 'Hello'))",
+        "from ember.api import models; print(models.providers(), models('parrot/parrot-grey', 'Hello'))",
         PARROT_API_KEY="polly-0123456789abcdef",
         PARROT_BASE_URL=server.url,
     )
@@ -125,12 +127,14 @@ def test_a_strangers_wheel_is_found_works_and_goes_without_a_trace(
     assert venv.ask("from ember.api import models; print(models.providers())") == "()"
 
 
-def test_the_strangers_own_tests_pass_beside_ember_models_alone(parrot: Path, tmp_path: Path) -> None:
+def test_the_strangers_wheel_passes_the_conformance_suite_beside_ember_models_alone(
+    parrot: Path, strangers_files: dict[str, str], tmp_path: Path
+) -> None:
     venv = Venv(UV, tmp_path / "venv")
     venv.install(own_wheels(), "ember-models", tools=("pytest", Wheel(parrot).requirement()))
     tests = tmp_path / "tests"
     tests.mkdir()
-    (tests / "test_parrot.py").write_bytes((ROOT / "examples/provider-wheel/test_parrot.py").read_bytes())
+    (tests / "test_parrot.py").write_text(strangers_files["test_parrot.py"], encoding="utf-8")
     assert run_tests(venv, tests, tmp_path / "run") == ""
 
 

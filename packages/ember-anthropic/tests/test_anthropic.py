@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
-from itertools import pairwise
 from typing import Any, Final
 
 import pytest
@@ -12,9 +11,7 @@ from hypothesis import given, strategies as st
 
 from ember.models import (
     Call,
-    EmbedCall,
     Endpoint,
-    EventParser,
     HttpReply,
     Message,
     ServerEvent,
@@ -58,11 +55,6 @@ END: Final = (
 
 
 # Requests
-
-
-@pytest.mark.parametrize("model", Anthropic.known_models)
-def test_every_known_model_is_routed_here(model: str) -> None:
-    assert Anthropic().serves(model)
 
 
 def test_a_limit_is_sent_even_if_none_was_asked_for() -> None:
@@ -112,11 +104,6 @@ def test_what_anthropic_lacks_is_refused_by_name_before_anything_is_sent(call: C
         Anthropic().encode(call, HERE)
 
 
-def test_there_are_no_embeddings() -> None:
-    with pytest.raises(errors.UnsupportedError, match="embeddings"):
-        Anthropic().encode_embed(EmbedCall("claude-sonnet-5-5", ("a",)), HERE)
-
-
 # Whole answers
 
 BROKEN: Final[dict[str, object]] = {
@@ -152,19 +139,14 @@ def test_what_is_not_an_answer_is_never_taken_for_one(case: str) -> None:
     assert len(str(raised.value)) < 500
 
 
-def test_a_choice_comes_back_as_its_label() -> None:
+def test_a_choice_is_asked_for_as_one_of_the_labels() -> None:
     schema = json.loads(Anthropic().encode(CHOOSE, HERE).body)["output_config"]["format"]["schema"]
     assert schema["properties"]["choice"] == {"enum": ["yes", "no"]}
-    assert Anthropic().decode(CHOOSE, reply(says('{"choice":"yes"}'))).text == "yes"
-    with pytest.raises(errors.InvalidResponse, match="none of the 2 choices"):
-        Anthropic().decode(CHOOSE, reply(says("Perhaps.")))
 
 
-def test_a_refusal_is_flagged_and_where_json_was_asked_for_an_error() -> None:
+def test_a_refusal_is_flagged() -> None:
     refused = reply(says("I cannot.", stop_reason="refusal"))
     assert Anthropic().decode(CALL, refused).finish_reason == "content_filter"
-    with pytest.raises(errors.ContentFilterError, match="I cannot"):
-        Anthropic().decode(Call(CALL.model, CALL.messages, schema={"type": "string"}), refused)
 
 
 @pytest.mark.parametrize(
@@ -281,13 +263,6 @@ def test_a_tool_without_parameters_has_an_empty_object_of_arguments() -> None:
     assert decoder.finish().tool_calls == (ToolCall("t", "now", "{}"),)
 
 
-def test_a_streamed_choice_is_told_once_and_whole() -> None:
-    decoder = Anthropic().decoder(CHOOSE)
-    told = [decoder.feed(sent) for sent in (delta('{"choice":'), delta('"no"}'), *END)]
-    assert told == ["", "", "", "no"]
-    assert decoder.finish().text == "no"
-
-
 @pytest.mark.parametrize(
     "broken",
     [
@@ -311,27 +286,6 @@ def test_a_streamed_choice_is_told_once_and_whole() -> None:
 def test_a_known_event_of_wrong_shape_is_an_error(broken: ServerEvent) -> None:
     with pytest.raises(errors.InvalidResponse):
         Anthropic().decoder(CALL).feed(broken)
-
-
-STREAM: Final = "".join(
-    f"event: {sent.name}\ndata: {sent.data}\n\n"
-    for sent in (
-        event("message_start", message={"model": "m"}),
-        delta("Grüße, "),
-        event("ping"),
-        delta("世界 🙂"),
-        *END,
-    )
-).encode()
-
-
-@given(st.lists(st.integers(0, len(STREAM)), max_size=20))
-def test_the_text_does_not_depend_on_where_the_bytes_are_split(cuts: list[int]) -> None:
-    parser, decoder, told = EventParser(), Anthropic().decoder(CALL), ""
-    for start, end in pairwise([0, *sorted(cuts), len(STREAM)]):
-        told += "".join(decoder.feed(sent) for sent in parser.feed(STREAM[start:end]))
-    assert decoder.done
-    assert told == decoder.finish().text == "Grüße, 世界 🙂"
 
 
 KEYS: Final = [

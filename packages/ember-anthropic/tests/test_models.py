@@ -35,24 +35,6 @@ def test_claude_answers_by_its_bare_name(server: LocalServer) -> None:
     assert (asked.path, asked.key, asked.json["system"]) == ("/v1/messages", KEY, "Be brief.")
 
 
-def test_claude_streams(server: LocalServer) -> None:
-    stream = models.stream("claude-sonnet-4-6", "One two three")
-    assert list(stream) == ["One ", "two ", "three"]
-    assert stream.response.usage.output_tokens == 3
-
-
-def test_a_stream_that_breaks_off_keeps_what_had_come(server: LocalServer) -> None:
-    server.replies(fault="end", after=5)
-    with pytest.raises(errors.StreamIncomplete) as raised:
-        list(models.stream("claude-sonnet-4-6", "One two three"))
-    assert raised.value.partial_text == "One two "
-
-
-def test_a_choice_is_made_by_schema(server: LocalServer) -> None:
-    server.replies(text='{"choice":"positive"}')
-    assert models("claude-sonnet-4-6", "I love it.", choices=["positive", "negative"]) == "positive"
-
-
 def add(a: int, b: int) -> int:
     """Add two numbers."""
     return a + b
@@ -77,20 +59,13 @@ def test_an_answer_of_the_wrong_shape_is_asked_for_again(server: LocalServer) ->
     assert [turn["role"] for turn in server.requests[-1].json["messages"]] == ["user", "assistant", "user"]
 
 
-def test_a_wrong_key_is_an_authentication_error_that_does_not_show_it(server: LocalServer) -> None:
-    error = {"type": "authentication_error", "message": f"invalid key {KEY}"}
-    server.replies(401, json={"type": "error", "error": error})
-    with pytest.raises(errors.AuthenticationError) as raised:
-        models("claude-sonnet-4-6", "Hi")
-    assert KEY not in str(raised.value)
+@pytest.mark.parametrize("asked", [{"n": 2}, {"logprobs": True}, {"top_logprobs": 3}])
+def test_what_claude_has_not_is_refused_before_anything_is_sent(asked: Any, server: LocalServer) -> None:
+    with pytest.raises(errors.UnsupportedError, match="it supports: "):
+        models("claude-sonnet-4-6", "Hello", **asked)
+    assert not server.requests
 
 
-@pytest.mark.parametrize(
-    "body", [b"<!doctype html><html></html>", b"null", b'{"hello": "world"}', b"\xff\xfe", b""]
-)
-def test_a_page_in_place_of_an_answer_is_an_error_whole_or_streamed(body: bytes, server: LocalServer) -> None:
-    server.replies(200, {"content-type": "text/html"}, body=body)
-    with pytest.raises(errors.InvalidResponse):
-        models("claude-sonnet-4-6", "Hi")
-    with pytest.raises(errors.InvalidResponse):
-        list(models.stream("claude-sonnet-4-6", "Hi"))
+def test_choices_of_claude_have_no_probabilities(server: LocalServer) -> None:
+    server.replies(text='{"choice":"yes"}')
+    assert models("claude-sonnet-4-6", "Is it?", choices=["yes", "no"], logprobs=False).probabilities is None

@@ -44,7 +44,7 @@ MODEL: Final = "claude-sonnet-5-5"
 
 def said(messages: tuple[Message, ...]) -> list[dict[str, str]]:
     """Messages as the SDK takes them."""
-    return [{"role": message.role, "content": message.content} for message in messages]
+    return [{"role": message.role, "content": message.text} for message in messages]
 
 
 CASES: Final[dict[str, tuple[Call, dict[str, Any]]]] = {

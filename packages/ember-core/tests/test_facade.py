@@ -123,9 +123,10 @@ def test_dir_and_star_list_what_is_installed(alone: Alone) -> None:
         from ember.api import *
         print(models, [name for name in globals() if not name.startswith("_")])
     """
-    assert (
-        alone(program, {MODELS: "models = 'models'"}) == "['models'] ['models']\nmodels ['ember', 'models']\n"
-    )
+    models = "models, Image, File = 'models', 'Image', 'File'"
+    names = "['models', 'Image', 'File']"
+    listed = f"{sorted(['models', 'Image', 'File'])} {names}\nmodels ['ember', 'models', 'Image', 'File']\n"
+    assert alone(program, {MODELS: models}) == listed
     assert alone("import ember.api; print(dir(ember.api), ember.api.__all__)") == "[] []\n"
 
 

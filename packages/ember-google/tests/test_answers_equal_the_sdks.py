@@ -20,6 +20,7 @@ from ember.models import (
     Usage,
 )
 from ember.models.testing import LocalServer
+from ember.models.turns import given_id
 from ember.providers.google import Google
 
 if TYPE_CHECKING:
@@ -132,7 +133,7 @@ def assert_same_answer(ours: Completion, theirs: GenerateContentResponse) -> Non
     assert ours.finish_reason == ("tool_calls" if theirs.function_calls else REASONS[word.value])
     assert (ours.model, ours.request_id) == (theirs.model_version, theirs.response_id)
     assert ours.usage == usage_of(theirs)
-    assert [(call.id, call.name, call.arguments) for call in ours.tool_calls] == [
+    assert [(given_id(call.id) or "", call.name, call.arguments) for call in ours.tool_calls] == [
         (call.id or "", call.name, call.args or {}) for call in theirs.function_calls or ()
     ]
 
@@ -231,7 +232,7 @@ def test_a_stream_reads_the_same_however_its_bytes_are_split(
     assert ours.finish_reason == ("tool_calls" if calls else REASONS[word])
     assert ours.usage == usage_of(last)
     assert (ours.model, ours.request_id) == (last.model_version, last.response_id)
-    assert [(each.id, each.name, each.arguments) for each in ours.tool_calls] == [
+    assert [(given_id(each.id) or "", each.name, each.arguments) for each in ours.tool_calls] == [
         (each.id or "", each.name, each.args or {}) for each in calls
     ]
 

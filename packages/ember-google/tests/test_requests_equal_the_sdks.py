@@ -43,7 +43,7 @@ CHOICE: Final = {
 def said(messages: tuple[Message, ...]) -> list[dict[str, Any]]:
     """Messages as the SDK takes them."""
     roles = {"user": "user", "assistant": "model"}
-    return [{"role": roles[each.role], "parts": [{"text": each.content}]} for each in messages]
+    return [{"role": roles[each.role], "parts": [{"text": each.text}]} for each in messages]
 
 
 # What our call is, and the SDK's `config` for the same.
@@ -185,6 +185,15 @@ def test_embeddings_are_asked_for_in_the_same_words(
     )
     theirs = server.requests[-1]
     post(Google().encode_embed(EmbedCall("gemini-embedding-001", texts, extra), endpoint(server)))
+    assert_same(server.requests[-1], theirs)
+
+
+def test_shorter_embeddings_are_asked_for_in_the_same_words(
+    server: LocalServer, sdk: Any, post: Callable[[HttpRequest], HttpReply]
+) -> None:
+    sdk.embed_content(model="gemini-embedding-001", contents=["a"], config={"output_dimensionality": 5})
+    theirs = server.requests[-1]
+    post(Google().encode_embed(EmbedCall("gemini-embedding-001", ("a",), dimensions=5), endpoint(server)))
     assert_same(server.requests[-1], theirs)
 
 

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import pytest
 
 from ember.context import create_context
-from ember.models import ModelRegistry, Response, errors, models
+from ember.models import File, Image, ModelRegistry, Response, errors, models
 
 CAPITAL = "What is the capital of France?"
 
@@ -108,6 +108,13 @@ def test_an_answer_by_a_type_is_a_value_of_it() -> None:
     label = greedy("Review: I loved it! Good or bad?", schema=Literal["good", "bad"], max_tokens=24)
     assert label.parsed in ("good", "bad") and json.loads(label) == {"value": label.parsed}
     assert all(type(number) is int for number in greedy("1, 2, 3?", schema=list[int], max_tokens=200).parsed)
+
+
+def test_it_sees_no_images_and_reads_no_files_and_says_so() -> None:
+    with pytest.raises(errors.UnsupportedError, match="'images'"):
+        models("smollm2", ["What is this?", Image(b"GIF89a...")])
+    with pytest.raises(errors.UnsupportedError, match="'files'"):
+        models("smollm2", ["Sum up", File(b"text")])
 
 
 def test_it_has_no_tools_and_says_so() -> None:
@@ -258,3 +265,13 @@ def test_prompts_that_fill_the_context_together_wait_for_one_another() -> None:
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(ask, range(8)))
     assert [answer.usage.output_tokens for answer in answers] == [60] * 8
+
+
+def test_several_answers_and_how_likely_their_tokens_were() -> None:
+    answer = models("smollm2", "The capital of France is", max_tokens=4, n=2, top_logprobs=3, seed=7)
+    assert len(answer.candidates) == 2 and answer == answer.candidates[0]
+    assert answer.usage.output_tokens == sum(len(each.logprobs or ()) for each in answer.candidates)
+    assert answer.logprobs is not None
+    assert "".join(each.token for each in answer.logprobs) == answer
+    for each in answer.logprobs:
+        assert each.logprob <= 0.0 and len(each.top) == 3

@@ -34,7 +34,21 @@ class Acme(BaseProvider):
     base_url: ClassVar[str] = "https://api.acme.invalid/v1"
     model_patterns: ClassVar[tuple[str, ...]] = ("acme-*",)
     known_models: ClassVar[tuple[str, ...]] = ("acme-small", "acme-large")
-    supports: ClassVar[frozenset[str]] = frozenset({"stream", "schema", "choices", "tools", "embed"})
+    supports: ClassVar[frozenset[str]] = frozenset(
+        {
+            "stream",
+            "schema",
+            "choices",
+            "tools",
+            "images",
+            "files",
+            "reasoning",
+            "n",
+            "logprobs",
+            "embed",
+            "dimensions",
+        }
+    )
 
     def __init__(self) -> None:
         self._chat = ChatCompletions()
@@ -115,7 +129,7 @@ class Parrot(BaseProvider):
         self.inside = self.transport = InProcess()
 
     def encode(self, call: Call, endpoint: Endpoint) -> HttpRequest:
-        return HttpRequest(endpoint.base_url, {}, call.messages[-1].content.encode())
+        return HttpRequest(endpoint.base_url, {}, call.messages[-1].text.encode())
 
     def decode(self, call: Call, reply: HttpReply) -> Completion:
         return Completion(reply.body.decode(), call.model, "stop", Usage(1, 1))

@@ -94,7 +94,14 @@ def test_a_choice_is_one_of_the_labels(acme: LocalServer) -> None:
     assert schema["properties"]["choice"]["enum"] == ["yes", "no"]
 
 
-@pytest.mark.parametrize("text", ['{"choice": "maybe"}', "no", "{}", '{"choice": 1}', "null"])
+def test_a_label_without_the_json_around_it_is_one_too(acme: LocalServer) -> None:
+    acme.replies(text=" no\n")
+    assert models("acme-small", "Is it so?", choices=["yes", "no"]) == "no"
+
+
+@pytest.mark.parametrize(
+    "text", ['{"choice": "maybe"}', "nope", "{}", '{"choice": 1}', '{"choice": ["yes"]}', "null"]
+)
 def test_an_answer_that_is_none_of_the_labels_is_an_error(acme: LocalServer, text: str) -> None:
     acme.replies(text=text)
     with pytest.raises(InvalidResponse, match="none of the 2 choices"):

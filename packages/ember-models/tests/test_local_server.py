@@ -223,7 +223,7 @@ def test_the_answer_can_be_a_function_of_the_prompt(server: LocalServer, client:
 def test_a_prompt_of_parts_is_read_as_its_text(client: Client) -> None:
     parts: list[dict[str, Any]] = [
         {"type": "text", "text": "Say "},
-        {"type": "image_url", "image_url": {}},
+        {"type": "image_url", "image_url": {"url": "https://example.org/cat.png"}},
         {"type": "text", "text": "hi"},
     ]
     answer = client.post(CHAT, {"model": "m", "messages": [{"role": "user", "content": parts}]}).json

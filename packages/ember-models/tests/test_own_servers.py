@@ -25,6 +25,7 @@ from ember.models import (
     HttpRequest,
     LineParser,
     ModelRegistry,
+    Piece,
     ServerEvent,
     StreamDecoder,
     Usage,
@@ -51,11 +52,11 @@ class Words:
     def __init__(self, call: Call) -> None:
         self.done, self._call, self._words = False, call, list[str]()
 
-    def feed(self, event: ServerEvent) -> str:
+    def feed(self, event: ServerEvent) -> tuple[Piece, ...]:
         fields = event_fields(event)
         self.done = "end" in fields
         self._words.append("" if self.done else text(fields, "word"))
-        return self._words[-1]
+        return (self._words[-1],)
 
     def finish(self) -> Completion:
         if not self.done:

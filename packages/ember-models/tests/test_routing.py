@@ -15,7 +15,7 @@ from ember.api import models
 from ember.context import create_context, get_context
 from ember.core.errors import AlreadyRegistered, ConfigError, NotRegistered
 from ember.models import BaseProvider, Call, Endpoint, HttpRequest, ModelRegistry
-from ember.models.errors import UnknownModel
+from ember.models.errors import UnknownModel, UnsupportedError
 from ember.models.testing import LocalServer
 
 Script = Callable[..., "CompletedProcess[str]"]
@@ -89,7 +89,7 @@ def test_an_unknown_name_gets_advice_and_no_network(acme: LocalServer, script: S
     # In a process of its own: a plugin that an earlier test has loaded stays.
     done = script(
         f"""
-        from ember.models.errors import UnknownModel
+        from ember.models.errors import UnknownModel, UnsupportedError
         class Picky(Acme):
             model_patterns = ("acme-small", "acme-large")
         register(Picky, Parrot)
@@ -137,6 +137,11 @@ def test_only_a_provider_can_be_registered() -> None:
 def test_what_is_registered_by_hand_goes_before_what_is_installed(acme: LocalServer) -> None:
     assert models("gpt-4o", "Hi").provider == "everything"
     assert models.providers()[:3] == ("acme", "everything", "parrot")
+
+
+def test_a_provider_whose_vendor_has_no_sdk_hands_out_no_client(acme: LocalServer) -> None:
+    with pytest.raises(UnsupportedError, match="no SDK"):
+        models.client("acme")
 
 
 def test_a_provider_with_a_transport_of_its_own_uses_no_network(acme: LocalServer) -> None:

@@ -23,6 +23,7 @@ from ember.models.errors import (
     ModelTimeout,
     ProviderUnavailable,
     RateLimitError,
+    ResponseTooLarge,
     StreamIncomplete,
 )
 from ember.models.testing import LocalServer
@@ -455,3 +456,33 @@ def test_control_c_ends_a_stream(acme: LocalServer, script: Script) -> None:
     )
     assert (done.stdout, done.stderr) == ("interrupted\n", "")
     acme.wait_for(lambda: quiet(acme), 2)
+
+
+# How much
+
+
+def test_a_stream_may_be_larger_than_a_body_as_its_text_is_not(acme: LocalServer) -> None:
+    padding: dict[str, Any] = {
+        "id": "chatcmpl-local",
+        "object": "chat.completion.chunk",
+        "created": 1,
+        "model": "m",
+    }
+    piece = {**padding, "padding": "x" * 1_000_000, "choices": [{"index": 0, "delta": {"content": "word "}}]}
+    end: dict[str, Any] = {**padding, "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
+    acme.replies(sse=[*[piece] * 60, end, "[DONE]"])
+    assert "".join(models.stream("acme-small", "Hello")) == "word " * 60
+
+
+@pytest.mark.parametrize("gzip", [None, "ok"], ids=["plain", "bomb"])
+@pytest.mark.parametrize("kind", ["text", "event"])
+def test_a_stream_that_would_not_fit_into_memory_ends(acme: LocalServer, kind: str, gzip: Any) -> None:
+    text = "word " * 400_000
+    piece = {"choices": [{"index": 0, "delta": {"content": text}}]}
+    events = [piece] * 20 if kind == "text" else [b"data: " + b"x" * 40_000_000 + b"\n\n"]
+    how: dict[str, Any] = {"sse": events, **({"gzip": gzip} if gzip else {})}
+    acme.replies(**how)
+    with pytest.raises(ResponseTooLarge, match=f"{kind} of the stream is larger than 32 MiB"):
+        for _ in models.stream("acme-small", "Hello"):
+            pass
+    acme.wait_for(lambda: acme.in_flight == 0)

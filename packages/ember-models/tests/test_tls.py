@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import http.server
 import shutil
 import socket
-import ssl
-import subprocess
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
 from acme import KEY
+from secured import Answering, certificate as certificate, secure as secure
 
 from ember.api import models
 from ember.context import with_context
@@ -23,55 +21,6 @@ from ember.models.testing import LocalServer
 Script = Callable[..., "CompletedProcess[str]"]
 
 pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="needs the openssl command")
-
-
-class Answering(http.server.BaseHTTPRequestHandler):
-    """Answers every POST in the chat completions format."""
-
-    posts: list[str]
-
-    def do_POST(self) -> None:
-        self.rfile.read(int(self.headers["content-length"]))
-        type(self).posts.append(self.headers["authorization"])
-        body = b'{"model":"m","choices":[{"message":{"content":"Secured."},"finish_reason":"stop"}]}'
-        self.send_response(200)
-        self.send_header("content-length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
-
-
-@pytest.fixture
-def certificate(tmp_path: Path) -> Path:
-    """A fresh certificate for localhost, signed by nobody but itself; its key is in the same file."""
-    file = tmp_path / "localhost.pem"
-    subprocess.run(
-        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost "
-        f"-addext subjectAltName=DNS:localhost -keyout {file}.key -out {file}".split(),
-        check=True,
-        capture_output=True,
-    )
-    file.write_text(file.read_text() + Path(f"{file}.key").read_text())
-    return file
-
-
-@pytest.fixture
-def secure(certificate: Path) -> Iterator[str]:
-    """The base URL of a server that speaks TLS with that certificate."""
-    Answering.posts = []
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answering)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
-    server.socket = context.wrap_socket(server.socket, server_side=True)
-    server.handle_error = lambda *_: None  # type: ignore[method-assign]  # a refused handshake is what is wanted
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"https://localhost:{server.server_port}/v1"
-    server.shutdown()
-    server.server_close()
-    thread.join()
 
 
 def test_a_certificate_signed_by_nobody_is_refused(acme: LocalServer, secure: str) -> None:

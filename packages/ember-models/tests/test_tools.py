@@ -389,7 +389,7 @@ def test_what_a_tool_raises_ends_the_run_or_is_told_to_the_model(
             run("acme-small", "Try.", tools=[fails])
         acme.replies(json=calling(call)).then(text="I see.")
         done = run("acme-small", "Try.", tools=[fails], on_error="tell")
-        assert done.response == "I see." and done.messages[2].content.startswith("Error: ")
+        assert done.response == "I see." and done.messages[2].text.startswith("Error: ")
         assert KEY not in acme.requests[-1].body.decode()
 
 
@@ -426,3 +426,28 @@ def test_a_run_of_another_form_is_refused(acme: LocalServer, wrong: dict[str, An
     with pytest.raises(TypeError, match="no function"):
         models.run_tools("acme-small", "Hi", tools=[Tool("search")])
     assert acme.requests == []
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+def test_calls_that_a_server_gives_no_ids_have_one_each(stream: bool, acme: LocalServer) -> None:
+    def now() -> str:
+        """Say the time."""
+        return "noon"
+
+    body = calling(("now", {}), ("now", {}))
+    message = body["choices"][0]["message"]
+    for number, each in enumerate(message["tool_calls"]):
+        each.update({"id": "" if stream else None, "index": number})
+    if stream:
+        acme.replies(sse=[{"choices": [{"delta": message, "finish_reason": "tool_calls"}]}, "[DONE]"])
+        with models.stream("acme-small", "What time is it?", tools=[now]) as told:
+            list(told)
+        answer = told.response
+    else:
+        acme.replies(json=body)
+        answer = models("acme-small", "What time is it?", tools=[now])
+    assert [call.id for call in answer.tool_calls] == ["ember-call-0", "ember-call-1"]
+    acme.replies(json=body).then(json=body).then(text="Noon.")
+    run = models.run_tools("acme-small", "What time is it?", tools=[now])
+    ids = [turn["tool_call_id"] for turn in acme.requests[-1].json["messages"] if turn["role"] == "tool"]
+    assert (str(run), ids) == ("Noon.", [f"ember-call-{number}" for number in range(4)])

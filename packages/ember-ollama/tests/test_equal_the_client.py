@@ -106,8 +106,8 @@ def test_settings_of_the_configuration_are_sent_with_each_call(served: LocalServ
 def test_embeddings_are_asked_for_in_the_same_bytes_and_are_the_same(
     served: LocalServer, client: Any
 ) -> None:
-    theirs = client.embed("nomic-embed-text", ["a", "ß"], truncate=False)
-    ours = models.embed("ollama/nomic-embed-text", ["a", "ß"], extra={"truncate": False})
+    theirs = client.embed("nomic-embed-text", ["a", "ß"], truncate=False, dimensions=5)
+    ours = models.embed("ollama/nomic-embed-text", ["a", "ß"], dimensions=5, extra={"truncate": False})
     first, second = served.requests
     assert (second.path, second.body) == (first.path, first.body)
     assert [list(vector) for vector in ours] == theirs.embeddings

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ember.context import create_context
-from ember.models import errors, models
+from ember.models import models
 from ember.models.testing import LocalServer
 
 KEY = "sk-local-0123456789abcdef"
@@ -40,24 +40,6 @@ def test_the_responses_api_answers_whole_and_in_pieces(server: LocalServer) -> N
     assert [asked.path for asked in server.requests] == ["/v1/responses", "/v1/responses"]
 
 
-def test_chat_completions_stream_with_their_usage(server: LocalServer) -> None:
-    stream = models.stream("gpt-4o", "One two three")
-    assert list(stream) == ["One ", "two ", "three"]
-    assert stream.response.usage.output_tokens == 3
-
-
-def test_a_stream_that_breaks_off_keeps_what_had_come(server: LocalServer) -> None:
-    server.replies(fault="end", after=3)
-    with pytest.raises(errors.StreamIncomplete) as raised:
-        list(models.stream("gpt-4o", "One two three"))
-    assert raised.value.partial_text == "One two "
-
-
-def test_a_choice_is_made_by_schema(server: LocalServer) -> None:
-    server.replies(text='{"choice":"positive"}')
-    assert models("gpt-4o", "I love it.", choices=["positive", "negative"]) == "positive"
-
-
 def add(a: int, b: int) -> int:
     """Add two numbers."""
     return a + b
@@ -84,23 +66,3 @@ def test_an_answer_of_the_wrong_shape_is_asked_for_again(server: LocalServer) ->
         server.replies(text="one, two").then(text='{"value": [1, 2]}')
         with create_context(providers={"openai": {"api": api}}):
             assert models("gpt-5", "Count.", schema=list[int]).parsed == [1, 2]
-
-
-def test_texts_become_vectors(server: LocalServer) -> None:
-    found = models.embed("text-embedding-3-small", ["cat", "dog"])
-    assert len(found) == 2
-
-
-@pytest.mark.parametrize("api", ["chat", "responses"])
-@pytest.mark.parametrize(
-    "body", [b"<!doctype html><html></html>", b"null", b'{"hello": "world"}', b"\xff\xfe", b""]
-)
-def test_a_page_in_place_of_an_answer_is_an_error_whole_or_streamed(
-    api: str, body: bytes, server: LocalServer
-) -> None:
-    server.replies(200, {"content-type": "text/html"}, body=body)
-    with create_context(providers={"openai": {"api": api}}):
-        with pytest.raises(errors.InvalidResponse):
-            models("gpt-4o", "Hi")
-        with pytest.raises(errors.InvalidResponse):
-            list(models.stream("gpt-4o", "Hi"))

@@ -37,7 +37,7 @@ POINT: Final = {
 def said(messages: tuple[Message, ...], system: str | None = None) -> list[dict[str, str]]:
     """Messages as the SDK takes them."""
     head = [] if system is None else [{"role": "system", "content": system}]
-    return head + [{"role": message.role, "content": message.content} for message in messages]
+    return head + [{"role": message.role, "content": message.text} for message in messages]
 
 
 ADD: Final = Tool("add", "Add two points.", POINT)
@@ -251,6 +251,10 @@ def test_embeddings_are_asked_for_in_the_same_bytes(
 ) -> None:
     client.embeddings.create(model="text-embedding-3-small", input=["a", "ß"])
     call = EmbedCall("text-embedding-3-small", ("a", "ß"))
+    assert_same_request(server, OpenAI().encode_embed(call, endpoint(server, "chat")), post)
+
+    client.embeddings.create(model="text-embedding-3-small", input=["a"], dimensions=5)
+    call = EmbedCall("text-embedding-3-small", ("a",), dimensions=5)
     assert_same_request(server, OpenAI().encode_embed(call, endpoint(server, "chat")), post)
 
 

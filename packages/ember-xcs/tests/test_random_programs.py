@@ -6,8 +6,7 @@ import os
 import random
 
 import pytest
-from run import check
-from small import small
+from fuzz import check, small
 
 FRESH = int(os.environ.get("EMBER_FUZZ_SEED", random.SystemRandom().randrange(10**9)))
 
@@ -15,7 +14,9 @@ FRESH = int(os.environ.get("EMBER_FUZZ_SEED", random.SystemRandom().randrange(10
 def _none_differs(seeds: range, limit: int | None = None) -> None:
     for seed in seeds:
         if wrong := check(seed, limit):
-            pytest.fail(f"EMBER_FUZZ_SEED={seed}\n" + "\n".join(wrong) + "\n\nMade small:\n" + small(seed, "", limit))
+            pytest.fail(
+                f"EMBER_FUZZ_SEED={seed}\n" + "\n".join(wrong) + "\n\nMade small:\n" + small(seed, "", limit)
+            )
 
 
 def test_programs_of_known_seeds_mean_the_same() -> None:

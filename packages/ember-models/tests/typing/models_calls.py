@@ -4,12 +4,19 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, assert_type
 
+import httpx
+import httpx2
+
 from ember.context import get_context
+from ember.core.errors import EmberError
 from ember.core.events import Usage
 from ember.models import (
     AsyncTextStream,
     BoundModel,
+    Budget,
+    BudgetState,
     Embeddings,
+    Matrix,
     Message,
     Response,
     TextStream,
@@ -19,7 +26,7 @@ from ember.models import (
     Totals,
     models,
 )
-from ember.models.errors import SchemaMismatch
+from ember.models.errors import ModelError, RateLimitError, SchemaMismatch
 
 answer = models("gpt-4", "Hello", temperature=0.7, max_tokens=10, timeout=5, extra={"user": "me"})
 assert_type(answer, Response)
@@ -35,6 +42,25 @@ assert_type(answer.parsed, Any)
 
 models(None, [{"role": "user", "content": "Hello"}], system="Be brief.", choices=["yes", "no"])
 models(None, [Message("user", "Hello")], schema={"type": "object"}, stop="END", seed=1)
+
+models(None, "Hello", fallback="gpt-4", max_concurrency=2, rpm=60, tpm=1e6)
+models(None, "Hello", fallback=["gpt-4"], fallback_on=(RateLimitError, ModelError))
+models(None, "Hello", fallback_on=KeyError)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+assert_type(answer.failures, tuple[EmberError, ...])
+assert_type(ModelError("no").failures, tuple[EmberError, ...])
+
+models(None, "Hello", budget=0.10)
+models(None, "Hello", budget={"usd": 5, "calls": 3})
+models(None, "Hello", budget=Budget(tokens=1_000, allow_unknown=True))
+models(None, "Hello", budget="5")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+assert_type(models.budgets(), tuple[BudgetState, ...])
+assert_type(models.budgets()[0].left.usd, Decimal | None)
+assert_type(models.budgets()[0].spent.usd, Decimal)
+
+models.embed("e", ["a"], dimensions=5, max_retries=0, max_concurrency=2, budget=0.1)
+models.embed("e", ["a"], fallback="f")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+assert_type(models.embed("e", "a").vectors, Matrix)
+assert_type(models.embed("e", "a")[0], tuple[float, ...])
 
 models(None, "Hello", schema=list[int], reask=2)
 models(None, "Hello", reask="often")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
@@ -107,3 +133,9 @@ async def awaited() -> None:
     assert_type(await models.arun_tools(None, "1 + 2?", tools=[add]), ToolRun)
     assert_type(gpt4.run_tools("1 + 2?", tools=[add]), ToolRun)
     await models.acall("gpt-4", "Hello", temprature=0.7)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+
+
+def by_a_client_of_ones_own(old: httpx.AsyncClient, new: httpx2.AsyncClient, blocking: httpx.Client) -> None:
+    models("gpt-4", "Hello", http_client=old)
+    models.stream("gpt-4", "Hello", http_client=new)
+    models("gpt-4", "Hello", http_client=blocking)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]

@@ -10,6 +10,7 @@ from ember.models import (
     HttpReply,
     HttpRequest,
     ModelRegistry,
+    Part,
     StreamDecoder,
     Usage,
 )
@@ -21,7 +22,8 @@ class Whole(BaseProvider):
 
     def encode(self, call: Call, endpoint: Endpoint) -> HttpRequest:
         assert_type(call.temperature, float | None)
-        assert_type(call.messages[0].content, str)
+        assert_type(call.messages[0].content, str | tuple[Part, ...])
+        assert_type(call.messages[0].text, str)
         return HttpRequest(endpoint.base_url, {}, b"")
 
     def decode(self, call: Call, reply: HttpReply) -> Completion:

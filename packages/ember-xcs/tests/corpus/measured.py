@@ -42,7 +42,11 @@ class Seen:
     def differs(self, other: Seen) -> list[str]:
         """Say in what the two runs differ, but for time."""
         names = ("result", "printed", "logged", "journal", "arguments", "asked")
-        return [f"{name}: {getattr(self, name)} | {getattr(other, name)}" for name in names if getattr(self, name) != getattr(other, name)]
+        return [
+            f"{name}: {getattr(self, name)} | {getattr(other, name)}"
+            for name in names
+            if getattr(self, name) != getattr(other, name)
+        ]
 
 
 def run(name: str, wrap: Callable[[Any], Any], unit: float) -> Seen:

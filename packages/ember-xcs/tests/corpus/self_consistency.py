@@ -30,7 +30,12 @@ def solve(question: str, samples: int) -> dict[str, object]:
         votes[value] += 1
     winner, count = votes.most_common(1)[0]
     verdict = ask(f"Is {winner} right for: {question} yes or no?").strip().lower()
-    return {"answer": winner, "share": round(count / samples, 2), "unreadable": unreadable, "sure": verdict == "yes"}
+    return {
+        "answer": winner,
+        "share": round(count / samples, 2),
+        "unreadable": unreadable,
+        "sure": verdict == "yes",
+    }
 
 
 def program(questions: list[str]) -> list[dict[str, object]]:

@@ -80,7 +80,7 @@ async def search(query: str, limit: int = 4) -> list[dict[str, Any]]:
 
 
 @external
-async def lookup(key):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201  # pyright: ignore
+async def lookup(key):  # type: ignore[no-untyped-def]  # pyright: ignore[reportUnknownParameterType, reportMissingParameterType]
     """Whatever is known of `key`: an external as people write them, without types."""
     return await answered(f"lookup {key}")
 

@@ -65,7 +65,9 @@ async def by_hand(question: str) -> tuple[str, float]:
             return text, score
         lines = (await answered(f"List 3 next steps after: {text}")).splitlines()
         texts = [line.strip("- ").strip() for line in lines]
-        scores = [float(one) for one in await gather(*(answered(f"Score from 0 to 10: {one}") for one in texts))]
+        scores = [
+            float(one) for one in await gather(*(answered(f"Score from 0 to 10: {one}") for one in texts))
+        ]
         ranked = sorted(zip(scores, texts), key=lambda one: one[0], reverse=True)[:2]
         ends = await gather(*(deeper(one, score, depth - 1) for score, one in ranked))
         return max(ends, key=lambda one: one[1])

@@ -9,11 +9,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ember.models import models as models
+    from ember.models import File as File, Image as Image, models as models
 else:
     # Our own names are plain imports: asking importlib.metadata for them would cost 74 ms of CPU.
     _OURS = {
         "models": ("ember.models", "models"),
+        "Image": ("ember.models", "Image"),
+        "File": ("ember.models", "File"),
         "operators": ("ember.operators", None),
         "Operator": ("ember.operators", "Operator"),
         "op": ("ember.operators", "op"),

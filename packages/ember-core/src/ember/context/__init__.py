@@ -12,7 +12,7 @@ from ._blocks import (
     get_context as get_context,
     with_context as with_context,
 )
-from ._context import EmberContext as EmberContext
+from ._context import EmberContext as EmberContext, Level as Level
 from ._credentials import Found as Found
 from ._explain import Explanation as Explanation, Origin as Origin
 from ._schema import Setting as Setting

@@ -6,7 +6,7 @@ import reprlib
 from collections.abc import Iterator, Mapping
 from contextvars import Token
 from types import MappingProxyType
-from typing import Any, Final, Literal, NoReturn, TypeAlias, TypeVar, cast, overload
+from typing import Any, Final, Literal, NamedTuple, NoReturn, TypeAlias, TypeVar, cast, overload
 
 from ember.core.errors import ConfigError
 from ember.core.events import ROOT as PROCESS, Scope
@@ -15,7 +15,7 @@ from ember.core.notice import say_once
 from . import _environment
 from ._credentials import Found, names, usable
 from ._explain import CONFIG, CONTEXT, CREDENTIALS, DEFAULT, ENVIRONMENT, Explanation, Origin
-from ._schema import Table, accept, defaults, node_at, parse_key, sections, unknown_key
+from ._schema import LIVE, Table, accept, defaults, is_live, node_at, parse_key, sections, unknown_key
 from ._settings import settings
 from ._tree import (
     EMPTY,
@@ -53,15 +53,24 @@ class Entry:
         self.token: Token[None] | None = token
 
 
+class Level(NamedTuple):
+    """What one block says of a key, or the process: `owner` is the block as it was entered, None for the process."""
+
+    owner: object
+    source: str
+    value: Any
+
+
 class _View:
     """What a context has computed from one version of the settings."""
 
-    __slots__ = ("live", "sections", "values", "version")
+    __slots__ = ("levels", "live", "sections", "values", "version")
 
     def __init__(self, version: int) -> None:
         self.version = version
         self.sections: dict[str, Tree] = {}
         self.values: dict[str, Any] = {}
+        self.levels: dict[str, tuple[Level, ...]] = {}
         # Sections that depend on the environment, with the text of the variable they were computed from.
         self.live: dict[str, tuple[str | None, Tree]] = {}
 
@@ -143,6 +152,9 @@ class EmberContext:
         value = conceal(value, tuple(key.split(".")))
         path = parse_key(key)
         value = accept(path, value, "set_config")
+        for leaf, given in leaves(value, path):
+            if given is not None and is_live(leaf):
+                raise ConfigError(f"{dotted(leaf)} {LIVE} It cannot be set for good.")
         settings.change(path, value)
         for leaf, _ in leaves(value, path):
             hiding = next(self._above(leaf), None)
@@ -195,6 +207,25 @@ class EmberContext:
         view = self._current_view()
         found = view.sections.get(name)
         return self._section(name, view) if found is None else found
+
+    def levels(self, key: str) -> tuple[Level, ...]:
+        """Return what each block around the code says of `key` by itself, innermost first, and last the process.
+
+        For settings that hold side by side, where others hide one another. Levels that say nothing are left out. An
+        `owner` is the same object for as long as its block is entered, and another each time it is.
+        """
+        view = self._current_view()
+        found = view.levels.get(key)
+        if found is None:
+            path = parse_key(key)
+            said = [
+                Level(context._entry, context._label(), look_up(context._overrides, path))
+                for context in self._lineage()
+                if context._entry is not None
+            ]
+            said.append(Level(None, CONFIG, look_up(settings.tree(), path)))
+            found = view.levels[key] = tuple(level for level in said if level.value is not None)
+        return found
 
     def explain(self, key: str) -> Explanation:
         """Return the value of `key` with the layer and the file, variable or block it comes from, and what it hides.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from ember.core.errors import InvalidCredential
@@ -23,6 +24,7 @@ class Found:
     source: str
 
 
+@lru_cache(maxsize=64)
 def names(provider: str) -> tuple[str, ...]:
     """Return what the key of `provider` may be called in a file.
 

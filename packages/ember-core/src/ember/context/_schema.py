@@ -17,6 +17,11 @@ from ember.core.suggest import nearest
 from ._credentials import provider_of, stripped, usable
 from ._tree import EMPTY, Misfit, Path, Tree, dotted, freeze, holds_key, is_tree, kind, leaves
 
+
+class Live:
+    """The type of a setting that is an object of the program: code gives it to a block, no file or variable can."""
+
+
 SettingType: TypeAlias = type[str] | type[int] | type[float] | type[bool] | type[list[str]] | type[object]
 
 
@@ -25,7 +30,8 @@ class Setting:
     """One key of a section: its type, the value it has when nobody sets it, and what it is for.
 
     `type` is `str`, `int`, `float`, `bool`, `list` (of texts; one text counts as a list of one), or `object` for any
-    plain value. Numbers may be bounded by `low` and `high`, both inclusive.
+    plain value. Numbers may be bounded by `low` and `high`, both inclusive. A number with `switch` may be true or false
+    instead.
     """
 
     type: SettingType
@@ -33,6 +39,7 @@ class Setting:
     about: str = ""
     low: float | None = None
     high: float | None = None
+    switch: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +53,9 @@ class Table:
 Node: TypeAlias = Setting | Table
 ANYTHING: Final = Setting(object)
 
+LIVE: Final = (
+    "is an object of a program, which code gives to a call, create_context(...) or with_context(...)."
+)
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_:/@+-]*")
 _OPEN_NAME: Final = re.compile(r"[A-Za-z0-9](?!.*\.\.)[A-Za-z0-9_:/@+.-]*")
 _CREDENTIAL: Final = re.compile(r"[a-z0-9][a-z0-9_-]*_api_key")
@@ -70,6 +80,22 @@ _MODELS: Final = Table(
         ),
         "rpm": Setting(float, low=1, about="requests a minute, to one model with one key"),
         "tpm": Setting(float, low=1, about="tokens a minute, to one model with one key"),
+        "cache": Setting(
+            float, low=0.001, switch=True, about="whether answers are kept on disk, or how old one may be"
+        ),
+        "cache_size": Setting(int, low=0, about="bytes that all answers on disk may take"),
+        "fallback": Setting(list, about="models to ask in turn when the one that was called fails"),
+        "budget": Table(
+            {
+                "usd": Setting(float, low=0, about="the most US dollars that calls may cost"),
+                "tokens": Setting(int, low=0, about="the most tokens that calls may read and write"),
+                "calls": Setting(int, low=0, about="the most calls that may be answered"),
+                "allow_unknown": Setting(bool, about="whether calls may be made whose use cannot be counted"),
+            }
+        ),
+        "http_client": Setting(
+            Live, about="the HTTP client that calls travel by: an object, so only in a block"
+        ),
         "aliases": Table(other=Setting(str, about="another name for a model")),
     }
 )
@@ -81,6 +107,10 @@ _PROVIDER: Final = Table(
         "max_concurrency": Setting(int, low=1, about="as models.max_concurrency, for this provider"),
         "rpm": Setting(float, low=1, about="as models.rpm, for this provider"),
         "tpm": Setting(float, low=1, about="as models.tpm, for this provider"),
+        "cache": Setting(float, low=0.001, switch=True, about="as models.cache, for this provider"),
+        "fallback": Setting(list, about="as models.fallback, for calls to this provider"),
+        "http_client": Setting(Live, about="as models.http_client, for this provider"),
+        "embed_texts": Setting(int, low=1, about="the most texts of one request for embeddings"),
         "allow_http": Setting(bool, about="whether plain http:// may leave this machine"),
         "api": Setting(str, about="which of its APIs to speak, where a provider has several"),
     },
@@ -89,9 +119,22 @@ _PROVIDER: Final = Table(
 _CREDENTIALS: Final = Table(other=Setting(str, about="the provider's API key"))
 _LOGGING: Final = Table({"content": Setting(bool, False, about="whether prompts and answers may be logged")})
 
+_USAGE: Final = Table(
+    {
+        "ledger": Setting(bool, False, about="whether what calls use is added up on disk"),
+        "tags": Table(other=Setting(str, about="a label under which the ledger books calls")),
+    }
+)
+
 # Replaced, never mutated: readers take no lock.
 _sections: Mapping[str, Table] = MappingProxyType(
-    {"models": _MODELS, "providers": Table(other=_PROVIDER), "credentials": _CREDENTIALS, "logging": _LOGGING}
+    {
+        "models": _MODELS,
+        "providers": Table(other=_PROVIDER),
+        "credentials": _CREDENTIALS,
+        "usage": _USAGE,
+        "logging": _LOGGING,
+    }
 )
 _adding: Final = threading.Lock()
 _default_values: dict[str, Tree] = {}
@@ -139,7 +182,9 @@ def _defaults(table: Table) -> Tree:
     values: dict[str, Any] = {}
     for name, node in table.keys.items():
         if isinstance(node, Table):
-            values[name] = _defaults(node)
+            inner = _defaults(node)
+            if inner or node.other is not None:  # names to come have a place; settings nobody made have none
+                values[name] = inner
         elif node.default is not None:
             values[name] = freeze(node.default)
     return MappingProxyType(values)
@@ -211,7 +256,13 @@ def check(path: Path, value: Any, on_unknown: Callable[[Path], None]) -> Any:
     if node is None:
         on_unknown(path)
         return None
-    return _check(node, path, freeze(value, path), on_unknown)
+    return _check(node, path, freeze(value, path, is_live), on_unknown)
+
+
+def is_live(path: Path) -> bool:
+    """Whether what stands at `path` is an object of the program."""
+    node = node_at(path)
+    return isinstance(node, Setting) and node.type is Live
 
 
 def accept(path: Path, value: Any, source: str) -> Any:
@@ -260,6 +311,10 @@ def _fit(setting: Setting, path: Path, value: Any) -> Any:
         return value
     if value is None:
         return None
+    if setting.type is Live:
+        if is_tree(value) or type(value) in (str, bool, int, float, tuple):
+            raise Misfit(path, f"{LIVE} It cannot be written down, as {kind(value)} or otherwise")
+        return value
     if setting.type is list:
         texts = (value,) if isinstance(value, str) else value
         if isinstance(texts, tuple) and all(
@@ -271,11 +326,12 @@ def _fit(setting: Setting, path: Path, value: Any) -> Any:
         if isinstance(value, str):
             return value
         raise Misfit(path, f"expects text, got {kind(value)} (in a file, put it in quotes)")
-    if setting.type is bool:
+    if setting.type is bool or setting.switch:
         found = _SWITCHES.get(value.strip().lower()) if isinstance(value, str) else value
         if isinstance(found, bool):
             return found
-        raise Misfit(path, f"expects true or false, got {kind(value)}")
+        if not setting.switch:
+            raise Misfit(path, f"expects true or false, got {kind(value)}")
     return _fit_number(setting, path, value)
 
 
@@ -284,7 +340,7 @@ _SWITCHES: Final[Mapping[str, bool]] = {"true": True, "false": False, "yes": Tru
 
 def _fit_number(setting: Setting, path: Path, value: Any) -> int | float:
     whole = setting.type is int
-    wanted = "a whole number" if whole else "a number"
+    wanted = ("true, false or " if setting.switch else "") + ("a whole number" if whole else "a number")
     try:
         # The command line and the environment have nothing but text.
         number: Any = (int if whole else float)(value) if isinstance(value, str) else value

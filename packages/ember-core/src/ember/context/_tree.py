@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final, TypeAlias, TypeGuard, cast
 
@@ -29,8 +29,10 @@ def is_tree(value: object) -> TypeGuard[Tree]:
     return isinstance(value, Mapping)
 
 
-def freeze(value: Any, path: Path = ()) -> Any:
+def freeze(value: Any, path: Path = (), is_live: Callable[[Path], bool] = lambda _: False) -> Any:
     """Return a copy of `value` that nobody can change: read-only mappings, tuples, plain values.
+
+    Where `is_live` says so, any other object stands for itself.
 
     >>> freeze({"stop": ["a", "b"]})
     mappingproxy({'stop': ('a', 'b')})
@@ -44,12 +46,14 @@ def freeze(value: Any, path: Path = ()) -> Any:
         for name, inner in cast("Mapping[object, Any]", value).items():
             if not isinstance(name, str):
                 raise Misfit(path, f"has a name that is not text but {kind(name)}")
-            frozen[name] = freeze(inner, (*path, name))
+            frozen[name] = freeze(inner, (*path, name), is_live)
         return MappingProxyType(frozen)
     if isinstance(value, (list, tuple)):
         return tuple(freeze(inner, (*path, "[]")) for inner in cast("Sequence[Any]", value))
     if isinstance(value, os.PathLike):
         return os.fsdecode(cast("os.PathLike[str]", value))
+    if is_live(path):
+        return value
     raise Misfit(path, f"expects text, numbers, lists or mappings, got {kind(value)}")
 
 

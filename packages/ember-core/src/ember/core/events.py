@@ -105,12 +105,18 @@ class CallRetried(Event):
 
 @dataclass(frozen=True, slots=True)
 class CallFinished(Event):
-    """A call answered. `duration` is in seconds, `cost` in US dollars (None: unknown), `requests` counts attempts."""
+    """A call answered. `duration` is in seconds, `cost` in US dollars (None: unknown), `requests` counts attempts.
+
+    One that was `cached` made none, and used nothing. `tags` are the labels under which the ledger books it, as pairs
+    in order; None, if it does not.
+    """
 
     duration: float
     usage: Usage | None = None
     cost: Decimal | None = None
     requests: int = 1
+    cached: bool = False
+    tags: tuple[tuple[str, str], ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +128,7 @@ class CallFailed(Event):
     usage: Usage | None = None
     cost: Decimal | None = None
     requests: int = 1
+    tags: tuple[tuple[str, str], ...] | None = None
 
 
 _E = TypeVar("_E", bound=Event)

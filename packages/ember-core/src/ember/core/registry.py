@@ -102,7 +102,9 @@ class Registry(Generic[T]):
             return tuple(sorted({*self._things, *found}))
 
     def __contains__(self, name: object) -> bool:
-        return name in self.names()
+        if name in self._things:  # one dict lookup: needs no lock
+            return True
+        return self._group is not None and name in plugins.installed(self._group)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.names())

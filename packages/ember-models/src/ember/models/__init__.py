@@ -6,13 +6,31 @@ from ember.core.events import Usage as Usage
 
 from . import errors as errors
 from ._call import (
+    Budget as Budget,
     Call as Call,
     EmbedCall as EmbedCall,
     Message as Message,
     Tool as Tool,
     ToolCall as ToolCall,
 )
+from ._deltas import (
+    Piece as Piece,
+    ReasoningDelta as ReasoningDelta,
+    StreamEnd as StreamEnd,
+    StreamEvent as StreamEvent,
+    TextDelta as TextDelta,
+    ToolCallDelta as ToolCallDelta,
+)
 from ._facade import BoundModel as BoundModel, Models as Models, bound as bound, models as models
+from ._likelihood import TokenLogprob as TokenLogprob
+from ._matrix import Matrix as Matrix
+from ._parts import (
+    MAX_PART_BYTES as MAX_PART_BYTES,
+    CachePoint as CachePoint,
+    File as File,
+    Image as Image,
+    Part as Part,
+)
 from ._provider import (
     BaseProvider as BaseProvider,
     Completion as Completion,
@@ -32,5 +50,10 @@ from ._version import __version__ as __version__
 
 if TYPE_CHECKING:  # for annotations; importing it for real would bring the engine, which the first call does
     from ._attempts import Health as Health
+    from ._budget import BudgetState as BudgetState, Spending as Spending
+    from ._cached import AnswerCache as AnswerCache
+    from ._disk_cache import CacheStats as CacheStats
+    from ._http_client import HttpClient as HttpClient
+    from ._ledger import Spent as Spent
     from ._run_tools import ToolRun as ToolRun
     from ._stream import AsyncTextStream as AsyncTextStream, TextStream as TextStream

@@ -19,8 +19,9 @@ from ember.core.loop import io_loop
 from ._breaker import Breaker
 from ._call import Call
 from ._gate import Gate, Pass
-from ._limits import rest
-from ._retry import THROTTLES, Again, Quota, decide
+from ._limits import left, rest, silent
+from ._parts import characters
+from ._retry import LONGEST_WAIT, OVERLOADS, THROTTLES, Again, Quota, decide
 from .errors import ConnectionFailed, ModelError, ProviderUnavailable
 
 if TYPE_CHECKING:
@@ -86,29 +87,58 @@ class Attempts:
         self._gate = self._lane.gate(job.call.model)
         self._loop = asyncio.get_running_loop()
         self.deadline = self._loop.time() + job.policy.timeout - job.spent
-        self._before = watch.requests  # for earlier answers of this call, which did not fit its schema
+        self._made = 0  # at this request: others of the same call are counted by the watch, with these
         self._pass: Pass | None = None
         self._price = 0
+        self._silent = False
 
     async def enter(self) -> None:
         """Wait for admission. Raises `ProviderUnavailable` where the breaker lets nobody through."""
-        again = self._watch.requests > 0
-        self._pass = await self._gate.enter(self._job.policy.limits, _tokens(self._job), first=again)
+        job, hold = self._job, self._job.hold
+        if hold is not None:
+            hold.check()
+        # A call that was served before goes first: another attempt, or another answer in place of one that did not fit.
+        first = self._made > 0 or (self._watch.requests > 0 and isinstance(job.call, Call))
+        limits = job.policy.limits
+        self._pass = await self._gate.enter(limits, _tokens(job), first=first)
+        if limits.tpm is not None:
+            self._watch.admitted = self._pass
+        if hold is not None:
+            try:
+                hold.reserve()  # now, and not before it waited: those that were ahead have used some of the budget
+            except ModelError:
+                self._go_back()
+                raise
         wait = self._lane.breaker.refuses()
         if wait is not None:
-            self._gate.leave(self._pass)
-            self._pass = None
+            self._go_back()
             raise ProviderUnavailable(
                 f"{self._lane.breaker.failures} requests in a row have failed, so this endpoint is left alone for "
                 f"{wait:.1f} s. No request was made.",
                 retry_after=round(wait, 1),
             )
 
+        self._made += 1
+
+    def _go_back(self) -> None:
+        """Give the place back without having sent anything."""
+        if self._pass is not None:
+            self._gate.leave(self._pass)
+            self._pass = None
+
     def heard(self, headers: Mapping[str, str]) -> None:
-        """Take note of what a reply's headers say about limits that are used up."""
-        seconds = rest(headers, time.time())
+        """Take note of what a reply's headers say about limits."""
+        self._silent = silent(headers)
+        if self._pass is None or self._silent:
+            return
+        now = time.time()
+        asked = now - (self._loop.time() - self._pass.at)
+        seconds = rest(headers, now, asked)
         if seconds:
             self._gate.close_for(seconds)
+        remaining = left(headers, now, asked)
+        if remaining is not None:
+            self._gate.heard(self._pass, remaining)
 
     def leave(self, error: BaseException | None) -> None:
         """Give the place back, and tell the breaker and the gate how it went; only the first call counts."""
@@ -118,6 +148,8 @@ class Attempts:
         if error is None:
             self._lane.quota.give_back(self._price)
             self._lane.breaker.answered()
+            if self._silent:
+                self._gate.unheard()
         elif not isinstance(error, ModelError):
             self._lane.breaker.undecided()
         elif isinstance(error, ConnectionFailed) or (
@@ -128,13 +160,17 @@ class Attempts:
             self._lane.breaker.answered()
         else:
             self._lane.breaker.undecided()
-        overloaded = isinstance(error, ModelError) and error.status in THROTTLES
-        self._gate.leave(admitted, overloaded=overloaded, answered=error is None)
+        if isinstance(error, ModelError) and error.status in OVERLOADS:
+            asked = error.retry_after
+            wait = asked if asked and asked <= LONGEST_WAIT else None
+            self._gate.leave(admitted, overloaded=True, wait=wait)  # the others would be told the same
+        else:
+            self._gate.leave(admitted, answered=error is None)
 
     async def again(self, error: ModelError) -> bool:
         """After a failed attempt: wait and return True if another is to be made, else return False at once."""
         decision = decide(
-            self._watch.requests - self._before,
+            self._made,
             error,
             most=self._job.policy.max_retries + 1,
             now=self._loop.time(),
@@ -146,19 +182,17 @@ class Attempts:
             return False
         self._price = decision.price
         self._lane.quota.take(decision.price)
-        if error.status in THROTTLES and error.retry_after:
-            self._gate.close_for(error.retry_after)  # the others would be told the same
-        self._watch.retried(error, decision.delay)
+        self._watch.retried(error, decision.delay, self._made)
         await asyncio.sleep(decision.delay)
         return True
 
 
 def _tokens(job: Job[Any]) -> int:
-    """Return about how many tokens a request will use: four characters each, and what the answer may have."""
+    """Return about how many tokens a request will use: four `characters` each, and what the answer may have."""
     call = job.call
     if isinstance(call, Call):
-        characters = sum(len(message.content) for message in call.messages) + len(call.system or "")
-        return characters // 4 + 1 + (call.max_tokens or 0)
+        said = sum(characters(message.content) for message in call.messages) + len(call.system or "")
+        return said // 4 + 1 + (call.max_tokens or 0) * (call.n or 1)
     return sum(len(text) for text in call.texts) // 4 + 1
 
 

@@ -13,9 +13,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields
+from decimal import Decimal
 from pathlib import PurePath
 from typing import Any, Final, NoReturn, TypeVar
 
@@ -25,8 +26,9 @@ from ember.core.secrets import scrub
 
 from . import _cost, _reask
 from ._attempts import Attempts
-from ._call import Call, EmbedCall
+from ._call import Call, EmbedCall, ToolCall
 from ._job import Job, Watch
+from ._likelihood import probabilities
 from ._provider import (
     BaseProvider,
     Completion,
@@ -37,7 +39,7 @@ from ._provider import (
     Vectors,
     clipped,
 )
-from ._response import Embeddings, Response
+from ._response import Response
 from ._retry import heed
 from .errors import (
     ConnectionFailed,
@@ -53,44 +55,46 @@ _C = TypeVar("_C", Call, EmbedCall)
 
 def complete(job: Job[Call]) -> Response:
     """Make the call and wait for the answer."""
+    if job.keep is not None:
+        from ._cached import complete as cached
+
+        return cached(job, job.keep)
     request = encoded(job, job.provider.encode)
     with Watch(job) as watch:
-        while True:
-            reply = loop.run(_reply(job, request, watch), "models")
-            try:
-                return answer(job, _decoded(job, job.provider.decode, reply), watch)
-            except SchemaMismatch as error:
-                job = _reask.again(job, error, watch.seconds())
-                request = encoded(job, job.provider.encode)
+        return made(job, request, watch)
+
+
+def made(job: Job[Call], request: HttpRequest, watch: Watch) -> Response:
+    """Send `request`, and wait for an answer that is what was asked for."""
+    while True:
+        reply = loop.run(reply_to(job, request, watch), "models")
+        try:
+            return answer(job, decoded(job, job.provider.decode, reply, watch), watch)
+        except SchemaMismatch as error:
+            job = _reask.again(job, error, watch)
+            request = encoded(job, job.provider.encode)
 
 
 async def acomplete(job: Job[Call]) -> Response:
     """Make the call and await the answer."""
+    if job.keep is not None:
+        from ._cached import acomplete as cached
+
+        return await cached(job, job.keep)
     request = encoded(job, job.provider.encode)
     with Watch(job) as watch:
-        while True:
-            reply = await loop.arun(_reply(job, request, watch))
-            try:
-                return answer(job, _decoded(job, job.provider.decode, reply), watch)
-            except SchemaMismatch as error:
-                job = _reask.again(job, error, watch.seconds())
-                request = encoded(job, job.provider.encode)
+        return await amade(job, request, watch)
 
 
-def embed(job: Job[EmbedCall]) -> Embeddings:
-    """Make the embedding call and wait for the vectors."""
-    request = encoded(job, job.provider.encode_embed)
-    with Watch(job) as watch:
-        reply = loop.run(_reply(job, request, watch), "models.embed")
-        return _embeddings(job, _decoded(job, job.provider.decode_embed, reply), watch)
-
-
-async def aembed(job: Job[EmbedCall]) -> Embeddings:
-    """Make the embedding call and await the vectors."""
-    request = encoded(job, job.provider.encode_embed)
-    with Watch(job) as watch:
-        reply = await loop.arun(_reply(job, request, watch))
-        return _embeddings(job, _decoded(job, job.provider.decode_embed, reply), watch)
+async def amade(job: Job[Call], request: HttpRequest, watch: Watch) -> Response:
+    """Send `request`, and await an answer that is what was asked for."""
+    while True:
+        reply = await loop.arun(reply_to(job, request, watch))
+        try:
+            return answer(job, decoded(job, job.provider.decode, reply, watch), watch)
+        except SchemaMismatch as error:
+            job = _reask.again(job, error, watch)
+            request = encoded(job, job.provider.encode)
 
 
 def discover(job: Job[EmbedCall]) -> tuple[str, ...]:
@@ -107,11 +111,11 @@ async def adiscover(job: Job[EmbedCall]) -> tuple[str, ...]:
 
 def _asking(job: Job[EmbedCall]) -> Coroutine[Any, Any, HttpReply]:
     request = encoded(job, lambda _, endpoint: job.provider.encode_discover(endpoint))
-    return _reply(job, request, Watch(job))
+    return reply_to(job, request, Watch(job))
 
 
 def _served(job: Job[EmbedCall], reply: HttpReply) -> tuple[str, ...]:
-    return _decoded(job, lambda _, whole: job.provider.decode_discover(whole), reply)
+    return decoded(job, lambda _, whole: job.provider.decode_discover(whole), reply, Watch(job))
 
 
 @contextmanager
@@ -138,7 +142,7 @@ def encoded(job: Job[_C], encode: Callable[[_C, Endpoint], _T]) -> _T:
         raise job.explained(InvalidRequestError(fault)) from None
 
 
-async def _reply(job: Job[Any], request: HttpRequest, watch: Watch) -> HttpReply:
+async def reply_to(job: Job[Any], request: HttpRequest, watch: Watch) -> HttpReply:
     """Send `request`, as often as it takes and is allowed, and return the reply in 2xx; on the I/O loop."""
     attempts = Attempts(job, watch)
     deadline = asyncio.timeout_at(attempts.deadline)
@@ -172,6 +176,7 @@ async def opened(job: Job[Any], request: HttpRequest, watch: Watch, attempts: At
     await attempts.enter()
     watch.requests += 1
     exchange = await job.transport.send(request)
+    watch.heads = exchange.headers
     attempts.heard(exchange.headers)
     if 200 <= exchange.status < 300:
         return exchange
@@ -211,21 +216,31 @@ def raise_for(error: Exception, job: Job[Any], deadline: asyncio.Timeout) -> NoR
 _D = TypeVar("_D", Completion, Vectors, tuple[str, ...])
 
 
-def _decoded(job: Job[_C], decode: Callable[[_C, HttpReply], _D], reply: HttpReply) -> _D:
+def decoded(job: Job[_C], decode: Callable[[_C, HttpReply], _D], reply: HttpReply, watch: Watch) -> _D:
     try:
         return decode(job.call, reply)
     except Exception as error:
-        failure = undecoded(error, "the answer")
+        failure = undecoded(job, error, "the answer", watch)
         failure.status = failure.status or reply.status
         if failure.request_id is None:
-            known = reply.headers.get("x-request-id") or reply.headers.get("request-id")
-            failure.request_id = None if known is None else scrub(known)
+            failure.request_id = _request_id(reply.headers)
         raise failure from None
 
 
-def undecoded(error: Exception, what: str) -> ModelError:
-    """Return the error for what a provider's decoder raised: mostly, a shape that it did not foresee."""
+def _request_id(headers: Mapping[str, str]) -> str | None:
+    """Return the id that the head of a reply gives the request, in either of the two headers that vendors use."""
+    known = headers.get("x-request-id") or headers.get("request-id")
+    return None if known is None else scrub(known)
+
+
+def undecoded(job: Job[Any], error: Exception, what: str, watch: Watch) -> ModelError:
+    """Return the error for what a provider's decoder raised: mostly, a shape that it did not foresee.
+
+    A provider that refuses to answer may have been paid for it, and says so in the error: that is booked.
+    """
     if isinstance(error, ModelError):
+        if error.usage is not None:
+            book(job, job.call.model, error.usage, watch)
         return error
     return InvalidResponse(f"{what} has an unknown shape ({told(error)}).")
 
@@ -241,50 +256,103 @@ def told(error: Exception) -> str:
     return f"{type(error).__name__}: {clipped(str(error))}{place}"
 
 
-def answer(job: Job[Call], completion: Completion, watch: Watch) -> Response:
-    """Return the `Response` for a decoded answer, and book it."""
+def answer(job: Job[Call], completion: Completion, watch: Watch, *, cached: bool = False) -> Response:
+    """Return the `Response` for a decoded answer, and book it; one that was `cached` has used nothing."""
     # Decoders may be strangers' code, and a `str` of None would be "None".
     if not isinstance(getattr(completion, "text", None), str):
         raise InvalidResponse("the provider made no answer of the reply; that is a fault of the provider.")
-    used = _believable(completion.usage)
-    price = _cost.cost(job.provider, (completion.model, job.call.model), used)
-    cost = watch.cost = _reask.summed_cost(watch.usage is not None, watch.cost, price)
-    usage = watch.usage = _reask.summed(watch.usage, used)
-    calls = completion.tool_calls
-    if job.tools is not None:
-        calls = tuple(map(job.tools.checked, calls))
-    # An answer that calls tools is not the last one, and has no value yet.
-    parsed = _reask.value(job.parse, completion) if job.parse is not None and not calls else None
+    if cached:
+        usage = _add(watch, NOTHING_USED, NO_COST)
+    else:
+        usage = book(job, completion.model, completion.usage, watch)
+    # From here on what is wrong with the answer is known to have been paid for.
+    text, calls, parsed = _meant(job, completion)
+    scores = completion.probabilities
+    if job.call.keyed and (scores := probabilities(job.call, completion.text, completion.logprobs)):
+        text = max(scores, key=scores.__getitem__)  # what was sampled may be another, at a temperature
+    candidates = () if job.call.n is None else _candidates(job, completion, watch)
+    if job.keep is not None and not cached:
+        job.keep.keep(completion)
     return Response(
-        completion.text,
+        well_formed(text),
         usage=usage,
-        cost=cost,
+        cost=watch.cost,
         model=completion.model,
         provider=job.provider.name,
         finish_reason=completion.finish_reason,
         tool_calls=calls,
         parsed=parsed,
-        probabilities=completion.probabilities,
-        latency=watch.finished(completion.text),
-        request_id=completion.request_id,
+        probabilities=scores,
+        latency=watch.finished(text, cached=cached),
+        request_id=completion.request_id or (_request_id(watch.heads) if watch.heads is not None else None),
         raw=completion.raw,
+        reasoning=completion.reasoning,
+        opaque=completion.opaque,
+        logprobs=completion.logprobs,
+        candidates=candidates,
+        cached=cached,
     )
 
 
-def _embeddings(job: Job[EmbedCall], vectors: Vectors, watch: Watch) -> Embeddings:
-    usage = watch.usage = _believable(vectors.usage)
-    cost = watch.cost = _cost.cost(job.provider, (vectors.model, job.call.model), usage)
-    if len(vectors.vectors) != len(job.call.texts):
-        raise InvalidResponse(f"{len(vectors.vectors)} vectors came back for {len(job.call.texts)} texts.")
-    return Embeddings(
-        vectors.vectors,
-        vectors.model,
-        job.provider.name,
-        usage,
-        cost,
-        watch.finished(),
-        vectors.request_id,
-    )
+def _meant(job: Job[Call], completion: Completion) -> tuple[str, tuple[ToolCall, ...], Any]:
+    """Return the text of an answer, the calls in it and its value. Raises `SchemaMismatch`, `ContentFilterError`."""
+    text, calls = _reask.text(job.call, completion), completion.tool_calls
+    if job.tools is not None:
+        calls = tuple(map(job.tools.checked, calls))
+    # An answer that calls tools is not the last one, and has no value yet.
+    return text, calls, _reask.value(job.parse, completion) if job.parse is not None and not calls else None
+
+
+def _candidates(job: Job[Call], completion: Completion, watch: Watch) -> tuple[Response, ...]:
+    """Return all answers, where several were asked for. What each of them used is not known, only what all did."""
+    several = completion.candidates or (completion,)
+    if len(several) != job.call.n:
+        raise InvalidResponse(f"{job.call.n} answers were asked for, and {len(several)} came.")
+    answers: list[Response] = []
+    for each in several:
+        text, calls, parsed = _meant(job, each)
+        answers.append(
+            Response(
+                well_formed(text),
+                model=completion.model,
+                provider=job.provider.name,
+                finish_reason=each.finish_reason,
+                tool_calls=calls,
+                parsed=parsed,
+                latency=watch.seconds(),
+                request_id=completion.request_id,
+                reasoning=each.reasoning,
+                opaque=each.opaque,
+                logprobs=each.logprobs,
+            )
+        )
+    return tuple(answers)
+
+
+NOTHING_USED: Final = Usage(0, 0, 0, 0, 0)
+NO_COST: Final = Decimal(0)
+
+
+def book(job: Job[Any], model: str, used: Usage, watch: Watch) -> Usage:
+    """Add the tokens of one reply to the call's account, and their price; return all that the call used."""
+    used = _believable(used)
+    return _add(watch, used, _cost.cost(job.provider, (model, job.call.model), used))
+
+
+def _add(watch: Watch, used: Usage, price: Decimal | None) -> Usage:
+    watch.cost = _reask.summed_cost(watch.usage is not None, watch.cost, price)
+    watch.usage = _reask.summed(watch.usage, used)
+    return watch.usage
+
+
+def well_formed(text: str) -> str:
+    """Return `text` with U+FFFD for each half of a surrogate pair: JSON can hold one, and no file or terminal can."""
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
 
 
 _MOST_TOKENS: Final = 1_000_000_000

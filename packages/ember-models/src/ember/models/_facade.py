@@ -3,30 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Unpack, cast
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack, cast
 
-from ember.context import EmberContext
+from ember.context import EmberContext, get_context
 from ember.core.events import Usage
 from ember.core.externals import Estimate, External
 
 from . import _request
-from ._call import Call, EmbedCall, ModelId, Params, Prompt
+from ._call import Call, EmbedCall, EmbedParams, ModelId, Params, Prompt
+from ._parts import characters
 from ._route import ModelRegistry, listed
 from ._usage import Totals, totals
 
 if TYPE_CHECKING:  # the engine and what stands below it (asyncio, aiohttp) are loaded by the first call
+    from datetime import date
+
     from ._attempts import Health
+    from ._budget import BudgetState, Claim
+    from ._cached import AnswerCache
     from ._job import Job
+    from ._ledger import Spent
     from ._response import Embeddings, Response
     from ._run_tools import OnError, ToolRun
     from ._stream import AsyncTextStream, TextStream
+
+_C = TypeVar("_C", Call, EmbedCall)
 
 
 def _job(model: str | None, prompt: Prompt, params: Params, *, stream: bool = False) -> Job[Call]:
     from ._job import Job
 
     _request.checked(params)
-    parse = None
+    given, parse = params, None
     if (schema := params.get("schema")) is not None:
         from ._shape import shape
 
@@ -40,28 +49,80 @@ def _job(model: str | None, prompt: Prompt, params: Params, *, stream: bool = Fa
     to = _request.target(model)
     tools = () if box is None else tuple(box.tools.values())
     call = _request.call(to, prompt, params, tools, stream=stream)
-    policy, reask = _request.policy(to, params), _request.reask(params)
-    return Job(to.provider, call, to.endpoint, to.key_source, policy, to.context.scope, parse, reask, box)
+    policy, reask, http = _request.policy(to, params), _request.reask(params), _request.http(to, params)
+    scope = to.context.scope
+    job = Job(
+        to.provider,
+        call,
+        to.endpoint,
+        to.key_source,
+        policy,
+        scope,
+        parse,
+        reask,
+        box,
+        http=http,
+        tags=to.tags,
+    )
+    if (budget := params.get("budget")) is not None or to.context.levels("models.budget"):
+        job, mine = _held(job, to.context, budget)
+        given = cast(Params, {**given, "budget": mine})  # the fallbacks' too
+    if policy.cache is not None:
+        job = _kept(job, to)
+    others = _request.fallback(to, params)
+    return _with_fallback(job, others, prompt, given, stream=stream) if others else job
 
 
-def _embed_job(
-    model: str | None, texts: str | Sequence[str], timeout: float | None, extra: Mapping[str, Any] | None
-) -> Job[EmbedCall]:
+def _held(job: Job[_C], context: EmberContext, budget: Any) -> tuple[Job[_C], Claim | None]:
+    """Return `job` with its place in the budgets in force, and its own budget, if it has one, with an account."""
+    from dataclasses import replace
+
+    from ._budget import Hold, claims, own
+
+    mine = None if budget is None else own(budget)
+    in_force = claims(context) if mine is None else (mine, *claims(context))
+    return replace(job, hold=Hold(in_force, job.provider, job.call)), mine
+
+
+def _with_fallback(
+    job: Job[Call], others: tuple[str, ...], prompt: Prompt, params: Params, *, stream: bool
+) -> Job[Call]:
+    from dataclasses import replace
+
+    from ._fallback import Fallback, causes
+
+    alone = cast(Params, {**params, "fallback": ()})
+    make = partial(_job, prompt=prompt, params=alone, stream=stream)
+    return replace(job, fallback=Fallback.of(job, others, causes(params.get("fallback_on")), make))
+
+
+def _embed_job(model: str | None, texts: str | Sequence[str], params: EmbedParams) -> Job[EmbedCall]:
     from ._job import Job
 
+    _request.checked_embed(params)
     to = _request.target(model)
-    call = _request.embed_call(to, texts, extra)
-    policy = _request.policy(to, {"timeout": timeout})
-    return Job(to.provider, call, to.endpoint, to.key_source, policy, to.context.scope)
+    call = _request.embed_call(to, texts, params)
+    policy, http = _request.policy(to, params), _request.http(to, params)
+    scope = to.context.scope
+    job = Job(to.provider, call, to.endpoint, to.key_source, policy, scope, http=http, tags=to.tags)
+    if (budget := params.get("budget")) is not None or to.context.levels("models.budget"):
+        job, _ = _held(job, to.context, budget)
+    return job if policy.cache is None else _kept(job, to)
+
+
+def _kept(job: Job[_C], to: _request.Target) -> Job[_C]:
+    from ._keep import kept  # brings SQLite
+
+    return kept(job, to.defaults.get("cache_size"))
 
 
 def _estimate(model: str | None, prompt: Prompt, params: Params) -> Estimate:
-    """Return what a call would use: input by four characters a token, output by `max_tokens` if that is given."""
+    """Return what a call would use: input by four `characters` a token, output by `max_tokens` if given."""
     from ._cost import cost
 
     job = _job(model, prompt, params)
-    characters = sum(len(message.content) for message in job.call.messages) + len(job.call.system or "")
-    tokens_in, tokens_out = characters // 4 + 1, job.call.max_tokens
+    said = sum(characters(message.content) for message in job.call.messages) + len(job.call.system or "")
+    tokens_in, tokens_out = said // 4 + 1, job.call.max_tokens
     return Estimate(
         tokens_in, tokens_out, cost(job.provider, (job.call.model,), Usage(tokens_in, tokens_out))
     )
@@ -73,42 +134,28 @@ class Embed(External[..., "Embeddings"]):
     name, kind = "models.embed", "model"
 
     def __call__(
-        self,
-        model: str | None,
-        texts: str | Sequence[str],
-        *,
-        timeout: float | None = None,
-        extra: Mapping[str, Any] | None = None,
+        self, model: str | None, texts: str | Sequence[str], **params: Unpack[EmbedParams]
     ) -> Embeddings:
         """Return one vector per text (a single string counts as one text), in order, with usage and cost.
 
-        `timeout` is in seconds, in all. `await models.embed.aio(...)` is the awaitable form.
+        Any number of texts: they go in as many requests as the provider's limits take, several at once, and it is one
+        call with one `timeout` all the same. If a request fails, the call does; what the others used is booked.
+        With `cache`, each text's vector is kept on disk, and only new texts are sent. `EmbedParams` lists the rest.
+        `await models.embed.aio(...)` is the awaitable form.
         """
-        return super().__call__(model, texts, timeout=timeout, extra=extra)
+        return super().__call__(model, texts, **params)
 
-    def run(
-        self,
-        model: str | None,
-        texts: str | Sequence[str],
-        *,
-        timeout: float | None,
-        extra: Mapping[str, Any] | None,
-    ) -> Embeddings:
-        from ._engine import embed
+    def run(self, model: str | None, texts: str | Sequence[str], **params: Unpack[EmbedParams]) -> Embeddings:
+        from ._embed import embed
 
-        return embed(_embed_job(model, texts, timeout, extra))
+        return embed(_embed_job(model, texts, params))
 
     async def arun(
-        self,
-        model: str | None,
-        texts: str | Sequence[str],
-        *,
-        timeout: float | None = None,
-        extra: Mapping[str, Any] | None = None,
+        self, model: str | None, texts: str | Sequence[str], **params: Unpack[EmbedParams]
     ) -> Embeddings:
-        from ._engine import aembed
+        from ._embed import aembed
 
-        return await aembed(_embed_job(model, texts, timeout, extra))
+        return await aembed(_embed_job(model, texts, params))
 
 
 class Discover(External[..., tuple[ModelId, ...]]):
@@ -141,8 +188,9 @@ def _discover_job(provider: str, timeout: float) -> Job[EmbedCall]:
 
     to = _request.server(provider)
     # No model is called, but the engine knows of calls only: one without a model, which it does not book.
-    policy = _request.policy(to, {"timeout": timeout})
-    return Job(to.provider, EmbedCall("", ()), to.endpoint, to.key_source, policy, to.context.scope)
+    policy, http = _request.policy(to, {"timeout": timeout}), _request.http(to, {})
+    nothing = EmbedCall("", ())
+    return Job(to.provider, nothing, to.endpoint, to.key_source, policy, to.context.scope, http=http)
 
 
 def _named(provider: str, ids: tuple[str, ...]) -> tuple[ModelId, ...]:
@@ -169,12 +217,22 @@ class Models(External[..., "Response"]):
     def run(self, model: str | None, prompt: Prompt, **params: Unpack[Params]) -> Response:
         from ._engine import complete
 
-        return complete(_job(model, prompt, params))
+        job = _job(model, prompt, params)
+        if job.fallback is not None:
+            from ._fallback import complete as complete_in_turn
+
+            return complete_in_turn(job, job.fallback)
+        return complete(job)
 
     async def arun(self, model: str | None, prompt: Prompt, **params: Unpack[Params]) -> Response:
         from ._engine import acomplete
 
-        return await acomplete(_job(model, prompt, params))
+        job = _job(model, prompt, params)
+        if job.fallback is not None:
+            from ._fallback import acomplete as acomplete_in_turn
+
+            return await acomplete_in_turn(job, job.fallback)
+        return await acomplete(job)
 
     async def acall(self, model: str | None, prompt: Prompt, **params: Unpack[Params]) -> Response:
         """Call and await: `await models.acall("gpt-4", "Hello")`."""
@@ -257,9 +315,53 @@ class Models(External[..., "Response"]):
         """Return the names of the providers that are registered or installed. Loads none of them."""
         return ModelRegistry.names()
 
+    def client(self, provider: str, *, asynchronous: bool = False) -> Any:
+        """Return a new client of `provider`'s own SDK, with the key and at the base URL that calls would use here.
+
+        For what Ember does not wrap. It is the caller's, to keep and to close, and nothing of Ember's acts on it: the
+        SDK's own timeouts, retries and errors hold, and none of its calls is counted, limited or masked. Raises
+        `NotRegistered` for a provider there is not, `CredentialNotFound` or `CredentialError` as a call does,
+        `UnsupportedError` where there is no SDK, ImportError with what to install where it is not installed.
+        """
+        to = _request.server(provider)
+        return to.provider.client(to.endpoint, asynchronous=asynchronous)
+
     def usage(self, context: EmberContext | None = None) -> Totals:
         """Return what calls have used: in this process, or in `context` and the contexts made in it."""
         return totals() if context is None else totals(context.scope)
+
+    def spent(
+        self,
+        *,
+        by: Sequence[str] = (),
+        since: date | str | None = None,
+        until: date | str | None = None,
+        provider: str | None = None,
+        model: str | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> tuple[Spent, ...]:
+        """Return what the ledger on disk has: what all of this user's programs used while `usage.ledger` was set.
+
+        One sum for each group: `by` names "day", "provider", "model", "tags" or a tag ("tags.job"); without it, there
+        is one sum of all. `since` and `until` are days in UTC, both included. The rest chooses what is summed. Raises
+        ValueError for other names or days, StorageError for a ledger that cannot be read.
+        """
+        from ._ledger import spent
+
+        return spent(by, since, until, provider, model, tags or {})
+
+    @property
+    def cache(self) -> AnswerCache:
+        """What `cache=` keeps on disk: `models.cache.stats()`, `models.cache.clear()`."""
+        from ._cached import AnswerCache
+
+        return AnswerCache()
+
+    def budgets(self, context: EmberContext | None = None) -> tuple[BudgetState, ...]:
+        """Return how the budgets in force here, or in `context`, stand: the innermost block's first."""
+        from ._budget import states
+
+        return states(get_context() if context is None else context)
 
     def health(self) -> tuple[Health, ...]:
         """Return how the endpoints called so far fare: breaker, calls under way and waiting, learned limits."""
@@ -337,7 +439,7 @@ class BoundModel(External[..., "Response"]):
 
 
 _UNSHOWN = frozenset(
-    {"system", "extra", "schema", "tools"}
+    {"system", "extra", "schema", "tools", "http_client"}
 )  # content, and whatever a user puts into vendor fields
 
 models = Models()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -19,11 +20,27 @@ from ._transport import HttpTransport
 from .errors import AuthenticationError, ModelError
 
 if TYPE_CHECKING:
+    from ._budget import Hold
+    from ._fallback import Fallback
+    from ._gate import Pass
+    from ._keep import Keep
     from ._tools import Toolbox
 
 _C = TypeVar("_C", Call, EmbedCall)
 
 _http = HttpTransport()
+_wrapped: Callable[[Transport], Transport] | None = None
+
+
+@contextmanager
+def between(wrap: Callable[[Transport], Transport]) -> Iterator[None]:
+    """Have what `wrap` makes of a transport take its place, for all calls of the process: as recordings do."""
+    global _wrapped
+    before, _wrapped = _wrapped, wrap
+    try:
+        yield
+    finally:
+        _wrapped = before
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +49,10 @@ class Job(Generic[_C]):
 
     `key_source` says where the key came from, for errors; `parse` makes the value of a schema from the answer's text,
     and `reask` is how often the model may be asked again if it cannot; `spent` are the seconds that went into answers
-    which did not fit; `tools` checks the arguments of the tools that the model calls.
+    which did not fit; `tools` checks the arguments of the tools that the model calls; `fallback` are the models to ask
+    when this one fails; `hold` is its place in the budgets in force, if there are any; `http` takes the place of HTTP
+    as Ember speaks it; `keep` is where the answer is kept; `tags` are the labels under which the
+    ledger books it, None if it does not.
     """
 
     provider: BaseProvider
@@ -45,10 +65,16 @@ class Job(Generic[_C]):
     reask: int = 0
     tools: Toolbox | None = None
     spent: float = 0.0
+    fallback: Fallback | None = None
+    hold: Hold | None = None
+    http: Transport | None = field(default=None, repr=False)
+    keep: Keep | None = None
+    tags: tuple[tuple[str, str], ...] | None = None
 
     @property
     def transport(self) -> Transport:
-        return self.provider.transport or _http
+        transport = self.provider.transport or self.http or _http
+        return transport if _wrapped is None else _wrapped(transport)
 
     def explained(self, error: ModelError) -> ModelError:
         """Return `error` with what only the engine knows: who was asked for what, with whose key."""
@@ -62,14 +88,27 @@ class Job(Generic[_C]):
 class Watch:
     """The account of one call: events, duration, and the errors' finishing touch. It begins when the call is made."""
 
-    __slots__ = ("_begun", "_job", "_number", "_over", "_parent", "cost", "requests", "usage")
+    __slots__ = (
+        "_begun",
+        "_job",
+        "_number",
+        "_over",
+        "_parent",
+        "admitted",
+        "cost",
+        "heads",
+        "requests",
+        "usage",
+    )
 
     def __init__(self, job: Job[Any]) -> None:
         self._job = job
         self._number, self._parent = events.next_call(), current_call()
         self._begun: float | None = None
         self._over = False
+        self.admitted: Pass | None = None  # where there is a limit on tokens, which is told what was used
         self.requests = 0
+        self.heads: Mapping[str, str] | None = None  # the headers of the last reply
         self.usage: Usage | None = None
         self.cost: Decimal | None = None
 
@@ -89,21 +128,31 @@ class Watch:
         """Return how long the call has run."""
         return time.perf_counter() - (self._begun or 0.0)
 
-    def retried(self, error: ModelError, delay: float) -> None:
-        """Tell that an attempt failed and another follows after `delay` seconds."""
+    def retried(self, error: ModelError, delay: float, attempt: int) -> None:
+        """Tell that `attempt` failed and another follows after `delay` seconds."""
         if events.listening(CallRetried):
             name = type(error).__name__
-            events.emit(CallRetried(*self._facts(), attempt=self.requests, delay=delay, error=name))
+            events.emit(CallRetried(*self._facts(), attempt=attempt, delay=delay, error=name))
 
-    def finished(self, text: str | None = None) -> float:
+    def finished(self, text: str | None = None, *, cached: bool = False) -> float:
         """Tell that the call answered, with `text` if that is what it asked for; return its duration in seconds."""
         self._over = True
         seconds = time.perf_counter() - (self._begun or 0.0)
         tokens = None if self.usage is None else self.usage.total_tokens
+        if self.admitted is not None and tokens is not None:
+            self.admitted.tokens = tokens
+        if self._job.hold is not None:
+            self._job.hold.settle(self.usage, self.cost, answered=True)
         _log.answered(self._job, seconds, self.requests, tokens, text)
         events.emit(
             CallFinished(
-                *self._facts(), duration=seconds, usage=self.usage, cost=self.cost, requests=self.requests
+                *self._facts(),
+                duration=seconds,
+                usage=self.usage,
+                cost=self.cost,
+                requests=self.requests,
+                cached=cached,
+                tags=self._job.tags,
             )
         )
         return seconds
@@ -113,6 +162,10 @@ class Watch:
         if not self._over and self._begun is not None:
             self._over = True
             seconds, name = time.perf_counter() - self._begun, type(error).__name__
+            if isinstance(error, ModelError):
+                error.usage, error.cost = self.usage, self.cost
+            if self._job.hold is not None:
+                self._job.hold.settle(self.usage, self.cost, answered=False)
             _log.failed(self._job, seconds, self.requests, error)
             events.emit(
                 CallFailed(
@@ -122,6 +175,7 @@ class Watch:
                     usage=self.usage,
                     cost=self.cost,
                     requests=self.requests,
+                    tags=self._job.tags,
                 )
             )
 

@@ -43,7 +43,7 @@ def _content(job: Job[Any], answer: str | None) -> None:
     call = job.call
     if isinstance(call, Call) and get_context().section("logging").get("content"):
         said = [("system", call.system)] if call.system else []
-        said += [(message.role, message.content) for message in call.messages]
+        said += [(message.role, str(message.content)) for message in call.messages]
         said += [] if answer is None else [("answer", answer)]
         for who, text in said:
             _log.debug("%s %s: %s", _name(job), who, scrub(str(text)))

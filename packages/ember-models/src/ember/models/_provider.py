@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any, ClassVar, Literal, Protocol, cast
@@ -19,6 +19,8 @@ from ember.core.secrets import Secret, scrub
 
 from . import errors
 from ._call import Call, EmbedCall, ToolCall, nothing
+from ._deltas import Piece
+from ._likelihood import TokenLogprob
 from ._sse import ServerEvent
 
 
@@ -54,10 +56,11 @@ class HttpReply:
         try:
             return json.loads(self.body)
         except (ValueError, RecursionError):
-            kind = self.headers.get("content-type", "no content type")
-            raise errors.InvalidResponse(
-                f"the answer is not JSON ({kind}): {excerpt(self.body)}", status=self.status
-            ) from None
+            pass  # raised from here, the error would bring the decoder's along, and that has the whole body
+        kind = self.headers.get("content-type", "no content type")
+        raise errors.InvalidResponse(
+            f"the answer is not JSON ({kind}): {excerpt(self.body)}", status=self.status
+        )
 
 
 def clipped(text: str, length: int = 200) -> str:
@@ -78,9 +81,11 @@ def excerpt(body: bytes) -> str:
 class Completion:
     """A decoded answer.
 
-    `model` is the id the provider says answered. `finish_reason` is "stop", "length", "tool_calls", "content_filter",
-    or the vendor's own word. `probabilities` gives a number in [0, 1] per choice, where `choices` were scored.
-    `raw` is the vendor's reply as parsed.
+    `text` is what the model wrote: of choices, a label itself or the JSON that `wanted_schema` asks for. `model` is the
+    id the provider says answered. `finish_reason` is "stop", "length", "tool_calls", "content_filter", or the vendor's
+    own word. `probabilities` gives a number in [0, 1] per choice, where `choices` were scored. `raw` is the vendor's
+    reply as parsed, `opaque` what the vendor wants to see again when the conversation goes on (see `Message.opaque`).
+    Where several answers were asked for, `candidates` are all of them and this is the first; `usage` is that of all.
     """
 
     text: str
@@ -91,26 +96,33 @@ class Completion:
     tool_calls: tuple[ToolCall, ...] = ()
     probabilities: Mapping[str, float] | None = None
     raw: Any = field(default=None, repr=False)
+    reasoning: str | None = field(default=None, repr=False)
+    opaque: Mapping[str, Any] | None = field(default=None, repr=False)
+    logprobs: tuple[TokenLogprob, ...] | None = field(default=None, repr=False)
+    candidates: tuple[Completion, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Vectors:
-    """Decoded embeddings: one vector per text, in the order of the texts."""
+    """Decoded embeddings: one vector per text, in the order of the texts. A `Matrix` takes the least memory."""
 
-    vectors: tuple[tuple[float, ...], ...] = field(repr=False)
+    vectors: Sequence[Sequence[float]] = field(repr=False)
     model: str
     usage: Usage
     request_id: str | None = None
 
 
 class StreamDecoder(Protocol):
-    """Turns one stream's events into text. Made anew for each stream; still pure: bytes in, text out."""
+    """Turns one stream's events into pieces of the answer. Made anew for each stream; still pure."""
 
     done: bool
     """Whether the provider's own end mark has come; nothing more is read then."""
 
-    def feed(self, event: ServerEvent) -> str:
-        """Take one event and return the text it adds, "" for none. Raises `ModelError` for an event that says so."""
+    def feed(self, event: ServerEvent) -> tuple[Piece, ...]:
+        """Take one event and return what it adds, () for nothing: text as `str`, reasoning and tool calls as deltas.
+
+        Raises `ModelError` for an event that says so.
+        """
         ...
 
     def finish(self) -> Completion:
@@ -155,9 +167,10 @@ class BaseProvider(ABC):
     it answers for, `known_models` the ids `models.list()` shows. The base URL comes from `<NAME>_BASE_URL` if that is
     set, else from the first of `url_variables` that is; a key from `<NAME>_API_KEY` or the further variables in
     `key_variables`. Without `needs_key`, a key is used only where `key_variables` names a variable, and if one is set.
-    `supports` names the optional parts: "stream", "schema", "choices", "tools", "embed". `stream_type` is the content
-    type of streams: "text/event-stream", or "application/x-ndjson" for an event on each line. `prices` is the
-    provider's name in genai-prices (None: not known there); `free` says that calls cost nothing.
+    `supports` names the optional parts: "stream", "schema", "choices", "tools", "images", "files", "reasoning", "n",
+    "logprobs", "embed", "dimensions" (of embeddings). `stream_type` is the content type of streams:
+    "text/event-stream", or "application/x-ndjson" for an event on each line. `prices` is the provider's name in
+    genai-prices (None: not known there); `free` says that calls cost nothing.
     """
 
     name: ClassVar[str]
@@ -172,12 +185,22 @@ class BaseProvider(ABC):
     prices: ClassVar[str | None] = None
     free: ClassVar[bool] = False
 
+    embed_texts: ClassVar[int] = 100
+    """The most texts that one request for embeddings may have; a call with more makes several requests."""
+    embed_bytes: ClassVar[int | None] = None
+    """The most bytes of text (UTF-8) that one may have, None if there is no such limit; a limit of tokens is kept by as
+    many bytes, since no token is shorter than one."""
+
     transport: Transport | None = None
     """How requests travel; None means HTTP."""
 
     def serves(self, model: str) -> bool:
         """Whether a bare model id is this provider's."""
         return any(fnmatchcase(model, pattern) for pattern in self.model_patterns)
+
+    def scores(self, model: str) -> bool:
+        """Whether `choices` are scored by log probabilities unless the call says otherwise: "logprobs" is supported."""
+        return False
 
     def address(self, given: str) -> str:
         """Return the base URL that a configured one means: itself, unless the vendor's users write shorter forms."""
@@ -214,6 +237,13 @@ class BaseProvider(ABC):
     def decode_discover(self, reply: HttpReply) -> tuple[str, ...]:
         """Return the vendor's own ids of the models in a reply of status 2xx."""
         raise errors.UnsupportedError("this provider cannot be asked for its models.", provider=self.name)
+
+    def client(self, endpoint: Endpoint, *, asynchronous: bool) -> Any:
+        """Return a new client of the vendor's own SDK, with the endpoint's key and base URL and no other.
+
+        The SDK is imported here and nowhere else (`ember.models.sdk.vendor_sdk`).
+        """
+        raise errors.UnsupportedError("this provider has no SDK of its vendor's.", provider=self.name)
 
     def explain(self, reply: HttpReply) -> errors.ModelError:
         """Return the error that a reply outside 2xx stands for.

@@ -1,4 +1,5 @@
-"""An answer that does not fit the schema: the model is told what is wrong with it and asked again, a few times at most.
+"""An answer that does not fit the schema, or is none of the choices: the model is told what is wrong with it and asked
+again, a few times at most.
 
 All of it is one call: one deadline, one event, one sum of what was used.
 """
@@ -14,16 +15,48 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ember.core.events import Usage
 
 from ._call import Call, Message
-from ._provider import Completion
-from .errors import ModelTimeout, SchemaMismatch
+from ._likelihood import key_of
+from ._provider import Completion, clipped
+from .errors import ContentFilterError, ModelTimeout, SchemaMismatch
+from .schemas import chosen, wanted_schema
 
 if TYPE_CHECKING:
-    from ._job import Job
+    from ._job import Job, Watch
 
 DEFAULT_REASKS = 1
 """How often a model is asked again when the call does not say: a second answer mostly fits, a third rarely helps."""
 
 _D = TypeVar("_D", int, Decimal)
+
+
+def text(call: Call, completion: Completion) -> str:
+    """Return the answer's text: the label where one was to be chosen. Raises `SchemaMismatch` for what is none.
+
+    A refusal is the text of an answer, and a `ContentFilterError` where JSON or a label was asked for: it is neither.
+    """
+    said = completion.text
+    if not call.choices and call.schema is None:
+        return said
+    if completion.finish_reason == "content_filter":
+        raise ContentFilterError(
+            f"the model refused, or its answer was withheld: {clipped(said)!r}",
+            request_id=completion.request_id,
+        )
+    if not call.choices or (said in call.choices and not call.keyed):
+        return said
+    label = chosen(said)
+    if call.keyed and (meant := key_of(call, label)) is not None:
+        return meant
+    if label in call.choices:
+        return label
+    cut = ", and max_tokens cut it short" if completion.finish_reason == "length" else ""
+    raise SchemaMismatch(
+        f"the answer is none of the {len(call.choices)} choices{cut}: {clipped(said)!r}",
+        text=said,
+        errors=("none of the choices",),
+        finish_reason=completion.finish_reason,
+        request_id=completion.request_id,
+    )
 
 
 def value(parse: Callable[[str], Any], completion: Completion) -> Any:
@@ -37,17 +70,20 @@ def value(parse: Callable[[str], Any], completion: Completion) -> Any:
         raise
 
 
-def again(job: Job[Call], error: SchemaMismatch, seconds: float) -> Job[Call]:
-    """Return the call that asks `job`'s model again, `seconds` after the first was made; raise `error` if none is left.
+def again(job: Job[Call], error: SchemaMismatch, watch: Watch) -> Job[Call]:
+    """Return the call that asks `job`'s model again, on the account of the first; raise `error` if none is left.
 
-    An answer that was cut short would be cut again, and is final.
+    An answer that was cut short would be cut again, and is final. Raises `BudgetExceeded` where another cannot be paid.
     """
+    seconds = watch.seconds()
     if job.reask < 1 or error.finish_reason == "length":
         raise error
     if seconds >= job.policy.timeout:
         raise ModelTimeout(
             f"no answer that fits within the {job.policy.timeout:g} s this call may take."
         ) from None
+    if job.hold is not None:
+        job.hold.go_on(watch.usage, watch.cost)
     # A turn without text is refused by vendors.
     said = (Message("assistant", error.text),) if error.text.strip() else ()
     call = replace(job.call, messages=(*job.call.messages, *said, Message("user", _told(job.call, error))))
@@ -57,7 +93,7 @@ def again(job: Job[Call], error: SchemaMismatch, seconds: float) -> Job[Call]:
 def _told(call: Call, error: SchemaMismatch) -> str:
     # The schema too: a server that ignores the field it was sent in would go by this.
     listed = "".join(f"\n- {line}" for line in error.errors)
-    schema = json.dumps(call.schema, ensure_ascii=False, separators=(",", ":"), default=str)
+    schema = json.dumps(wanted_schema(call), ensure_ascii=False, separators=(",", ":"), default=str)
     wanted = f"Answer again, with JSON that fits it and nothing else: {schema}"
     return f"That answer does not fit the schema:{listed}\n{wanted}"
 

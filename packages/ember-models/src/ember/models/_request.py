@@ -2,46 +2,46 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, NamedTuple, cast, get_args
+from typing import Any, Final, NamedTuple, TypeAlias, cast, get_args
 
 from ember.context import EmberContext, get_context
 from ember.core.suggest import nearest
 
 from ._call import (
     Call,
+    Effort,
     EmbedCall,
+    EmbedParams,
     Limits,
-    Message,
     Params,
     Policy,
     Prompt,
-    Role,
     Sampling,
     Tool,
-    ToolCall,
     nothing,
 )
-from ._provider import BaseProvider, Endpoint
+from ._likelihood import KEYS, instruction
+from ._prompt import conversation, needs
+from ._provider import BaseProvider, Endpoint, Transport
 from ._reask import DEFAULT_REASKS
 from ._route import ModelRegistry, default_model, endpoint, route
 from .errors import UnsupportedError
 
+_Types: TypeAlias = tuple[type[int] | type[float], ...]
 _NAMES: Final = frozenset(Params.__annotations__) | frozenset(Sampling.__annotations__)
+_EMBED_NAMES: Final = frozenset(EmbedParams.__annotations__)
 # What a number may be, at least and at most; where vendors differ, they say no themselves.
-_NUMBERS: Final[Mapping[str, tuple[float, float]]] = {
-    "temperature": (0, math.inf),
-    "top_p": (0, 1),
-    "frequency_penalty": (-math.inf, math.inf),
-    "presence_penalty": (-math.inf, math.inf),
+_NUMBERS: Final[Mapping[str, tuple[_Types, tuple[float, float]]]] = {
+    "temperature": ((int, float), (0, math.inf)),
+    "top_p": ((int, float), (0, 1)),
+    "frequency_penalty": ((int, float), (-math.inf, math.inf)),
+    "presence_penalty": ((int, float), (-math.inf, math.inf)),
+    "max_tokens": ((int,), (1, math.inf)),
+    "seed": ((int,), (-math.inf, math.inf)),
 }
-_COUNTS: Final[Mapping[str, tuple[float, float]]] = {
-    "max_tokens": (1, math.inf),
-    "seed": (-math.inf, math.inf),
-}
-_ROLES: Final = frozenset(get_args(Role)) | {"system", "developer"}
+_EFFORTS: Final[tuple[str, ...]] = get_args(Effort)
 DEFAULT_RETRIES: Final = 2
 """How often a call is made again after a failure that may pass: three attempts in all."""
 DEFAULT_TIMEOUT: Final = 600.0
@@ -49,7 +49,7 @@ DEFAULT_TIMEOUT: Final = 600.0
 
 
 class Target(NamedTuple):
-    """Who is asked, where, with whose key, in which context."""
+    """Who is asked, where, with whose key, in which context; and under which tags the ledger books it, if it does."""
 
     provider: BaseProvider
     model: str
@@ -57,6 +57,7 @@ class Target(NamedTuple):
     key_source: str
     defaults: Mapping[str, Any]
     context: EmberContext
+    tags: tuple[tuple[str, str], ...] | None = None
 
 
 def target(model: str | None) -> Target:
@@ -68,7 +69,15 @@ def target(model: str | None) -> Target:
     name = model if model is not None else default_model(defaults.get("default"))
     provider, vendor_id = route(name, defaults.get("aliases") or nothing())
     where, source = endpoint(provider, context)
-    return Target(provider, vendor_id, where, source, defaults, context)
+    usage = context.section("usage")
+    tags = _booked_under(usage) if usage.get("ledger") else None
+    return Target(provider, vendor_id, where, source, defaults, context, tags)
+
+
+def _booked_under(usage: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    from ._ledger import ordered  # from now on the ledger listens; brings SQLite
+
+    return ordered(usage.get("tags") or nothing())
 
 
 def server(name: str) -> Target:
@@ -87,24 +96,39 @@ def checked(params: Mapping[str, Any]) -> None:
             raise TypeError(f"models() has no parameter {name!r}. {hint}")
 
 
+def checked_embed(params: Mapping[str, Any]) -> None:
+    """Raise TypeError, with the nearest names, for a parameter that `models.embed` does not have."""
+    for name in params:
+        if name == "fallback":
+            raise TypeError("models.embed() has no fallback: vectors of different models cannot be compared.")
+        if name not in _EMBED_NAMES:
+            near = nearest(name, _EMBED_NAMES, 1)
+            hint = f"Did you mean {near[0]!r}?" if near else "Vendor fields go into extra={...}."
+            raise TypeError(f"models.embed() has no parameter {name!r}. {hint}")
+
+
 def call(to: Target, prompt: Prompt, params: Params, tools: tuple[Tool, ...] = (), *, stream: bool) -> Call:
     """Return the call that `prompt` and `params` describe, context defaults filled in.
 
     Raises TypeError or ValueError for arguments that are none, `UnsupportedError` for what the provider cannot do.
     """
-    given: dict[str, Any] = {**{name: to.defaults.get(name) for name in _DEFAULTED}, **params}
-    for name, bounds in _NUMBERS.items():
-        if (value := given.get(name)) is not None:
-            _check_number(name, value, (int, float), bounds)
-    for name, bounds in _COUNTS.items():
-        if (value := given.get(name)) is not None:
-            _check_number(name, value, (int,), bounds)
+    given: dict[str, Any] = {**_sampling(to.defaults), **params}
+    numbers: dict[str, Any] = {}
+    for name, value in given.items():
+        if value is not None and name in _NUMBERS:
+            _check_number(name, value, *_NUMBERS[name])
+            numbers[name] = value
     messages, system = conversation(prompt)
     if system is not None and params.get("system") is not None:
         raise TypeError("A system prompt is given twice: as system= and as a message. Keep one.")
     if system is None:
         system = _text("system", given.get("system")) or None
     choices = _choices(given.get("choices"))
+    n, logprobs = _several(given, stream=stream, choices=choices), _likelihood(given)
+    keyed = bool(choices) and len(choices) <= len(KEYS) and _scored(to, given)
+    if keyed:
+        logprobs = len(KEYS)
+        system = "\n\n".join(filter(None, (system, instruction(choices))))
     schema = given.get("schema")
     if choices and schema is not None:
         raise TypeError("choices= and schema= both say what the answer looks like. Give one.")
@@ -112,61 +136,121 @@ def call(to: Target, prompt: Prompt, params: Params, tools: tuple[Tool, ...] = (
         raise TypeError(
             "choices= leaves the model nothing to say but a label, so it cannot call tools=. Give one."
         )
-    # Turns of tools too: a provider that does not know them would send a conversation with holes in it.
-    tooled = bool(tools) or any(turn.tool_calls or turn.role == "tool" for turn in messages)
     _require(
         to,
         stream and "stream",
         choices and "choices",
         schema is not None and "schema",
-        tooled and "tools",
+        tools and "tools",
+        given.get("reasoning") is not None and "reasoning",
+        n is not None and n > 1 and "n",
+        logprobs is not None and "logprobs",
+        *needs(messages),
     )
     return Call(
         model=to.model,
         messages=messages,
         system=system,
-        temperature=given.get("temperature"),
-        top_p=given.get("top_p"),
-        max_tokens=given.get("max_tokens"),
         stop=_stops(given.get("stop")),
-        seed=given.get("seed"),
-        frequency_penalty=given.get("frequency_penalty"),
-        presence_penalty=given.get("presence_penalty"),
         schema=schema,
         choices=choices,
         tools=tools,
+        reasoning=_reasoning(given.get("reasoning")),
+        n=n,
+        logprobs=logprobs,
+        keyed=keyed,
+        cache_prompt=_cache_prompt(given.get("cache_prompt")),
         extra=_extra(given.get("extra")),
         stream=stream,
+        **numbers,
     )
 
 
 _DEFAULTED: Final = ("temperature", "top_p", "max_tokens", "stop", "seed", "system")
+# What was made of settings last. A context's settings are the same objects for as long as nothing of them changes.
+_sampled: list[tuple[Mapping[str, Any], Mapping[str, Any]]] = [(nothing(), nothing())]
+_policies: dict[str, tuple[Mapping[str, Any], Mapping[str, Any], Policy]] = {}
 
 
-def embed_call(to: Target, texts: str | Sequence[str], extra: Mapping[str, Any] | None) -> EmbedCall:
+def _sampling(defaults: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the parameters that the settings of `models` give a value."""
+    known, sampling = _sampled[0]
+    if known is not defaults:
+        sampling = {name: defaults[name] for name in _DEFAULTED if defaults.get(name) is not None}
+        _sampled[0] = defaults, sampling
+    return sampling
+
+
+def embed_call(to: Target, texts: str | Sequence[str], params: EmbedParams) -> EmbedCall:
     """Return the embedding call for `texts`: one vector for each, a single string counting as one."""
     several = _texts(texts)
     if not several:
         raise TypeError("texts is a string or a non-empty sequence of strings.")
-    _require(to, "embed")
-    return EmbedCall(to.model, several, _extra(extra))
+    if "" in several:  # most vendors refuse the whole request for it, after earlier ones were paid
+        raise ValueError(f"texts[{several.index('')}] is empty: there is nothing to embed.")
+    dimensions = params.get("dimensions")
+    if dimensions is not None:
+        _check_number("dimensions", dimensions, (int,), (1, math.inf))
+    _require(to, "embed", dimensions is not None and "dimensions")
+    return EmbedCall(to.model, several, _extra(params.get("extra")), dimensions)
+
+
+_OF_POLICY: Final = frozenset({"max_retries", "max_concurrency", "rpm", "tpm", "timeout", "cache"})
 
 
 def policy(to: Target, params: Mapping[str, Any]) -> Policy:
     """Return how the call is made: what the call says, else the provider's settings, else those of `models`."""
+    if not _OF_POLICY.isdisjoint(params):
+        return _policy(to, params)
+    name, options = to.provider.name, to.endpoint.options
+    known = _policies.get(name)
+    if known is None or known[0] is not options or known[1] is not to.defaults:
+        known = _policies[name] = options, to.defaults, _policy(to, params)
+    return known[2]
 
-    def setting(name: str) -> Any:
-        for layer in (params, to.endpoint.options, to.defaults):
-            if (value := layer.get(name)) is not None:
-                return value
-        return None
 
-    retries = setting("max_retries")
+def _policy(to: Target, params: Mapping[str, Any]) -> Policy:
+    retries = _setting(to, params, "max_retries")
     if retries is None:
         retries = DEFAULT_RETRIES
     _check_number("max_retries", retries, (int,), (0, math.inf))
-    limits = Limits(setting("max_concurrency"), setting("rpm"), setting("tpm"))
-    return Policy(_seconds(setting("timeout")), retries, limits)
+    if (concurrency := _setting(to, params, "max_concurrency")) is not None:
+        _check_number("max_concurrency", concurrency, (int,), (1, math.inf))
+    if (rpm := _setting(to, params, "rpm")) is not None:
+        _check_number("rpm", rpm, (int, float), (1, math.inf))
+    if (tpm := _setting(to, params, "tpm")) is not None:
+        _check_number("tpm", tpm, (int, float), (1, math.inf))
+    seconds, age = _seconds(_setting(to, params, "timeout")), _age(_setting(to, params, "cache"))
+    return Policy(seconds, retries, Limits(concurrency, rpm, tpm), age)
+
+
+def fallback(to: Target, params: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the names of the models to ask when `to` fails; mostly none."""
+    names = _setting(to, params, "fallback")
+    if not names:
+        return ()
+    several = _texts(names)
+    if not several or "" in several:
+        raise TypeError(f"fallback is a model's name or a sequence of them; got {names!r}.")
+    return several
+
+
+def _setting(to: Target, params: Mapping[str, Any], name: str) -> Any:
+    """Return what the call says, else the provider's settings, else those of `models`; None if nobody does."""
+    for layer in (params, to.endpoint.options, to.defaults):
+        if (value := layer.get(name)) is not None:
+            return value
+    return None
+
+
+def _age(cache: Any) -> float | None:
+    """Return how many seconds old a cached answer may be, None where nothing is cached."""
+    if cache is None or isinstance(cache, bool):
+        return math.inf if cache else None
+    _check_number("cache", cache, (int, float), (0, math.inf))
+    if not cache:
+        raise ValueError("cache is True, False or a positive number of seconds; got 0.")
+    return float(cache)
 
 
 def _seconds(seconds: float | None) -> float:
@@ -176,6 +260,23 @@ def _seconds(seconds: float | None) -> float:
     if not seconds:
         raise ValueError("timeout is a positive number of seconds; got 0.")
     return seconds
+
+
+def http(to: Target, params: Mapping[str, Any]) -> Transport | None:
+    """Return the transport that a user's own HTTP client makes, or None if there is none, or no HTTP to replace.
+
+    Raises TypeError for a client that is none.
+    """
+    client = params.get("http_client")
+    if client is None:
+        client = to.endpoint.options.get("http_client")
+    if client is None:
+        client = to.defaults.get("http_client")
+    if client is None or to.provider.transport is not None:
+        return None
+    from ._http_client import ClientTransport
+
+    return ClientTransport(client)
 
 
 def reask(params: Params) -> int:
@@ -198,9 +299,7 @@ def _require(to: Target, *abilities: Any) -> None:
             )
 
 
-def _check_number(
-    name: str, value: object, types: tuple[type[int] | type[float], ...], bounds: tuple[float, float]
-) -> None:
+def _check_number(name: str, value: object, types: _Types, bounds: tuple[float, float]) -> None:
     if not isinstance(value, types) or isinstance(value, bool):
         kind = "a whole number" if types == (int,) else "a number"
         raise TypeError(f"{name} is {kind}; got {type(value).__name__}.")
@@ -246,88 +345,60 @@ def _choices(value: Any) -> tuple[str, ...]:
     return labels
 
 
+def _several(given: Mapping[str, Any], *, stream: bool, choices: tuple[str, ...]) -> int | None:
+    n: int | None = given.get("n")
+    if n is None:
+        return None
+    _check_number("n", n, (int,), (1, math.inf))
+    if stream:
+        raise TypeError(
+            "n= gives several whole answers, and a stream has one. Leave out n=, or do not stream."
+        )
+    if choices:
+        raise TypeError("n= and choices= do not go together: choices are scored, not drawn. Give one.")
+    return n
+
+
+def _likelihood(given: Mapping[str, Any]) -> int | None:
+    """Return how many tokens are to be told of at each place, None if nothing is."""
+    asked: object = given.get("logprobs")
+    top: int | None = given.get("top_logprobs")
+    if asked is not None and not isinstance(asked, bool):
+        raise TypeError(f"logprobs is True or False; got {asked!r}. top_logprobs= says how many.")
+    if top is not None:
+        _check_number("top_logprobs", top, (int,), (0, len(KEYS)))
+        if asked is False:
+            raise TypeError("logprobs=False and top_logprobs= contradict each other. Give one.")
+        return top
+    return 0 if asked else None
+
+
+def _scored(to: Target, given: Mapping[str, Any]) -> bool:
+    """Whether choices are scored by their keys: what the call says of logprobs, else what the provider does."""
+    if "logprobs" not in to.provider.supports:
+        return False
+    asked = given.get("logprobs")
+    return to.provider.scores(to.model) if asked is None else bool(asked)
+
+
+def _cache_prompt(value: Any) -> bool | str:
+    if value is not None and not isinstance(value, (bool, str)):
+        raise TypeError(f"cache_prompt is true or false, or a name as a string; got {type(value).__name__}.")
+    return value or False
+
+
+def _reasoning(value: Any) -> Effort | int | None:
+    if value is None or (isinstance(value, str) and value in _EFFORTS):
+        return cast("Effort | None", value)
+    if isinstance(value, str) or not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        wanted = ", ".join(map(repr, _EFFORTS))
+        raise (ValueError if isinstance(value, (str, int)) else TypeError)(
+            f"reasoning is an effort ({wanted}) or a number of tokens; got {value!r}."
+        )
+    return value
+
+
 def _extra(value: Any) -> Mapping[str, Any]:
     if value is not None and not isinstance(value, Mapping):
         raise TypeError(f"extra is a mapping of a vendor's fields to values; got {type(value).__name__}.")
     return cast("Mapping[str, Any]", value) or nothing()
-
-
-def conversation(prompt: Prompt) -> tuple[tuple[Message, ...], str | None]:
-    """Return a prompt's messages, and its system prompt if a message is one."""
-    if isinstance(prompt, str):
-        if not prompt.strip():
-            raise ValueError("The prompt is empty: there is nothing to answer.")
-        return (Message("user", str(prompt)),), None
-    turns = cast(object, prompt)
-    if isinstance(turns, (bytes, Mapping)) or not isinstance(turns, Sequence):
-        raise TypeError(f"prompt is a string or a list of messages; got {type(prompt).__name__}.")
-    messages: list[Message] = []
-    system: list[str] = []
-    for position, item in enumerate(cast("Sequence[object]", turns)):
-        turn = _turn(position, item)
-        if isinstance(turn, str):
-            system.append(turn)
-        else:
-            messages.append(turn)
-    if not messages:
-        raise ValueError("The prompt has no message to answer: add one with role 'user'.")
-    return tuple(messages), "\n\n".join(system) if system else None
-
-
-_KEYS: Final = {"role", "content"}
-_MORE_KEYS: Final[Mapping[str, str]] = {"assistant": "tool_calls", "tool": "tool_call_id"}
-
-
-def _turn(position: int, item: Any) -> Message | str:
-    """Return a message, or the text of one that is a system prompt."""
-    wanted = f"message {position} of the prompt is to be {{'role': ..., 'content': ...}}"
-    fields: dict[object, Any]
-    if isinstance(item, Message):
-        names = ("role", "content", "tool_calls", "tool_call_id")
-        fields = {name: getattr(item, name) for name in names}
-    else:
-        if not isinstance(item, Mapping):
-            raise TypeError(f"{wanted}; got {type(item).__name__}.")
-        fields = dict(cast("Mapping[object, Any]", item))
-        others = set(fields) - {_MORE_KEYS.get(str(fields.get("role")), "content")}
-        if others | _KEYS != _KEYS or not set(fields) >= _KEYS:
-            raise ValueError(f"{wanted}; its keys are {sorted(map(repr, fields))}.")
-    role, content, call_id = fields["role"], fields["content"], fields.get("tool_call_id")
-    if role not in _ROLES:
-        raise ValueError(f"{wanted}, with a role of {', '.join(sorted(_ROLES))}; got {role!r}.")
-    calls = _tool_calls(position, fields.get("tool_calls", ()))
-    if content is None and calls:  # as vendors write a turn that only calls tools
-        content = ""
-    if not isinstance(content, str):
-        raise TypeError(f"{wanted}, with a content that is a string; got {type(content).__name__}.")
-    if call_id is not None and not isinstance(call_id, str):
-        raise TypeError(f"{wanted}, with a tool_call_id that is a string; got {type(call_id).__name__}.")
-    if role in ("system", "developer"):
-        return str(content)
-    return Message(role, str(content), calls, call_id)
-
-
-def _tool_calls(position: int, calls: Any) -> tuple[ToolCall, ...]:
-    if isinstance(calls, (str, bytes)) or not isinstance(calls, Sequence):
-        raise TypeError(f"the tool_calls of message {position} are a list; got {type(calls).__name__}.")
-    return tuple(_tool_call(position, call) for call in cast("Sequence[object]", calls))
-
-
-_CALL_KEYS: Final = {"id", "name", "arguments"}
-
-
-def _tool_call(position: int, call: Any) -> ToolCall:
-    if isinstance(call, ToolCall):
-        return call
-    wanted = (
-        f"each of the tool_calls of message {position} is to be {{'id': ..., 'name': ..., 'arguments': ...}}"
-    )
-    fields = dict(cast("Mapping[str, Any]", call)) if isinstance(call, Mapping) else {}
-    if set(fields) != _CALL_KEYS:
-        raise ValueError(f"{wanted}; its keys are {sorted(map(repr, fields))}.")
-    text: Any = fields["arguments"]
-    if isinstance(text, Mapping):
-        text = json.dumps(text, ensure_ascii=False, separators=(",", ":"))
-    if not all(isinstance(part, str) for part in (fields["id"], fields["name"], text)):
-        raise TypeError(f"{wanted}, of strings; arguments may be a JSON object.")
-    return ToolCall(fields["id"], fields["name"], text)

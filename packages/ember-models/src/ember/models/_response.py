@@ -7,9 +7,12 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, overload
 
+from ember.core.errors import EmberError
 from ember.core.events import Usage
 
 from ._call import MessageDict, ToolCall
+from ._likelihood import TokenLogprob
+from ._matrix import Matrix, Vector
 
 
 class Response(str):
@@ -18,7 +21,12 @@ class Response(str):
     `usage` is in tokens, `cost` in US dollars (None: not known, never 0 for that), `latency` in seconds from the call
     to the answer's last byte. `model` is the id the provider says answered, `finish_reason` "stop", "length",
     "tool_calls", "content_filter" or the vendor's own word. `parsed` is the value where a schema was asked for,
-    `probabilities` a number per choice where choices were scored, `raw` the vendor's reply as parsed.
+    `probabilities` a number per choice where choices were scored, `raw` the vendor's reply as parsed. `failures` says
+    why the models that were asked before this one (`fallback=`) gave no answer, in order. `cached` says that the answer
+    came from the cache on disk: it used nothing and cost nothing. `reasoning` is what the vendor tells of the model's
+    thinking, as a rule where `reasoning=` was asked for; None if nothing. `opaque` is what it wants to see again when
+    the conversation goes on; `message` has it. `logprobs` says how likely each token was, where that was asked for and
+    told. `candidates` are all answers where `n` were asked for, this one the first: usage and cost are those of all.
 
     >>> answer = Response("Paris", model="gpt-4", provider="openai")
     >>> answer == "Paris", f"It is {answer}.", answer.cost
@@ -36,6 +44,12 @@ class Response(str):
     latency: float
     request_id: str | None
     raw: Any
+    reasoning: str | None
+    opaque: Mapping[str, Any] | None
+    logprobs: tuple[TokenLogprob, ...] | None
+    candidates: tuple[Response, ...]
+    cached: bool
+    failures: tuple[EmberError, ...]
 
     def __new__(
         cls,
@@ -52,6 +66,12 @@ class Response(str):
         latency: float = 0.0,
         request_id: str | None = None,
         raw: Any = None,
+        reasoning: str | None = None,
+        opaque: Mapping[str, Any] | None = None,
+        logprobs: tuple[TokenLogprob, ...] | None = None,
+        candidates: tuple[Response, ...] = (),
+        cached: bool = False,
+        failures: tuple[EmberError, ...] = (),
     ) -> Response:
         self = super().__new__(cls, text)
         self.usage = Usage() if usage is None else usage
@@ -59,6 +79,10 @@ class Response(str):
         self.finish_reason, self.tool_calls = finish_reason, tool_calls
         self.parsed, self.probabilities = parsed, probabilities
         self.latency, self.request_id, self.raw = latency, request_id, raw
+        self.reasoning, self.opaque = reasoning, opaque
+        self.logprobs, self.candidates = logprobs, candidates
+        self.cached = cached
+        self.failures = failures
         return self
 
     @property
@@ -73,38 +97,42 @@ class Response(str):
             turn["tool_calls"] = [
                 {"id": call.id, "name": call.name, "arguments": call.text} for call in self.tool_calls
             ]
+        if self.opaque is not None:
+            turn["opaque"] = self.opaque
         return turn
 
 
 @dataclass(frozen=True, slots=True)
-class Embeddings(Sequence[tuple[float, ...]]):
-    """One vector per text, in the order of the texts; `numpy.asarray` makes a [texts, dimensions] array of it.
+class Embeddings(Sequence[Vector]):
+    """One vector per text, in the order of the texts, each a tuple of numbers when it is looked at.
 
-    `usage` is in tokens, `cost` in US dollars (None: not known), `latency` in seconds.
+    They are kept in one array, `vectors.numbers`, of 4 or 8 bytes a number; `numpy.asarray` makes a read-only
+    [texts, dimensions] array of it without copying. `usage` is in tokens, `cost` in US dollars (None: not known), both
+    over all requests; `latency` is in seconds. `cached` says that every vector came from the cache on disk; where only
+    some did, usage and cost are those of the others.
     """
 
-    vectors: tuple[tuple[float, ...], ...] = field(repr=False)
+    vectors: Matrix = field(repr=False)
     model: str
     provider: str
     usage: Usage
     cost: Decimal | None
     latency: float
     request_id: str | None = None
+    cached: bool = False
 
     @overload
-    def __getitem__(self, index: int) -> tuple[float, ...]: ...
+    def __getitem__(self, index: int) -> Vector: ...
     @overload
-    def __getitem__(self, index: slice) -> tuple[tuple[float, ...], ...]: ...
-    def __getitem__(self, index: int | slice) -> tuple[float, ...] | tuple[tuple[float, ...], ...]:
+    def __getitem__(self, index: slice) -> tuple[Vector, ...]: ...
+    def __getitem__(self, index: int | slice) -> Vector | tuple[Vector, ...]:
         return self.vectors[index]
 
     def __len__(self) -> int:
         return len(self.vectors)
 
-    def __iter__(self) -> Iterator[tuple[float, ...]]:
+    def __iter__(self) -> Iterator[Vector]:
         return iter(self.vectors)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
-        import numpy  # whoever calls this has it
-
-        return numpy.array(self.vectors, dtype=dtype)
+        return self.vectors.__array__(dtype, copy)

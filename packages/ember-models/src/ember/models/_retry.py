@@ -22,6 +22,7 @@ from .errors import ConnectionFailed, ContentFilterError, ModelError, QuotaError
 
 STATUSES: Final = frozenset({408, 409, 429, 500, 502, 503, 504, 529})
 THROTTLES: Final = frozenset({429, 529})
+OVERLOADS: Final = THROTTLES | {503}
 LONGEST_WAIT: Final = 60.0
 """Seconds. A server that asks for more is not waited for: its error says what it asked."""
 

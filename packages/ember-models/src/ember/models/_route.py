@@ -49,7 +49,7 @@ class ModelRegistry:
     >>> class Echo(BaseProvider):
     ...     name, base_url, needs_key = "echo", "http://127.0.0.1:9", False
     ...     def encode(self, call, endpoint):
-    ...         return HttpRequest(f"{endpoint.base_url}/echo", {}, call.messages[-1].content.encode())
+    ...         return HttpRequest(f"{endpoint.base_url}/echo", {}, call.messages[-1].text.encode())
     ...     def decode(self, call, reply):
     ...         return Completion(reply.body.decode(), call.model, "stop", Usage())
     >>> ModelRegistry.register(Echo())
@@ -82,6 +82,11 @@ class ModelRegistry:
         return cls._providers.get(name)
 
     @classmethod
+    def has(cls, name: str) -> bool:
+        """Whether there is a provider called `name`, registered or installed."""
+        return name in cls._providers
+
+    @classmethod
     def names(cls) -> tuple[str, ...]:
         """Return the providers' names: registered ones first, then Ember's own, then others. Loads none of them."""
         ours = tuple(_FAMILIES)
@@ -100,7 +105,7 @@ def route(name: str, aliases: Mapping[str, Any]) -> tuple[BaseProvider, str]:
     """
     name = _unaliased(name, aliases)
     prefix, slash, rest = name.partition("/")
-    if slash and rest and prefix in ModelRegistry.names():
+    if slash and rest and ModelRegistry.has(prefix):
         return ModelRegistry.get(prefix), rest
     broken: list[EmberError] = []
     for candidate in ModelRegistry.names():
@@ -219,8 +224,9 @@ def endpoint(provider: BaseProvider, context: EmberContext) -> tuple[Endpoint, s
         return Endpoint(base_url, None, options), "no key is used"
     found = context.find_credential(provider.name, *provider.key_variables)
     if found is not None:
-        if elsewhere:
+        if elsewhere and not _is_paired(provider.name, options, found, variable):
             _check_pairing(provider.name, found, context, variable)
+            _paired[provider.name] = options, found.layer, variable
         return Endpoint(base_url, found.secret, options), f"the key came from {found.source}"
     if provider.needs_key and not elsewhere:
         looked = ("the runtime context", "the environment", "config.yaml", "credentials.yaml")
@@ -231,6 +237,16 @@ def endpoint(provider: BaseProvider, context: EmberContext) -> tuple[Endpoint, s
 
 # The two files of Ember's home have one owner, and are one place.
 _RANKS: Final = {"default": 0, "credentials.yaml": 1, "config.yaml": 1, "environment": 2, "context": 3}
+
+
+# By provider, the settings and the layer of a key that were last found to go together. A context's settings are the
+# same object for as long as nothing of them changes, the environment included.
+_paired: Final[dict[str, tuple[Mapping[str, Any], str, str | None]]] = {}
+
+
+def _is_paired(provider: str, options: Mapping[str, Any], found: Found, variable: str | None) -> bool:
+    known = _paired.get(provider)
+    return known is not None and known[0] is options and known[1:] == (found.layer, variable)
 
 
 def _check_pairing(provider: str, found: Found, context: EmberContext, variable: str | None) -> None:
@@ -270,7 +286,7 @@ def _base_url(url: str, provider: str, source: str, allow_http: bool) -> str:
         problem = "holds a user name, which could pass for a host"
     elif any(ord(c) <= 32 or ord(c) == 127 for c in url):
         problem = "holds white space or control characters"
-    elif parts.scheme == "http" and not allow_http and not _is_loopback(parts.hostname):
+    elif parts.scheme == "http" and not allow_http and not is_loopback(parts.hostname):
         problem = (
             "would send prompts and keys over the network in clear; if that is meant, set "
             f"providers.{provider}.allow_http to true"
@@ -281,7 +297,8 @@ def _base_url(url: str, provider: str, source: str, allow_http: bool) -> str:
     return url.rstrip("/")
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether `host` is this machine, by its name or its number alone."""
     if host == "localhost" or host.endswith(".localhost"):  # RFC 6761, section 6.3
         return True
     try:

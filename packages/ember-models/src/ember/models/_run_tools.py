@@ -14,10 +14,11 @@ from ember.core.events import Usage
 from ember.core.externals import External
 from ember.core.pool import in_pool
 
+from ._budget import own
 from ._call import Message, Prompt, ToolCall
+from ._prompt import conversation
 from ._provider import clipped
 from ._reask import summed, summed_cost
-from ._request import conversation
 from ._response import Response
 from ._tools import Toolbox, result_text, toolbox
 from .errors import ToolCallError, TooManySteps
@@ -70,6 +71,8 @@ class Run:
             raise TypeError(f"The tool {missing[0]!r} has no function that could be run.")
         messages, system = conversation(prompt)
         self.messages = list(messages)
+        if (budget := params.get("budget")) is not None:
+            params["budget"] = own(budget)  # one for all answers together
         self.params = params if system is None else {**params, "system": system}
         if system is not None and params.get("system") is not None:
             raise TypeError("A system prompt is given twice: as system= and as a message. Keep one.")
@@ -79,7 +82,7 @@ class Run:
     def take(self, answer: Response) -> ToolRun | None:
         """Take the model's answer; return the run if it is the last. Raises `TooManySteps`."""
         self._steps.append(answer)
-        self.messages.append(Message("assistant", str(answer), answer.tool_calls))
+        self.messages.append(Message("assistant", str(answer), answer.tool_calls, opaque=answer.opaque))
         if not answer.tool_calls:
             return ToolRun(answer, tuple(self._steps), tuple(self.messages))
         if len(self._steps) >= self._max:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 
@@ -26,7 +26,6 @@ class Parser(Protocol):
         ...
 
 
-@dataclass(slots=True)
 class LineParser:
     """A `Parser` of streams that hold an event on each line (NDJSON). A last line without its end is dropped.
 
@@ -35,8 +34,11 @@ class LineParser:
     ([], [ServerEvent(data='{"a": 1}', name='message')])
     """
 
-    # The line that has begun, in pieces: joined only when its end is there, or a long line would cost its square.
-    _rest: list[bytes] = field(default_factory=list[bytes])
+    __slots__ = ("_rest",)
+
+    def __init__(self) -> None:
+        # The line that has begun, in pieces: joined only when its end is there, or a long line would cost its square.
+        self._rest: list[bytes] = []
 
     def feed(self, chunk: bytes) -> Iterator[ServerEvent]:
         """Yield the events that `chunk` completes. Raises UnicodeDecodeError for bytes that are not UTF-8."""
@@ -51,7 +53,6 @@ class LineParser:
                 yield ServerEvent(text)
 
 
-@dataclass(slots=True)
 class EventParser:
     """Takes the bytes of a stream in any portions and gives whole events. An event cut off by the end is dropped.
 
@@ -60,14 +61,15 @@ class EventParser:
     ([], [ServerEvent(data='{"a": 1}', name='message')])
     """
 
-    _decode: codecs.IncrementalDecoder = field(
-        default_factory=lambda: codecs.getincrementaldecoder("utf-8-sig")("strict")
-    )
-    # The line that has begun, in pieces: joined only when its end is there, or a long line would cost its square.
-    _rest: list[str] = field(default_factory=list[str])
-    _held: bool = False
-    _name: str = ""
-    _data: list[str] = field(default_factory=list[str])
+    __slots__ = ("_data", "_decode", "_held", "_name", "_rest")
+
+    def __init__(self) -> None:
+        self._decode = codecs.getincrementaldecoder("utf-8-sig")("strict")
+        # The line that has begun, in pieces: joined only when its end is there, or a long line would cost its square.
+        self._rest: list[str] = []
+        self._held = False
+        self._name = ""
+        self._data: list[str] = []
 
     def feed(self, chunk: bytes) -> Iterator[ServerEvent]:
         """Yield the events that `chunk` completes. Raises UnicodeDecodeError for bytes that are not UTF-8."""

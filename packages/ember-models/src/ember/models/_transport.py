@@ -1,19 +1,15 @@
 """HTTP, by aiohttp: the one place that owns sockets.
 
 One client session per I/O loop, no redirects (the prompt and the key would follow them), no cookies, no limit on
-connections but the engine's. Bodies are decompressed here, and counted as they are, so that a few kilobytes cannot
-unpack into gigabytes.
+connections but the engine's.
 """
 
 from __future__ import annotations
 
 import os
 import ssl
-import zlib
 from collections.abc import AsyncIterator, Mapping
 from functools import lru_cache
-from typing import Final
-from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 from yarl import URL
@@ -21,10 +17,9 @@ from yarl import URL
 from ember.core.loop import io_loop
 
 from ._provider import HttpRequest
-from .errors import ConnectionFailed, InvalidRequestError, InvalidResponse, ResponseTooLarge
-
-MOST_BYTES: Final = 32 * 1024 * 1024
-"""The largest body read, in bytes after decompression. Ten thousand pages of text; a longer answer is an accident."""
+from ._proxy import proxy_for
+from ._unpack import ACCEPTED, MOST_STREAMED, Unpacker
+from .errors import ConnectionFailed, InvalidRequestError, InvalidResponse
 
 
 class HttpTransport:
@@ -43,6 +38,8 @@ class HttpTransport:
                 allow_redirects=False,
                 proxy=proxy,
             )
+        except InvalidRequestError:  # of a proxy; it is a ValueError too, and says what is wrong
+            raise
         except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError):
             raise InvalidRequestError("the request's URL is none; check providers.<name>.base_url.") from None
         except aiohttp.ClientError as error:
@@ -63,7 +60,7 @@ def _new_session() -> aiohttp.ClientSession:
             total=None, sock_connect=None
         ),  # the engine's deadline is the only clock
         auto_decompress=False,
-        headers={"accept-encoding": "gzip, deflate", "user-agent": "ember"},
+        headers={"accept-encoding": ACCEPTED, "user-agent": "ember"},
     )
 
 
@@ -73,11 +70,9 @@ async def _close_session(session: aiohttp.ClientSession) -> None:
 
 @lru_cache(maxsize=256)
 def _target(url: str) -> tuple[URL, str | None]:
-    """Return the URL as sent, and the proxy that HTTPS_PROXY, HTTP_PROXY and NO_PROXY name for it."""
+    """Return the URL as sent, and the proxy to send it by."""
     target = URL(url, encoded=True)
-    proxies = getproxies()
-    proxied = proxies and target.host and not proxy_bypass(target.host)
-    return target, proxies.get(target.scheme) if proxied else None
+    return target, proxy_for(target)
 
 
 class HttpExchange:
@@ -90,7 +85,7 @@ class HttpExchange:
 
     async def read(self) -> bytes:
         """Return the whole body, decompressed. Raises `ResponseTooLarge`, `ConnectionFailed`, `InvalidResponse`."""
-        unpack = _Unpacker(self.headers.get("content-encoding", ""))
+        unpack = Unpacker(self.headers.get("content-encoding", ""))
         portions: list[bytes] = []
         while not self._response.content.at_eof():
             portions.append(unpack.feed(await self._next()))
@@ -98,12 +93,11 @@ class HttpExchange:
         return portions[0] if len(portions) == 1 else b"".join(portions)
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """Yield the body as it arrives, decompressed, at most `MOST_BYTES` of it."""
-        unpack = _Unpacker(self.headers.get("content-encoding", ""))
+        """Yield the body as it arrives, decompressed, at most 256 MiB of it."""
+        unpack = Unpacker(self.headers.get("content-encoding", ""), MOST_STREAMED)
         while not self._response.content.at_eof():
-            portion = unpack.feed(await self._next())
-            if portion:
-                yield portion
+            for piece in unpack.pieces(await self._next()):
+                yield piece
         unpack.finish()
 
     async def _next(self) -> bytes:
@@ -122,41 +116,6 @@ class HttpExchange:
             self._response.close()
 
 
-class _Unpacker:
-    """Decompresses a body in portions, and counts what comes out."""
-
-    def __init__(self, encoding: str) -> None:
-        self._left = MOST_BYTES
-        coding = encoding.strip().lower()
-        self._inflate = None
-        if coding in ("gzip", "x-gzip"):
-            self._inflate = zlib.decompressobj(16 + zlib.MAX_WBITS)
-        elif coding == "deflate":
-            self._inflate = zlib.decompressobj()
-        elif coding not in ("", "identity"):
-            raise InvalidResponse(f"the answer is compressed by {coding!r}, which was not asked for.")
-
-    def feed(self, portion: bytes) -> bytes:
-        """Return what `portion` unpacks to."""
-        if self._inflate is not None:
-            try:
-                # One byte more than is left tells "too much" from "just enough" without unpacking the rest.
-                portion = self._inflate.decompress(portion, self._left + 1)
-            except zlib.error:
-                raise InvalidResponse("the answer's compression is broken.") from None
-        self._left -= len(portion)
-        if self._left < 0:
-            raise ResponseTooLarge(
-                f"the answer is larger than {MOST_BYTES // 1024 // 1024} MiB, and was not read on."
-            )
-        return portion
-
-    def finish(self) -> None:
-        """Raise `InvalidResponse` if the compressed data ended too soon."""
-        if self._inflate is not None and not self._inflate.eof and self._left < MOST_BYTES:
-            raise InvalidResponse("the answer's compressed data is cut off.")
-
-
 def _failure(error: aiohttp.ClientError) -> ConnectionFailed | InvalidResponse:
     """Return Ember's error for one of aiohttp's. Its text is not taken over: it may quote a header."""
     host = getattr(error, "host", None)
@@ -170,6 +129,12 @@ def _failure(error: aiohttp.ClientError) -> ConnectionFailed | InvalidResponse:
         )
         problem = f"no secure connection{where}: {reason}. Ember never turns verification off."
         return ConnectionFailed(problem, should_retry=False)
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        wrong = error.status in (401, 403, 407)  # what was asked will be refused again
+        problem = f"the proxy refused to connect to the server: HTTP {error.status}."
+        return ConnectionFailed(problem, should_retry=False if wrong else None)
+    if isinstance(error, aiohttp.ClientProxyConnectionError):
+        return ConnectionFailed(f"no connection{where}, the proxy: {_reason(error.os_error)}.")
     if isinstance(error, aiohttp.ClientConnectorDNSError):
         return ConnectionFailed(f"no connection{where}: the host name is not known.")
     if isinstance(error, aiohttp.ClientConnectorError):

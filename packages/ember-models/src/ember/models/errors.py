@@ -12,6 +12,7 @@
     ├── ProviderUnavailable                 the provider failed; `.retry_after` seconds   HTTP 408, 409, 5xx
     ├── ConnectionFailed (ConnectionError)  no connection, or it broke
     ├── ModelTimeout (TimeoutError)         the total deadline passed
+    ├── BudgetExceeded                      a budget does not allow it; `.unit`, `.limit`, `.spent`, `.floor`
     ├── TooManySteps                        a model that went on calling tools; `.messages`
     └── InvalidResponse (ValueError)        an answer came that is not one
         ├── SchemaMismatch                  ... does not fit the schema; `.text`, `.errors`
@@ -19,21 +20,25 @@
         ├── ResponseTooLarge                ... larger than the body cap
         └── StreamIncomplete                ... a stream that ended before its end; `.partial_text`
 
-Each carries `provider`, `model`, `status` and `request_id` where they are known.
+Each carries `provider`, `model`, `status` and `request_id` where they are known, and in `failures` what the other
+models of the call failed with, if there were any (`fallback=`).
 """
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any, ClassVar
 
 from ember.core.errors import EmberError
+from ember.core.events import Usage
 from ember.core.secrets import scrub
 
 
 class ModelError(EmberError):
     """A model call failed. `problem` says what happened, `advice` (by class) what to do.
 
-    `should_retry` is the server's word on whether the same request may be made again; None if it said nothing.
+    `should_retry` is the server's word on whether the same request may be made again; None if it said nothing. `usage`
+    is the tokens and `cost` the US dollars that went into the call all the same; None: not known, mostly nothing.
     """
 
     advice: ClassVar[str] = ""
@@ -48,6 +53,7 @@ class ModelError(EmberError):
         request_id: str | None = None,
         retry_after: float | None = None,
         should_retry: bool | None = None,
+        usage: Usage | None = None,
     ) -> None:
         # What a server said may quote the key, and an exception's attributes end up in logs and crash reports.
         problem = scrub(problem)
@@ -60,6 +66,9 @@ class ModelError(EmberError):
         self.request_id = None if request_id is None else scrub(request_id)
         self.retry_after = retry_after
         self.should_retry = should_retry
+        self.usage = usage
+        self.cost: Decimal | None = None
+        self.failures: tuple[EmberError, ...] = ()
 
     def describe(self) -> str:
         who = "/".join(name for name in (self.provider, self.model) if name)
@@ -70,7 +79,9 @@ class ModelError(EmberError):
         ]
         known = ", ".join(fact for fact in facts if fact)
         said = f"{self.problem}{f' ({known})' if known else ''}"
-        return " ".join(filter(None, (f"{who}:" if who else "", said, self.advice)))
+        others = " ".join(map(str, self.failures))
+        also = f"The other models of this call failed too: {others}" if others else ""
+        return " ".join(filter(None, (f"{who}:" if who else "", said, self.advice, also)))
 
 
 class UnknownModel(ModelError, LookupError):
@@ -127,6 +138,37 @@ class ModelTimeout(ModelError, TimeoutError):
     """The call's total deadline passed; nothing of it is left in flight."""
 
     advice = "timeout= (or models.timeout) sets the total seconds a call may take."
+
+
+class BudgetExceeded(ModelError):
+    """A budget does not allow the call, even if that used no more than it must. No request was made for it.
+
+    `source` says whose budget, `unit` is "usd", "tokens" or "calls". In that unit, `limit` is what the budget allows,
+    `spent` what calls have used, `reserved` what calls under way have claimed, `floor` what this one needs at least.
+    """
+
+    advice = "Raise the limit, or go on under a new budget; models.budgets() shows those in force."
+
+    def __init__(
+        self,
+        source: str,
+        *,
+        unit: str = "",
+        limit: Decimal | int = 0,
+        spent: Decimal | int = 0,
+        reserved: Decimal | int = 0,
+        floor: Decimal | int = 0,
+        **known: object,
+    ) -> None:
+        shown = {"usd": "US dollars"}.get(unit, unit)
+        super().__init__(
+            f"the budget of {source} allows {limit} {shown}: {spent} are spent, {reserved} claimed by calls under way, "
+            f"and this call needs at least {floor}. No request was made.",
+            **known,  # type: ignore[arg-type]  # forwarded unchanged, checked by the callee
+        )
+        self.args = (source,)  # what unpickling calls this with
+        self.source, self.unit, self.limit = source, unit, limit
+        self.spent, self.reserved, self.floor = spent, reserved, floor
 
 
 class TooManySteps(ModelError):

@@ -7,8 +7,8 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final, cast
 
-from . import errors
 from ._call import Call, Tool
+from ._likelihood import KEYS
 
 Schema = Mapping[str, Any]
 
@@ -24,38 +24,27 @@ def wanted_schema(call: Call) -> Schema | None:
     """
     if not call.choices:
         return call.schema
+    labels = KEYS[: len(call.choices)] if call.keyed else call.choices
     return {
         "type": "object",
-        "properties": {_FIELD: {"type": "string", "enum": list(call.choices)}},
+        "properties": {_FIELD: {"type": "string", "enum": list(labels)}},
         "required": [_FIELD],
         "additionalProperties": False,
     }
 
 
-def answer_text(call: Call, text: str, finish_reason: str | None) -> str:
-    """Return what the caller gets for an answer: the chosen label, or `text` itself where nothing was to choose.
+def chosen(text: str) -> str:
+    """Return the label in an answer: what is in the field of `wanted_schema`'s object, or else the text itself.
 
-    Raises `ContentFilterError` for a refusal where JSON or a label was asked for, since `text` is then neither, and
-    `InvalidResponse` for an answer that is none of the labels.
-
-    >>> answer_text(Call("m", (), choices=("yes", "no")), '{"choice":"no"}', "stop")
-    'no'
+    >>> chosen('{"choice":"no"}'), chosen(" no\\n")
+    ('no', 'no')
     """
-    if finish_reason == "content_filter" and (call.choices or call.schema is not None):
-        raise errors.ContentFilterError(f"the model refused, or its answer was withheld: {text[:200]!r}")
-    if not call.choices:
-        return text
     try:
         answer = json.loads(text)
     except (ValueError, RecursionError):
         answer = None
     label = cast("dict[str, Any]", answer).get(_FIELD) if isinstance(answer, dict) else None
-    if isinstance(label, str) and label in call.choices:
-        return label
-    cut = ", and max_tokens cut it short" if finish_reason == "length" else ""
-    raise errors.InvalidResponse(
-        f"the answer is none of the {len(call.choices)} choices{cut}: {text[:200]!r}"
-    )
+    return label if isinstance(label, str) else text.strip()
 
 
 def schema_name(schema: Schema) -> str:

@@ -10,6 +10,7 @@ raise `InvalidResponse` that says what was wrong and where; none of them turns a
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, TypeAlias, cast
 
@@ -22,6 +23,7 @@ Fields: TypeAlias = Mapping[str, Any]
 
 # More tokens than any call can use: a larger number is a fault of the server, and would poison every total.
 _MOST_TOKENS: Final = 1_000_000_000
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
 def json_request(url: str, endpoint: Endpoint, body: Fields, headers: Mapping[str, str] = {}) -> HttpRequest:
@@ -34,7 +36,7 @@ def json_request(url: str, endpoint: Endpoint, body: Fields, headers: Mapping[st
     b'{"model":"m","n":1}'
     """
     try:
-        data = json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+        data = _ENCODER.encode(body).encode()
     except (TypeError, ValueError, RecursionError) as error:
         # The error's own text names a type or a code point, never the prompt.
         raise errors.InvalidRequestError(f"the request cannot be written as JSON: {error}") from None
@@ -126,6 +128,14 @@ def text(fields: Fields, name: str) -> str:
 def text_or_none(fields: Fields, name: str) -> str | None:
     """Return the string `fields[name]`, None if it is absent or null. Raises `InvalidResponse` for another type."""
     return None if fields.get(name) is None else text(fields, name)
+
+
+def number(fields: Fields, name: str) -> float:
+    """Return the finite number `fields[name]`. Raises `InvalidResponse` if there is none."""
+    value = fields.get(name)
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
+        return float(value)
+    raise malformed(fields, name, "a number")
 
 
 def tokens(fields: object, name: str, of: int | None = None) -> int | None:

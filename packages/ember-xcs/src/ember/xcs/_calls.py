@@ -1,4 +1,8 @@
-"""Calls in lowered code: an external one is sent, the user's own functions are tasks, everything else keeps its order."""
+"""Calls in lowered code: external ones are sent, the user's own functions are tasks, all else keeps its order."""
+
+# Values here are the user's, of whatever type; what isinstance leaves of them is partly unknown to pyright.
+# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false, reportUnknownMemberType=false
+# pyright: reportUnknownLambdaType=false
 
 from __future__ import annotations
 
@@ -83,7 +87,7 @@ def call(function: Any, /, *args: Any, **kwargs: Any) -> Any:
         return call(inner, *args, **kwargs)
     if kind is functools.partial:
         return call(function.func, *function.args, *args, **{**function.keywords, **kwargs})
-    own = getattr(kind, "__call__", None)
+    own = getattr(kind, "__call__", None)  # noqa: B004  # the function, not whether there is one
     if type(own) is FunctionType:
         return _own(run, own, (function, *args), kwargs)
     return unknown(run, function, args, kwargs)
@@ -109,9 +113,9 @@ def _own(run: Run, function: FunctionType, args: tuple[Any, ...], kwargs: dict[s
             what=function.__qualname__,
         )  # fmt: skip
     if program.computes:
-        if not any(map(has_pending, args)) and not (kwargs and any(map(has_pending, kwargs.values()))):
-            if in_turn(run, args) and (not kwargs or in_turn(run, tuple(kwargs.values()))):
-                return function(*args, **kwargs)
+        things = (*args, *kwargs.values())
+        if not any(map(has_pending, things)) and in_turn(run, things):
+            return function(*args, **kwargs)
         return apart(run, _plain, (function, args, kwargs), (*args, *kwargs.values()))
     return unknown(run, function, args, kwargs)
 
@@ -163,13 +167,13 @@ def result_kind(external: External[..., Any]) -> type | None:
     if external.kind == "model" and not external.name.startswith("models."):
         return str
     function = getattr(external, "__wrapped__", None)
-    returns = getattr(function, "__annotations__", {}).get("return")
-    if returns in SCALARS:
-        return returns
-    return _NAMED.get(returns) if isinstance(returns, str) else None
+    returns: object = getattr(function, "__annotations__", {}).get("return")
+    if isinstance(returns, str):
+        return _NAMED.get(returns)
+    return returns if isinstance(returns, type) and returns in SCALARS else None
 
 
-_NAMED: Final = {"str": str, "int": int, "float": float, "bool": bool, "bytes": bytes}
+_NAMED: Final[dict[str, type]] = {"str": str, "int": int, "float": float, "bool": bool, "bytes": bytes}
 
 
 # Python's own functions -----------------------------------------------------------------------------
@@ -268,9 +272,8 @@ def _calling_back(run: Run, function: Any, args: tuple[Any, ...], kwargs: dict[s
         return apart(run, _reduce, args, args)
     if function in (max, min):
         return _library_pick(run, function, args, kwargs)
-    if function in (getattr, hasattr) and all(type(arg) in SCALARS for arg in args[1:]):
-        if function is getattr and len(args) == 2:
-            return attr(args[0], args[1])
+    if function is getattr and len(args) == 2 and type(args[1]) is str:
+        return attr(args[0], args[1])
     return unknown(run, function, args, kwargs)
 
 
@@ -377,7 +380,8 @@ def method(thing: Any, name: str, /, *args: Any, **kwargs: Any) -> Any:
             and type(args[0]) in SCALARS
             and must_wait(run, thing, False) is None
         ):
-            return thing.get(*args)
+            held: dict[Any, Any] = thing
+            return held.get(*args)
         return apart(run, _container_method, (thing, name, args, kwargs), (thing, *args))
     if kind in SCALARS or kind is tuple:
         return (
@@ -396,7 +400,11 @@ def method(thing: Any, name: str, /, *args: Any, **kwargs: Any) -> Any:
             else unknown(run, getattr(thing, name), args, kwargs)
         )
     own = getattr(kind, name, None)
-    if type(own) is FunctionType and name not in getattr(thing, "__dict__", ()) and kind.__getattribute__ is object.__getattribute__:
+    if (
+        type(own) is FunctionType
+        and name not in getattr(thing, "__dict__", ())
+        and kind.__getattribute__ is object.__getattribute__
+    ):
         if type(vars_of(kind, name)) is FunctionType:
             return call(own, thing, *args, **kwargs)
     if must_wait(run, thing, False) is not None:
@@ -537,7 +545,9 @@ def _construct(run: Run, cls: type, args: tuple[Any, ...], kwargs: dict[str, Any
         if only_stores(cls):
             init(made, *args, **kwargs)
             for one in vars(made).values():  # what default factories made
-                if type(one) in (list, dict, set) and not any(one is arg for arg in (*args, *kwargs.values())):
+                if type(one) in (list, dict, set) and not any(
+                    one is arg for arg in (*args, *kwargs.values())
+                ):
                     if id(one) not in run.fresh and not one:
                         new(one)
         else:
@@ -585,7 +595,9 @@ def _init_of(cls: type) -> FunctionType | None:
 
 
 def _file_of(cls: type) -> str:
-    return getattr(sys.modules.get(cls.__module__), "__file__", None) or ("" if cls.__module__ not in sys.builtin_module_names else sys.prefix)
+    return getattr(sys.modules.get(cls.__module__), "__file__", None) or (
+        "" if cls.__module__ not in sys.builtin_module_names else sys.prefix
+    )
 
 
 def _constructed(run: Run, cls: type, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

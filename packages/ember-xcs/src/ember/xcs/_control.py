@@ -1,5 +1,9 @@
 """Control in lowered code: where a decision needs a value that is not there, the statement becomes a task."""
 
+# Values here are the user's, of whatever type; what isinstance leaves of them is partly unknown to pyright.
+# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false, reportUnknownMemberType=false
+# pyright: reportUnknownLambdaType=false
+
 from __future__ import annotations
 
 import operator
@@ -226,7 +230,7 @@ def caught() -> None:
 
 
 def entered() -> Scope:
-    """A `try` or `with` that is no region begins: everything before it must have succeeded. Returns the scope around."""
+    """A `try` or `with` that is no region begins: all before it must have succeeded. Returns the scope around."""
     run: Run = local.run
     run.drain()
     around = run.current.scope

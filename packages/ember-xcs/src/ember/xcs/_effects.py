@@ -3,6 +3,10 @@
 Everything that is not listed here may do anything: it waits until all before it has succeeded.
 """
 
+# Values here are the user's, of whatever type; what isinstance leaves of them is partly unknown to pyright.
+# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false, reportUnknownMemberType=false
+# pyright: reportUnknownLambdaType=false
+
 from __future__ import annotations
 
 import base64
@@ -47,8 +51,8 @@ def _of(module: Any, listed: str = "") -> frozenset[Any]:
 COMPUTE: Final[frozenset[Any]] = frozenset().union(
     _of(
         builtins,
-        "float int str len bool abs round repr bytes complex chr ord hex oct bin divmod pow hash ascii format callable id "
-        "type range slice",
+        "float int str len bool abs round repr bytes complex chr ord hex oct bin divmod pow hash ascii format callable "
+        "id type range slice",
     ),
     _of(json, "loads dumps"),
     _of(re, "sub subn split findall match search fullmatch escape compile"),
@@ -68,8 +72,8 @@ COMPUTE: Final[frozenset[Any]] = frozenset().union(
     _of(statistics),
     _of(
         operator,
-        "abs add and_ concat contains countOf eq floordiv ge getitem gt index indexOf inv invert is_ is_not le lshift lt "
-        "matmul mod mul ne neg not_ or_ pos pow rshift sub truediv truth xor",
+        "abs add and_ concat contains countOf eq floordiv ge getitem gt index indexOf inv invert is_ is_not le lshift "
+        "lt matmul mod mul ne neg not_ or_ pos pow rshift sub truediv truth xor",
     ),
 )
 """Functions of values that change nothing; they read what they are given."""
@@ -77,8 +81,8 @@ COMPUTE: Final[frozenset[Any]] = frozenset().union(
 READ: Final[frozenset[Any]] = COMPUTE.union(
     _of(
         builtins,
-        "list tuple set dict frozenset enumerate zip reversed sum any all isinstance issubclass iter max min sorted map "
-        "filter hasattr getattr object",
+        "list tuple set dict frozenset enumerate zip reversed sum any all isinstance issubclass iter max min sorted "
+        "map filter hasattr getattr object",
     ),
     _of(collections, "Counter OrderedDict deque defaultdict"),
     _of(
@@ -105,8 +109,29 @@ SHALLOW: Final[frozenset[Any]] = _of(
 """Of those, the ones that hand elements on as they are, or do not look at them."""
 
 STR_TO_STR: Final[frozenset[str]] = frozenset(
-    "capitalize casefold center expandtabs format format_map join ljust lower lstrip removeprefix removesuffix replace "
-    "rjust rstrip strip swapcase title translate upper zfill".split()  # noqa: SIM905
+    [
+        "capitalize",
+        "casefold",
+        "center",
+        "expandtabs",
+        "format",
+        "format_map",
+        "join",
+        "ljust",
+        "lower",
+        "lstrip",
+        "removeprefix",
+        "removesuffix",
+        "replace",
+        "rjust",
+        "rstrip",
+        "strip",
+        "swapcase",
+        "title",
+        "translate",
+        "upper",
+        "zfill",
+    ]
 )
 STR_METHODS: Final[frozenset[str]] = frozenset(name for name in dir(str) if not name.startswith("_"))
 
@@ -114,8 +139,17 @@ CHANGING: dict[type, frozenset[str]] = {
     list: frozenset("append extend insert pop remove clear sort reverse".split()),  # noqa: SIM905
     dict: frozenset("update setdefault pop popitem clear".split()),  # noqa: SIM905
     set: frozenset(
-        "add update discard remove pop clear difference_update intersection_update "
-        "symmetric_difference_update".split()  # noqa: SIM905
+        [
+            "add",
+            "update",
+            "discard",
+            "remove",
+            "pop",
+            "clear",
+            "difference_update",
+            "intersection_update",
+            "symmetric_difference_update",
+        ]
     ),
     collections.deque: frozenset(
         "append appendleft extend extendleft insert pop popleft remove clear reverse rotate".split()  # noqa: SIM905

@@ -1,5 +1,8 @@
 """`jit`: a plain function, run at its critical path."""
 
+# What is jitted may be anything that can be called.
+# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false, reportUnknownMemberType=false
+
 from __future__ import annotations
 
 import functools
@@ -37,7 +40,7 @@ class Jitted(Generic[P, R]):
         if type(plain) is MethodType:
             plain, bound = plain.__func__, (plain.__self__,)
         elif type(plain) is not FunctionType and not isinstance(plain, External):
-            own = getattr(type(plain), "__call__", None)
+            own = getattr(type(plain), "__call__", None)  # noqa: B004  # the function itself
             if type(own) is FunctionType:
                 plain, bound = own, (plain,)
         if type(plain) is not FunctionType:
@@ -81,5 +84,5 @@ def jit(*, max_concurrency: int | None = ...) -> Callable[[Callable[P, R]], Jitt
 def jit(function: Any = None, /, *, max_concurrency: int | None = None) -> Any:
     """Run a plain sequential function in the time of its critical path."""
     if function is None:
-        return lambda function: Jitted(function, max_concurrency)
+        return functools.partial(Jitted, max_concurrency=max_concurrency)
     return Jitted(function, max_concurrency)

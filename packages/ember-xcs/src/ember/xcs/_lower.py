@@ -1,10 +1,14 @@
 """Lowering: a function's syntax tree, rewritten so that every operation on a value that may be pending is a hook.
 
 What is left of Python's own: names, constants, the shape of statements. A compound statement that decides something
-becomes a *region*, a nested function that takes the local variables it reads and returns those it assigns, so that it can
-wait while what follows goes on with pending values in their place. A statement that can be left by `return` (or whose
-variables a nested function shares) stays where it is: there a decision holds up the whole function, as it must.
+becomes a *region*, a nested function that takes the local variables it reads and returns those it assigns, so that it
+can wait while what follows goes on with pending values in their place. A statement that can be left by `return`, or
+whose variables a nested function shares, stays where it is: there a decision holds up the whole function, as it must.
 """
+
+# Values here are the user's, of whatever type; what isinstance leaves of them is partly unknown to pyright.
+# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false, reportUnknownMemberType=false
+# pyright: reportUnknownLambdaType=false
 
 from __future__ import annotations
 
@@ -26,7 +30,8 @@ _BINARY: Final[dict[type[ast.AST], str]] = {
     ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "truediv", ast.FloorDiv: "floordiv", ast.Mod: "mod",
     ast.Pow: "pow", ast.MatMult: "matmul", ast.LShift: "lshift", ast.RShift: "rshift", ast.BitAnd: "and_",
     ast.BitOr: "or_", ast.BitXor: "xor", ast.Eq: "eq", ast.NotEq: "ne", ast.Lt: "lt", ast.LtE: "le", ast.Gt: "gt",
-    ast.GtE: "ge", ast.Is: "is_", ast.IsNot: "is_not", ast.USub: "neg", ast.UAdd: "pos", ast.Invert: "invert", ast.Not: "not_",
+    ast.GtE: "ge", ast.Is: "is_", ast.IsNot: "is_not", ast.USub: "neg", ast.UAdd: "pos", ast.Invert: "invert",
+    ast.Not: "not_",
 }  # fmt: skip
 _MADE: Final = (
     ast.List,
@@ -38,6 +43,9 @@ _MADE: Final = (
     ast.JoinedStr,
     ast.Constant,
 )
+_WHERE_THEY_ARE: Final = (
+    ast.Return, ast.Raise, ast.FunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom, ast.Pass
+)  # fmt: skip
 _EATERS: Final = frozenset({"list", "tuple", "set", "frozenset", "sorted", "max", "min", "sum", "dict"})
 _REFUSED: Final = frozenset({"locals", "vars", "eval", "exec", "dir", "globals"})
 
@@ -69,7 +77,7 @@ def function_def(name: str, args: ast.arguments, body: list[ast.stmt]) -> ast.Fu
 
 
 class Lowering:
-    """One function on its way. `resolve` says what a global or captured name stands for now, `free` are captured names."""
+    """One function on its way. `resolve` says what a global or captured name stands for; `free` are captured."""
 
     def __init__(
         self,
@@ -178,7 +186,7 @@ class Lowering:
                 ]
                 direct = names.stored([node])
                 if children and not isinstance(node, names.SCOPES):
-                    direct -= names.stored([c for c in children])
+                    direct -= names.stored(list(children))
                     if isinstance(node, ast.For):
                         direct |= names.stored([node.target])
                 for name in direct:
@@ -227,11 +235,7 @@ class Lowering:
             and n.id[2:].isdigit()
             and isinstance(n.ctx, ast.Load)
         }
-        made = {
-            n.target.id
-            for n in ast.walk(body)
-            if isinstance(n, ast.NamedExpr) and isinstance(n.target, ast.Name)
-        }
+        made = {n.target.id for n in ast.walk(body) if isinstance(n, ast.NamedExpr)}
         made |= {
             a.arg
             for n in ast.walk(body)
@@ -243,7 +247,11 @@ class Lowering:
     def flags(self, nodes: Sequence[ast.AST]) -> ast.expr:
         """What evaluating `nodes` may do, as flags of a task."""
         seen = self.summary(nodes)
-        return ast.Constant((WRITES if seen.writes or seen.objects else 0) | (CHANGES if seen.changed else 0) | shared_flag(seen.shared))
+        return ast.Constant(
+            (WRITES if seen.writes or seen.objects else 0)
+            | (CHANGES if seen.changed else 0)
+            | shared_flag(seen.shared)
+        )
 
     def reads(self, nodes: Sequence[ast.AST]) -> set[str]:
         return (names.loaded(nodes) & self.locals) - self.globals
@@ -478,8 +486,9 @@ class Lowering:
                 if function.id in ("any", "all") and len(node.args[0].generators) == 1 and not node.keywords:
                     return self.some(function.id, node.args[0])
         if isinstance(function, ast.Attribute) and function.attr == "join" and len(node.args) == 1:
-            if isinstance(node.args[0], ast.GeneratorExp) and not names.has([node.args[0]], ast.NamedExpr):
-                return self.call(node, [self.comprehension(node.args[0])])
+            only = node.args[0]
+            if isinstance(only, ast.GeneratorExp) and not names.has([only], ast.NamedExpr):
+                return self.call(node, [self.comprehension(only)])
         return self.call(node, None)
 
     def _is_map(self, node: ast.expr) -> bool:
@@ -581,7 +590,7 @@ class Lowering:
         else:
             name = self.temporary()
             function = self.thunk(
-                self._bind(first.target, load(name), body, original), original + [first.target], [name]
+                self._bind(first.target, load(name), body, original), [*original, first.target], [name]
             )
             drop = names.stored([first.target])
             keep = [
@@ -664,19 +673,11 @@ class Lowering:
         waits, self.waits = self.waits, False
         known, hooks = set(self.known), set(self.hooks)
         made: list[ast.stmt] = visit(node)
-        if (
-            self.waits
-            and not compound
-            and not isinstance(
-                node,
-                (ast.Return, ast.Raise, ast.FunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom, ast.Pass),
-            )
-        ):
-            # Something in it decides: it becomes a task, if it can.
-            if self.taskable([node]):
-                self.known, self.hooks = known, hooks | self.hooks
-                self.waits = False
-                made = self.region([node], lambda: visit(node), always=True)
+        if self.waits and not compound and not isinstance(node, _WHERE_THEY_ARE) and self.taskable([node]):
+            # Something in it decides: it becomes a task.
+            self.known, self.hooks = known, hooks | self.hooks
+            self.waits = False
+            made = self.region([node], lambda: visit(node), always=True)
         self.waits = self.waits or waits
         for one in made:
             ast.copy_location(one, node)
@@ -710,7 +711,7 @@ class Lowering:
         flags: int = 0,
         extra: Sequence[str] = (),
     ) -> list[ast.stmt]:
-        """Make `statements`, lowered by `lower`, a function of the variables they read that returns those they assign."""
+        """Make `statements`, lowered by `lower`, a function of what they read that returns what they assign."""
         stored = (names.stored(statements) & self.locals) - {*extra}
         read = (names.loaded(statements) & self.locals) - {*extra}
         outputs = sorted(stored)
@@ -1209,8 +1210,8 @@ class Lowering:
         self.known = known - self._deleted(node.body)
         final = self.block(node.finalbody)
         self.known = joined | (self.known - known)
-        final = [ast.If(self.X("alive"), final, [])]
-        return [ast.copy_location(ast.Try([self._guarded(inner_block, node)], [], [], final), node)]
+        last: list[ast.stmt] = [ast.If(self.X("alive"), final, [])]
+        return [ast.copy_location(ast.Try([self._guarded(inner_block, node)], [], [], last), node)]
 
     def st_With(self, node: ast.With) -> list[ast.stmt]:
         if self.taskable([node]):

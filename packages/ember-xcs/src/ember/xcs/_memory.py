@@ -1,4 +1,8 @@
-"""Values between tasks: computing on pending ones, settling them, and the order of what reads and changes containers."""
+"""Values between tasks: computing on pending ones, settling them, and the order of reads and changes."""
+
+# Values here are the user's, of whatever type; what isinstance leaves of them is partly unknown to pyright.
+# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false, reportUnknownMemberType=false
+# pyright: reportUnknownLambdaType=false
 
 from __future__ import annotations
 
@@ -130,7 +134,11 @@ def _compute(run: Run, result: Lazy) -> None:
 def _is_fixed(value: Any) -> bool:
     """Whether nothing in `value` can ever change."""
     kind = type(value)
-    return kind in SCALARS or isinstance(value, str) or (kind is tuple and all(type(one) in SCALARS for one in value))
+    return (
+        kind in SCALARS
+        or isinstance(value, str)
+        or (kind is tuple and all(type(one) in SCALARS for one in value))
+    )
 
 
 def take(run: Run, made: Any, scope: Scope) -> Any:

@@ -1,8 +1,12 @@
 """What lowered code calls in place of Python's own operations: each as before, and aware of pending values.
 
-None of these waits, but for those about control (`test`, `iterate`, `drain` and their like): where a value is needed that
-is not there yet, or something else must come first, the operation becomes a task, and its result is pending.
+None of these waits, but for those about control (`test`, `iterate`, `drain` and their like): where a value is needed
+that is not there yet, or something else must come first, the operation becomes a task, and its result is pending.
 """
+
+# Values here are the user's, of whatever type; what isinstance leaves of them is partly unknown to pyright.
+# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false, reportUnknownMemberType=false
+# pyright: reportUnknownLambdaType=false
 
 from __future__ import annotations
 
@@ -75,7 +79,8 @@ def apart(
 ) -> Any:
     """Run `function(run, *args)` as a task that reads (and, if it `changes`, changes) what `inputs` reach."""
     return run.spawn(
-        function, (run, *args), None, inputs=tuple(inputs), flags=WRITES if writes else flags, changed=-1 if changes or flags & CHANGES else 0,
+        function, (run, *args), None, inputs=tuple(inputs), flags=WRITES if writes else flags,
+        changed=-1 if changes or flags & CHANGES else 0,
         what=function.__name__,
     )  # fmt: skip
 
@@ -421,11 +426,11 @@ def _change_now(run: Run, held: Fresh, name: str, args: tuple[Any, ...], kwargs:
 
 def _change_fresh(run: Run, thing: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     scope = run.current.scope
-    held = run.fresh.get(id(thing))
+    held: Fresh | None = run.fresh.get(id(thing))
     if held is None:
         return _change_shared(run, thing, name, args, kwargs)
     if _needs(thing, name, args) or name == "sort":
-        if type(thing) is list and name in ("extend",):
+        if type(thing) is list and name == "extend":
             args = tuple(run.force(arg) for arg in args)
             await_all(run, args)
             args = tuple(
@@ -442,9 +447,10 @@ def _change_fresh(run: Run, thing: Any, name: str, args: tuple[Any, ...], kwargs
     await_turn(run, thing, True)
     if any(not is_data(arg) and type(arg) not in PENDING for arg in args) and name in ("extend", "update"):
         run.barrier()
-    if held is None or run.fresh.get(id(thing)) is not held:  # meanwhile it was handed to somebody
+    now: Fresh | None = run.fresh.get(id(thing))
+    if now is None:  # meanwhile it was handed to somebody
         return _change_shared(run, thing, name, args, kwargs)
-    return _change_now(run, held, name, args, kwargs)
+    return _change_now(run, now, name, args, kwargs)
 
 
 def _change_shared(run: Run, thing: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -603,7 +609,7 @@ def _plain_attribute(kind: type, name: str) -> bool:
     if known is None:
         known = True
         if not issubclass(kind, type):
-            if kind.__getattribute__ is not object.__getattribute__ and kind.__module__ not in ("builtins",):
+            if kind.__getattribute__ is not object.__getattribute__ and kind.__module__ != "builtins":
                 known = issubclass(kind, (ModuleType, BaseException, str, External))
             for parent in kind.__mro__:
                 if "__getattr__" in parent.__dict__:

@@ -1,9 +1,13 @@
 """Values that are not there yet.
 
 A `Pending` stands for the result of an external call, of a computation on such results, or of a task that waits. It
-lives in lowered code only: whatever leaves that code (an argument of a library, something printed or stored, the result)
-is settled first. Should one be seen by other code all the same, asking it anything waits for the value.
+lives in lowered code only: whatever leaves that code (an argument of a library, something printed or stored, the
+result) is settled first. Should one be seen by other code all the same, asking it anything waits for the value.
 """
+
+# Values here are the user's, of whatever type; what isinstance leaves of them is partly unknown to pyright.
+# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false, reportUnknownMemberType=false
+# pyright: reportUnknownLambdaType=false
 
 from __future__ import annotations
 

@@ -1,5 +1,9 @@
 """From a user's function to its lowered twin: once for each code object, kept as long as the process."""
 
+# Values here are the user's, of whatever type; what isinstance leaves of them is partly unknown to pyright.
+# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false, reportUnknownMemberType=false
+# pyright: reportUnknownLambdaType=false
+
 from __future__ import annotations
 
 import ast
@@ -19,7 +23,6 @@ from ._source import NoSource, tree_of
 from ._summary import ANYTHING, OUTSIDE, Effects, Summary, index_names, is_installed
 
 
-
 class Program:
     """What is known of one function: whether it is lowered, whether it may wait, what it may change.
 
@@ -28,7 +31,7 @@ class Program:
 
     __slots__ = (
         "_cells",
-        "_code",
+        "code",
         "_twins",
         "changed",
         "computes",
@@ -48,7 +51,7 @@ class Program:
         self.flags = WRITES
         self.reason = ""
         self.tree: ast.AST | None = None
-        self._code: CodeType | None = None
+        self.code: CodeType | None = None
         self._cells: tuple[Any, ...] = ()
         self._twins: WeakKeyDictionary[FunctionType, FunctionType] = WeakKeyDictionary()
 
@@ -57,7 +60,7 @@ class Program:
         found = self._twins.get(function)
         if found is not None:
             return found
-        code = self._code
+        code = self.code
         assert code is not None
         own = dict(zip(function.__code__.co_freevars, function.__closure__ or ()))
         cells = tuple(own[name] if name in own else _cell(name, function) for name in code.co_freevars)
@@ -81,7 +84,7 @@ def program_of(function: FunctionType) -> Program:
         found.waits, found.writes, found.objects, found.flags = True, False, False, 0
         fresh = _lowered(function)
         for slot in (
-            "_code",
+            "code",
             "changed",
             "computes",
             "flags",
@@ -125,9 +128,9 @@ def _lowered(function: FunctionType) -> Program:
         program.writes, program.objects, program.changed = whole.writes, whole.objects, whole.changed
         if not _reaches(plain_body, local, resolve):
             program.reason = "it makes no external call"
-            program.computes = not (whole.writes or whole.objects or whole.changed or whole.shared) and not names.has(
-                plain_body, ast.Attribute
-            )
+            program.computes = not (
+                whole.writes or whole.objects or whole.changed or whole.shared
+            ) and not names.has(plain_body, ast.Attribute)
             if program.computes or whole.writes:
                 return program
             program.reason = ""
@@ -137,13 +140,15 @@ def _lowered(function: FunctionType) -> Program:
                 statements, local, resolve, effects_of, local - names.stored(statements), function.__globals__
             )
 
-        program.flags = (WRITES if whole.writes else 0) | (OBJECTS if whole.objects else 0) | shared_flag(whole.shared)
+        program.flags = (
+            (WRITES if whole.writes else 0) | (OBJECTS if whole.objects else 0) | shared_flag(whole.shared)
+        )
 
         def reaches(statements: Any, data: set[str]) -> bool:
             return _reaches(statements, local, resolve, data)
 
         lowering = Lowering(tree, frozenset(code.co_freevars), resolve, summary, reaches)
-        program._code = _compiled(lowering, function)
+        program.code = _compiled(lowering, function)
         program.waits, program.lowered = lowering.waits, True
     except (Unsupported, NoSource) as error:
         program.reason = str(error)

@@ -12,6 +12,10 @@ Tasks are greenlets, so that code may wait in the middle of a library's callback
 caller's. External calls run on Ember's I/O loop.
 """
 
+# Values here are the user's, of whatever type; what isinstance leaves of them is partly unknown to pyright.
+# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false, reportUnknownMemberType=false
+# pyright: reportUnknownLambdaType=false
+
 from __future__ import annotations
 
 import sys
@@ -351,7 +355,7 @@ class Run:
         return False
 
     footprint: Callable[[Run, Task], None]
-    """Notes what a task that is about to wait may still read and change, and `leave` that it has ended: see `_memory`."""
+    """Notes what a task that is about to wait may still read and change; `leave`, that it has ended: see `_memory`."""
     leave: Callable[[Run, Task], None]
     reads_plainly: Callable[[Any, Any], bool]
 
@@ -681,8 +685,6 @@ class Run:
                 if task.result is entry:
                     return f"the result of {task.what} #{task.seq}"
             of = owner_of(entry)
-            if hasattr(entry, "args"):
-                return f"{getattr(entry, 'function', None) or getattr(entry, 'external', None)}({', '.join(named(a) if isinstance(a, Entry) else repr(a)[:20] for a in entry.args)}) #{entry.seq}"
             return f"{entry!r} #{entry.seq}{' in ' + of.what if of else ''}"
 
         lines = []
@@ -750,7 +752,9 @@ class Run:
     def _land(self, flight: Flight) -> None:
         self.in_flight -= 1
         while self._queued and (self.limit is None or self.in_flight < self.limit):
-            self.send(self._queued.popleft())
+            following = self._queued.popleft()
+            if not following.done:
+                self.send(following)
         job, flight.job = flight.job, None
         assert job is not None
         value, error = None, None
@@ -762,14 +766,9 @@ class Run:
 
     def _cancel(self, flight: Flight) -> None:
         if flight.job is not None:
-            flight.job.cancel()
-        else:
-            try:
-                self._queued.remove(flight)
-            except ValueError:
-                pass
+            flight.job.cancel()  # one that is queued is passed over when its turn comes
 
-    # The handler of external calls that code which is not lowered makes -----------------------------------------------------------------------------
+    # External calls of code that is not lowered ---------------------------------------------------------------
 
     def call(self, external: External[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Answer a blocking external call of code that is not lowered: others go on meanwhile."""

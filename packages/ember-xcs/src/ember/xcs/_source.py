@@ -86,7 +86,7 @@ def _end(node: ast.AST) -> int:
 
 
 def _same(node: Function, code: CodeType) -> bool:
-    """Whether `node` takes the same parameters and uses the same names: the file may have changed, lines may be shared."""
+    """Whether `node` takes the parameters of `code`: the file may have changed, and a line may hold several."""
     arguments = node.args
     names = [arg.arg for arg in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)]
     if tuple(names) != code.co_varnames[: len(names)]:

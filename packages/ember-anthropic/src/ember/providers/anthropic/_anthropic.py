@@ -15,12 +15,14 @@ from ember.models import (
     errors,
 )
 from ember.models.schemas import wanted_schema
+from ember.models.sdk import sdk_key, vendor_sdk
 from ember.models.wire import json_request, refuse, reply_fields
 
 from ._message import completion
 from ._schema import accepted_schema
 from ._stream import MessageStream
-from ._turns import tool_fields, turns
+from ._thinking import thinking_fields
+from ._turns import CACHED, tool_fields, turns
 
 _VERSION: Final = "2026-10-21"
 # The current version refuses these on every model; the one before still has them, for the models that use them.
@@ -62,7 +64,9 @@ class Anthropic(BaseProvider):
         "claude-opus-4-5",
         "claude-haiku-4-5",
     )
-    supports: ClassVar[frozenset[str]] = frozenset({"stream", "schema", "choices", "tools"})
+    supports: ClassVar[frozenset[str]] = frozenset(
+        {"stream", "schema", "choices", "tools", "images", "files", "reasoning"}
+    )
     prices: ClassVar[str | None] = "anthropic"
 
     def encode(self, call: Call, endpoint: Endpoint) -> HttpRequest:
@@ -75,16 +79,20 @@ class Anthropic(BaseProvider):
             presence_penalty=call.presence_penalty,
         )
         schema = wanted_schema(call)
+        system, tools = _beginning(call)
+        thinking, effort = thinking_fields(call)
         # In the order of the official SDK, so that the bytes are the same as well.
         body: dict[str, Any] = {
             "max_tokens": _MAX_TOKENS if call.max_tokens is None else call.max_tokens,
             "messages": turns(call),
             "model": call.model,
-            "output_config": None if schema is None else _json_format(call, schema),
+            "cache_control": CACHED if call.cache_prompt else None,
+            "output_config": _output_config(call, schema, effort),
             "stop_sequences": list(call.stop) or None,
             "stream": call.stream or None,
-            "system": call.system,
-            "tools": [tool_fields(tool) for tool in call.tools] or None,
+            "system": system,
+            "thinking": thinking,
+            "tools": tools or None,
             "temperature": call.temperature,
             "top_p": call.top_p,
         }
@@ -98,6 +106,12 @@ class Anthropic(BaseProvider):
 
     def decoder(self, call: Call) -> StreamDecoder:
         return MessageStream(call)
+
+    def client(self, endpoint: Endpoint, *, asynchronous: bool) -> Any:
+        """Return an `anthropic.Anthropic`, or an `anthropic.AsyncAnthropic`."""
+        anthropic = vendor_sdk("anthropic", "ember-anthropic[sdk]")
+        make = anthropic.AsyncAnthropic if asynchronous else anthropic.Anthropic
+        return make(api_key=sdk_key(endpoint), base_url=endpoint.base_url)
 
     def explain(self, reply: HttpReply) -> errors.ModelError:
         """Return the error a reply stands for; an account out of credit is a `QuotaError` here as everywhere."""
@@ -113,5 +127,30 @@ class Anthropic(BaseProvider):
 _CREDIT: Final = "credit balance is too low"
 
 
-def _json_format(call: Call, schema: Any) -> dict[str, Any]:
-    return {"format": {"schema": accepted_schema(schema, model=call.model), "type": "json_schema"}}
+_MOST_POINTS: Final = 4
+
+
+def _beginning(call: Call) -> tuple[Any, list[dict[str, Any]]]:
+    """Return the system prompt and the tools, with a cache point after them if the first message begins with one."""
+    points = sum(len(message.cache_points) for message in call.messages) + bool(call.cache_prompt)
+    if points > _MOST_POINTS:
+        raise errors.UnsupportedError(
+            f"Anthropic keeps a prompt at {_MOST_POINTS} points at most; this one has {points}, cache_prompt included.",
+            provider="anthropic",
+            model=call.model,
+        )
+    system: Any = call.system
+    tools = [tool_fields(tool) for tool in call.tools]
+    if points and call.messages and 0 in call.messages[0].cache_points:
+        if system:  # which comes after the tools, so that they are kept with it
+            system = [{"type": "text", "text": system, "cache_control": CACHED}]
+        elif tools:
+            tools[-1]["cache_control"] = CACHED
+    return system, tools
+
+
+def _output_config(call: Call, schema: Any, effort: str | None) -> dict[str, Any] | None:
+    config: dict[str, Any] = {} if effort is None else {"effort": effort}
+    if schema is not None:
+        config["format"] = {"schema": accepted_schema(schema, model=call.model), "type": "json_schema"}
+    return config or None

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Final, cast
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, cast
 
 from ember.models import Call, Completion, ToolCall, Usage
-from ember.models.schemas import answer_text
 from ember.models.wire import Fields, malformed, mapping, sequence, stream_error, text, text_or_none, tokens
+
+FORMAT: Final = "anthropic"
+"""The name of this format in `Message.opaque`."""
 
 _REASONS: Final[Mapping[str, str]] = {
     "end_turn": "stop",
@@ -23,25 +25,44 @@ _REASONS: Final[Mapping[str, str]] = {
 def completion(call: Call, message: Fields, request_id: str | None) -> Completion:
     """Return the answer that a `message` object holds. Raises `InvalidResponse` if it is not one."""
     raise_error_in(message)
-    said: list[str] = []
-    calls: list[ToolCall] = []
-    for block in sequence(message, "content"):
-        kind = text(block, "type")
-        if kind == "text":
-            said.append(text(block, "text"))
-        elif kind == "tool_use":
-            calls.append(ToolCall(text(block, "id"), text(block, "name"), _arguments(block)))
-        # Others are the model's thinking, and tools that Anthropic runs itself.
-    reason = finish_reason(text_or_none(message, "stop_reason"))
+    blocks = sequence(message, "content")
     return Completion(
-        text=answer_text(call, "".join(said), reason),
+        text=said_in(blocks),
         model=text_or_none(message, "model") or call.model,
-        finish_reason=reason,
+        finish_reason=finish_reason(text_or_none(message, "stop_reason")),
         usage=usage_of(message.get("usage")),
         request_id=request_id,
-        tool_calls=tuple(calls),
+        tool_calls=tool_calls_in(blocks),
         raw=message,
+        reasoning=thinking_in(blocks),
+        opaque=kept(blocks),
     )
+
+
+def said_in(blocks: Sequence[Fields]) -> str:
+    """Return the text of an answer's blocks. Others are thinking, and tools that Anthropic runs itself."""
+    return "".join(text(block, "text") for block in blocks if text(block, "type") == "text")
+
+
+def thinking_in(blocks: Sequence[Fields]) -> str | None:
+    """Return what the blocks tell of the model's thinking, None if nothing."""
+    told = (text(block, "thinking") for block in blocks if block["type"] == "thinking")
+    return "\n\n".join(filter(None, told)) or None
+
+
+def tool_calls_in(blocks: Sequence[Fields]) -> tuple[ToolCall, ...]:
+    """Return the calls of tools in an answer's blocks."""
+    return tuple(
+        ToolCall(text(block, "id"), text(block, "name"), _arguments(block))
+        for block in blocks
+        if block["type"] == "tool_use"
+    )
+
+
+def kept(blocks: Sequence[Fields]) -> Mapping[str, Any] | None:
+    """Return what is to be sent back with the turn: thinking is signed, in its place, and the API checks it."""
+    thought = any(block["type"] in ("thinking", "redacted_thinking") for block in blocks)
+    return {FORMAT: list(blocks)} if thought else None
 
 
 def finish_reason(stop_reason: str | None) -> str | None:

@@ -20,6 +20,7 @@ from ember.models import (
     errors,
 )
 from ember.models.schemas import wanted_schema
+from ember.models.sdk import sdk_key, vendor_sdk
 from ember.models.wire import json_request, reply_fields
 
 from ._content import completion
@@ -27,6 +28,8 @@ from ._embeddings import vectors
 from ._faults import refined, unwrapped
 from ._schema import accepted_schema
 from ._stream import ContentStream
+from ._thinking import thinking_config
+from ._turns import content, contents, declarations
 
 # The first is what the official SDK uses; the others have what is not stable yet.
 _VERSIONS: Final = ("v1", "v1beta", "v1alpha")
@@ -65,17 +68,24 @@ class Google(BaseProvider):
         "gemini-embedding-2",
         "gemini-embedding-001",
     )
-    supports: ClassVar[frozenset[str]] = frozenset({"stream", "schema", "choices", "embed"})
+    supports: ClassVar[frozenset[str]] = frozenset(
+        {
+            "stream",
+            "schema",
+            "choices",
+            "tools",
+            "images",
+            "files",
+            "reasoning",
+            "n",
+            "logprobs",
+            "embed",
+            "dimensions",
+        }
+    )
     prices: ClassVar[str | None] = "google"
 
     def encode(self, call: Call, endpoint: Endpoint) -> HttpRequest:
-        if any(message.role == "tool" for message in call.messages):
-            raise errors.UnsupportedError(
-                "Gemini takes the result of a tool as a part of a user's message that names the function. "
-                'Send such messages with extra={"contents": [...]}.',
-                provider=self.name,
-                model=call.model,
-            )
         schema = wanted_schema(call)
         config: dict[str, Any] = {
             "temperature": call.temperature,
@@ -85,16 +95,18 @@ class Google(BaseProvider):
             "presencePenalty": call.presence_penalty,
             "frequencyPenalty": call.frequency_penalty,
             "seed": call.seed,
+            "candidateCount": call.n if call.n is not None and call.n > 1 else None,
+            "responseLogprobs": None if call.logprobs is None else True,
+            "logprobs": call.logprobs or None,
+            "thinkingConfig": thinking_config(call),
             "responseMimeType": None if schema is None else "application/json",
             "responseJsonSchema": None if schema is None else accepted_schema(schema),
         }
         config = {name: value for name, value in config.items() if value is not None}
         body: dict[str, Any] = {
-            "contents": [
-                _content(message.content, "model" if message.role == "assistant" else "user")
-                for message in call.messages
-            ],
-            "systemInstruction": None if call.system is None else _content(call.system),
+            "contents": contents(call),
+            "systemInstruction": None if call.system is None else content(call.system),
+            "tools": declarations(call.tools),
             "generationConfig": config or None,
         }
         body = {name: value for name, value in body.items() if value is not None}
@@ -109,14 +121,21 @@ class Google(BaseProvider):
 
     def encode_embed(self, call: EmbedCall, endpoint: Endpoint) -> HttpRequest:
         """Return the request for a vector per text; `extra` is merged into the request of each text."""
-        requests = [
-            _merged({"content": _content(text), "model": _resource(call.model)}, call.extra)
-            for text in call.texts
-        ]
+        each: dict[str, Any] = {"model": _resource(call.model)}
+        if call.dimensions is not None:
+            each["outputDimensionality"] = call.dimensions
+        requests = [_merged({"content": content(text), **each}, call.extra) for text in call.texts]
         return _request(call.model, "batchEmbedContents", endpoint, {"requests": requests})
 
     def decode_embed(self, call: EmbedCall, reply: HttpReply) -> Vectors:
         return vectors(call, reply_fields(reply))
+
+    def client(self, endpoint: Endpoint, *, asynchronous: bool) -> Any:
+        """Return a `google.genai.Client`. It is one for both: its `aio` is what can be awaited, while it is kept."""
+        genai = vendor_sdk("google.genai", "ember-google[sdk]")
+        options = {"base_url": endpoint.base_url, "api_version": endpoint.options.get("api")}
+        # Without the word on Vertex AI, a variable would send prompts there.
+        return genai.Client(api_key=sdk_key(endpoint), vertexai=False, http_options=options)
 
     def explain(self, reply: HttpReply) -> errors.ModelError:
         """Return the error a reply stands for, as the details in Google's error bodies tell it more exactly.
@@ -125,10 +144,6 @@ class Google(BaseProvider):
         """
         reply, fields = unwrapped(reply)
         return refined(super().explain(reply), fields)
-
-
-def _content(text: str, role: str = "user") -> dict[str, Any]:
-    return {"parts": [{"text": text}], "role": role}
 
 
 def _resource(model: str) -> str:

@@ -4,11 +4,31 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from ember.models import Call, Completion, ServerEvent, ToolCall, errors
-from ember.models.schemas import answer_text
-from ember.models.wire import event_fields, incomplete, shown, stream_error, text_or_none
+from ember.models import (
+    Call,
+    Completion,
+    Piece,
+    ReasoningDelta,
+    ServerEvent,
+    TokenLogprob,
+    ToolCall,
+    ToolCallDelta,
+)
+from ember.models.wire import Fields, event_fields, incomplete, shown, stream_error, text, text_or_none
 
-from ._content import candidate_in, finish_reason, parts_of, stop_word, usage_of
+from ._content import (
+    candidate_in,
+    finish_reason,
+    is_thought,
+    kept,
+    logprobs_of,
+    parts_of,
+    said_in,
+    stop_word,
+    thoughts_in,
+    tool_calls_in,
+    usage_of,
+)
 from ._faults import raise_error_in
 
 
@@ -24,13 +44,13 @@ class ContentStream:
         self._call = call
         self._model = call.model
         self._id: str | None = None
-        self._text: list[str] = []
+        self._parts: list[Fields] = []
         self._tools: list[ToolCall] = []
         self._word: str | None = None
+        self._likely: tuple[TokenLogprob, ...] | None = None
         self._usage: dict[str, Any] = {}
-        self._told = False
 
-    def feed(self, event: ServerEvent) -> str:
+    def feed(self, event: ServerEvent) -> tuple[Piece, ...]:
         body = event_fields(event)
         if event.name == "error":
             raise_error_in(body)
@@ -43,36 +63,35 @@ class ContentStream:
             counts = cast("dict[str, Any]", body["usageMetadata"])
             self._usage |= {name: value for name, value in counts.items() if value is not None}
         if candidate is None:
-            return ""
-        said, calls = parts_of(candidate)
-        self._text.append(said)
-        self._tools += calls
+            return ()
         self._word = stop_word(candidate) or self._word
-        return self._label() if self._call.choices else said
+        if self._call.logprobs is not None and (likely := logprobs_of(candidate)) is not None:
+            self._likely = (self._likely or ()) + likely
+        return tuple(piece for part in parts_of(candidate) if (piece := self._take(part)))
 
     def finish(self) -> Completion:
-        whole, reason = "".join(self._text), self._reason()
+        whole, reason = said_in(self._parts), finish_reason(self._word, bool(self._tools))
         if reason is None:
-            raise incomplete("" if self._call.choices else whole)
+            raise incomplete(whole)
         return Completion(
-            text=answer_text(self._call, whole, reason),
+            text=whole,
             model=self._model,
             finish_reason=reason,
             usage=usage_of(self._usage),
             request_id=self._id,
             tool_calls=tuple(self._tools),
+            reasoning=thoughts_in(self._parts) or None,
+            opaque=kept(self._parts),
+            logprobs=self._likely,
         )
 
-    def _label(self) -> str:
-        """Return the chosen label once it is whole: it is decided by its last character."""
-        if self._told or self._reason() is None:
-            return ""
-        try:
-            label = answer_text(self._call, "".join(self._text), self._reason())
-        except errors.InvalidResponse:
-            return ""  # a reason came, and the rest of the answer may still do; if not, `finish` says so
-        self._told = True
-        return label
-
-    def _reason(self) -> str | None:
-        return finish_reason(self._word, bool(self._tools))
+    def _take(self, part: Fields) -> Piece:
+        self._parts.append(part)
+        if "text" in part:
+            added = text(part, "text")
+            return ReasoningDelta(added) if is_thought(part) else added
+        calls = tool_calls_in(self._call, (part,), len(self._tools))  # each comes whole
+        self._tools += calls
+        for call in calls:
+            return ToolCallDelta(len(self._tools) - 1, call.id, call.name, call.text)
+        return ""

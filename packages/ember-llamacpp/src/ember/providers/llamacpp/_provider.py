@@ -14,6 +14,7 @@ from ember.models import (
     Endpoint,
     HttpReply,
     HttpRequest,
+    Piece,
     ServerEvent,
     StreamDecoder,
     Transport,
@@ -47,7 +48,7 @@ class LlamaCpp(BaseProvider):
     needs_key: ClassVar[bool] = False
     model_patterns: ClassVar[tuple[str, ...]] = tuple(KNOWN)
     known_models: ClassVar[tuple[str, ...]] = tuple(KNOWN)
-    supports: ClassVar[frozenset[str]] = frozenset({"stream", "schema", "choices", "embed"})
+    supports: ClassVar[frozenset[str]] = frozenset({"stream", "schema", "choices", "n", "logprobs", "embed"})
     free: ClassVar[bool] = True
 
     transport: Transport | None = Embedded()
@@ -123,10 +124,10 @@ class _ChoiceStream:
         self._call = call
         self._answer: Completion | None = None
 
-    def feed(self, event: ServerEvent) -> str:
+    def feed(self, event: ServerEvent) -> tuple[Piece, ...]:
         self._answer = _chosen(self._call, event_fields(event))
         self.done = True
-        return self._answer.text
+        return (self._answer.text,)
 
     def finish(self) -> Completion:
         if self._answer is None:

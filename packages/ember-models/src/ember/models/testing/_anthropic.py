@@ -3,27 +3,60 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
-from ._dialect import Answer, Dialect, Say, count, cut, last_user_text, required, text_of
+from ._attached import tokens_of
+from ._dialect import (
+    SIGNATURE,
+    THOUGHTS,
+    Answer,
+    BadRequest,
+    Dialect,
+    Say,
+    as_json,
+    calls_in,
+    count,
+    cut,
+    last_user_text,
+    required,
+    text_of,
+    words,
+)
 from ._reply import Event
 
 
 def messages(asked: Mapping[str, Any], say: Say) -> Answer:
     """Answer `POST .../messages`."""
     model, turns, limit = required(asked, "model"), required(asked, "messages"), required(asked, "max_tokens")
-    pieces, short = cut(say(last_user_text(turns)), limit)
-    read = sum(count(text_of(turn.get("content"))) for turn in turns) + count(text_of(asked.get("system")))
-    wrote, stop = len(pieces), "max_tokens" if short else "end_turn"
+    said = say(last_user_text(turns))
+    pieces, short = cut(said, limit)
+    uses: list[dict[str, Any]] = [
+        {"type": "tool_use", "id": f"toolu_{n}", "name": name, "input": dict(arguments)}
+        for n, (name, arguments) in enumerate(calls_in(said))
+    ]
+    read = sum(tokens_of(turn.get("content")) for turn in turns) + count(text_of(asked.get("system")))
+    for turn in turns:
+        _check_thinking(turn.get("content"))
+    thinking: Mapping[str, Any] = asked.get("thinking") or {}
+    thoughts = words(THOUGHTS) if thinking.get("type") in ("enabled", "adaptive") else []
+    wrote = len(pieces) + len(thoughts) + len(uses)
+    stop = "max_tokens" if short else "tool_use" if uses else "end_turn"
+    usage: dict[str, Any] = {"input_tokens": read, "output_tokens": wrote}
+    blocks: list[dict[str, Any]] = []
+    if thoughts:
+        blocks.append({"type": "thinking", "thinking": THOUGHTS, "signature": SIGNATURE})
+        usage["output_tokens_details"] = {"thinking_tokens": len(thoughts)}
+    place = len(blocks)
+    blocks += [{"type": "text", "text": "".join(pieces)}, *uses]
     whole: dict[str, Any] = {
         "id": "msg_local",
         "type": "message",
         "role": "assistant",
         "model": model,
-        "content": [{"type": "text", "text": "".join(pieces)}],
+        "content": blocks,
         "stop_reason": stop,
         "stop_sequence": None,
-        "usage": {"input_tokens": read, "output_tokens": wrote},
+        "usage": usage,
     }
     if not asked.get("stream"):
         return Answer(whole, read, wrote)
@@ -36,22 +69,61 @@ def messages(asked: Mapping[str, Any], say: Say) -> Answer:
     }
     steps: list[dict[str, Any]] = [
         {"type": "message_start", "message": begun},
-        {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
+        *(_thought(thoughts) if thoughts else ()),
+        {
+            "type": "content_block_start",
+            "index": place,
+            "content_block": {"type": "text", "text": ""},
+        },
         {"type": "ping"},
-        *(
-            {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": piece}}
-            for piece in pieces
-        ),
-        {"type": "content_block_stop", "index": 0},
+        *(_delta(place, type="text_delta", text=piece) for piece in pieces),
+        {"type": "content_block_stop", "index": place},
+        *(step for n, use in enumerate(uses, place + 1) for step in _used(n, use)),
         {
             "type": "message_delta",
             "delta": {"stop_reason": stop, "stop_sequence": None},
-            "usage": {"output_tokens": wrote},
+            "usage": {name: count for name, count in usage.items() if name != "input_tokens"},
         },
         {"type": "message_stop"},
     ]
     events: list[Event] = [(step["type"], step) for step in steps]
     return Answer(events, read, wrote)
+
+
+def _delta(index: int, **delta: str) -> dict[str, Any]:
+    return {"type": "content_block_delta", "index": index, "delta": delta}
+
+
+def _thought(thoughts: list[str]) -> list[dict[str, Any]]:
+    """Return the events of the block of thinking: its signature comes last."""
+    empty = {"type": "thinking", "thinking": "", "signature": ""}
+    return [
+        {"type": "content_block_start", "index": 0, "content_block": empty},
+        *(_delta(0, type="thinking_delta", thinking=thought) for thought in thoughts),
+        _delta(0, type="signature_delta", signature=SIGNATURE),
+        {"type": "content_block_stop", "index": 0},
+    ]
+
+
+def _check_thinking(content: Any) -> None:
+    """Refuse thinking that is sent back in another form than it came, as Anthropic does."""
+    blocks = cast("list[Mapping[str, Any]]", content) if isinstance(content, list) else []
+    for block in blocks:
+        if block.get("type") == "thinking" and (block.get("thinking"), block.get("signature")) != (
+            THOUGHTS,
+            SIGNATURE,
+        ):
+            raise BadRequest("`thinking` blocks cannot be modified.")
+
+
+def _used(index: int, use: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the events that tell of one tool's call."""
+    delta = {"type": "input_json_delta", "partial_json": as_json(use["input"])}
+    return [
+        {"type": "content_block_start", "index": index, "content_block": {**use, "input": {}}},
+        {"type": "content_block_delta", "index": index, "delta": delta},
+        {"type": "content_block_stop", "index": index},
+    ]
 
 
 _TYPES = {

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from http import HTTPStatus
 from itertools import chain, islice
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from ._reply import Event, Reply
 
@@ -34,6 +34,16 @@ class Frames:
     """Input and output tokens to book when all is sent."""
 
 
+def dumped(value: Any) -> str:
+    """Return JSON that UTF-8 can carry: with half a surrogate pair in it, escaped as real servers send that."""
+    text = json.dumps(value, ensure_ascii=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return json.dumps(value)
+    return text
+
+
 def encode_event(event: Event, *, crlf: bool = False, comment: bool = False) -> bytes:
     r"""Return one server-sent event as bytes; bytes are passed through.
 
@@ -43,7 +53,7 @@ def encode_event(event: Event, *, crlf: bool = False, comment: bool = False) -> 
     if isinstance(event, bytes):
         return event
     name, data = event if isinstance(event, tuple) else ("", event)
-    text = data if isinstance(data, str) else json.dumps(data, ensure_ascii=False)
+    text = data if isinstance(data, str) else dumped(data)
     lines = [": comment"] if comment else []
     lines += [f"event: {name}"] if name else []
     lines += [f"data: {line}" for line in text.split("\n")]

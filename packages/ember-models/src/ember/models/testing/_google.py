@@ -6,42 +6,111 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any
 
-from ._dialect import Answer, BadRequest, Dialect, Say, count, cut, required, text_of
+from ._attached import tokens_of
+from ._dialect import (
+    SIGNATURE,
+    THOUGHTS,
+    Answer,
+    BadRequest,
+    Dialect,
+    Say,
+    calls_in,
+    count,
+    cut,
+    likelihoods,
+    required,
+    text_of,
+    words,
+)
 from ._reply import Event
 
 
 def generate(asked: Mapping[str, Any], say: Say) -> Answer:
     """Answer `POST .../models/NAME:generateContent`."""
-    pieces, short, read = _said(asked, say)
-    return Answer(_response("".join(pieces), read, len(pieces), _why(short)), read, len(pieces))
+    pieces, calls, short, read = _said(asked, say)
+    thoughts = _thoughts(asked)
+    parts = [_text_part("".join(pieces)), *calls] if pieces or not calls else calls
+    if thoughts:
+        signed = {**parts[0], "thoughtSignature": SIGNATURE}
+        parts = [_thought_part(THOUGHTS), signed, *parts[1:]]
+    config: Mapping[str, Any] = asked.get("generationConfig") or {}
+    several: int = config.get("candidateCount") or 1
+    made, thought = (len(pieces) + len(calls)) * several, len(thoughts) * several
+    body = _response(parts, read, made, _why(short), thought)
+    (first,) = body["candidates"]
+    first |= _likely(config, pieces)
+    body["candidates"] = [{**first, "index": index} for index in range(several)]
+    return Answer(body, read, made + thought)
 
 
 def stream(asked: Mapping[str, Any], say: Say) -> Answer:
     """Answer `POST .../models/NAME:streamGenerateContent?alt=sse`: the counts grow with every piece."""
-    pieces, short, read = _said(asked, say)
-    last = len(pieces)
-    events: list[Event] = [_response(piece, read, made) for made, piece in enumerate(pieces, 1)]
-    return Answer([*events, _response("", read, last, _why(short))], read, last)
+    pieces, calls, short, read = _said(asked, say)
+    thoughts = _thoughts(asked)
+    parts = [*map(_text_part, pieces), *calls]
+    last = len(parts)
+    events: list[Event] = [
+        _response([_thought_part(thought)], read, 0, None, made) for made, thought in enumerate(thoughts, 1)
+    ]
+    config: Mapping[str, Any] = asked.get("generationConfig") or {}
+    for made, part in enumerate(parts, 1):
+        body = _response([part], read, made, None, len(thoughts))
+        body["candidates"][0] |= _likely(config, [part["text"]] if "text" in part else [])
+        events.append(body)
+    # The signature comes with the last part, which says nothing more.
+    end = {"text": "", "thoughtSignature": SIGNATURE} if thoughts else _text_part("")
+    return Answer(
+        [*events, _response([end], read, last, _why(short), len(thoughts))], read, last + len(thoughts)
+    )
 
 
 def embed(asked: Mapping[str, Any], say: Say) -> Answer:
-    """Answer `POST .../models/NAME:batchEmbedContents` with 8 numbers per text, the same ones for the same text."""
-    texts = [_text(required(request, "content")) for request in required(asked, "requests")]
+    """Answer `POST .../models/NAME:batchEmbedContents`: the same numbers for the same text, 8 or as many as asked."""
+    requests: list[Mapping[str, Any]] = required(asked, "requests")
+    texts = [_text(required(request, "content")) for request in requests]
+    widths = [request.get("outputDimensionality") or 8 for request in requests]
     read = sum(map(count, texts))
     embeddings = [
-        {"values": [byte / 255 for byte in hashlib.sha256(text.encode()).digest()[:8]]} for text in texts
+        {"values": [byte / 255 for byte in hashlib.shake_128(text.encode()).digest(width)]}
+        for text, width in zip(texts, widths)
     ]
     return Answer({"embeddings": embeddings, "usageMetadata": {"promptTokenCount": read}}, read, 0)
 
 
-def _said(asked: Mapping[str, Any], say: Say) -> tuple[list[str], bool, int]:
+def _said(asked: Mapping[str, Any], say: Say) -> tuple[list[str], list[dict[str, Any]], bool, int]:
     turns: list[Mapping[str, Any]] = required(asked, "contents")
     wanted: Mapping[str, Any] = asked.get("generationConfig") or {}
     texts = [_text(turn) for turn in turns]
     users = [text for text, turn in zip(texts, turns) if turn.get("role", "user") == "user"]
-    pieces, short = cut(say(users[-1] if users else ""), wanted.get("maxOutputTokens"))
-    read = sum(map(count, texts)) + count(_text(asked.get("systemInstruction") or {}))
-    return pieces, short, read
+    said = say(users[-1] if users else "")
+    pieces, short = cut(said, wanted.get("maxOutputTokens"))
+    calls: list[dict[str, Any]] = [
+        {"functionCall": {"name": name, "args": dict(arguments)}} for name, arguments in calls_in(said)
+    ]
+    read = sum(tokens_of(turn.get("parts")) for turn in turns) + count(
+        _text(asked.get("systemInstruction") or {})
+    )
+    return pieces, calls, short, read
+
+
+def _likely(config: Mapping[str, Any], pieces: list[str]) -> dict[str, Any]:
+    if not config.get("responseLogprobs"):
+        return {}
+    told = likelihoods(pieces, config.get("logprobs") or 0)
+
+    def token(each: Mapping[str, Any]) -> dict[str, Any]:
+        return {"token": each["token"], "tokenId": 7, "logProbability": each["logprob"]}
+
+    top = [{"candidates": [token(other) for other in each["top_logprobs"]]} for each in told]
+    return {"logprobsResult": {"chosenCandidates": [token(each) for each in told], "topCandidates": top}}
+
+
+def _thoughts(asked: Mapping[str, Any]) -> list[str]:
+    config: Mapping[str, Any] = asked.get("generationConfig") or {}
+    wanted: Mapping[str, Any] = config.get("thinkingConfig") or {}
+    # The SDK writes these names with underscores; protocol buffers take both.
+    shown = wanted.get("includeThoughts") or wanted.get("include_thoughts")
+    return words(THOUGHTS) if shown and wanted.get("thinkingBudget") != 0 else []
 
 
 def _text(content: Any) -> str:
@@ -54,11 +123,26 @@ def _why(short: bool) -> str:
     return "MAX_TOKENS" if short else "STOP"
 
 
-def _response(text: str, read: int, made: int, why: str | None = None) -> dict[str, Any]:
-    candidate: dict[str, Any] = {"content": {"parts": [{"text": text}], "role": "model"}, "index": 0}
+def _text_part(text: str) -> dict[str, Any]:
+    return {"text": text}
+
+
+def _thought_part(text: str) -> dict[str, Any]:
+    return {"text": text, "thought": True}
+
+
+def _response(
+    parts: list[dict[str, Any]], read: int, made: int, why: str | None = None, thought: int = 0
+) -> dict[str, Any]:
+    candidate: dict[str, Any] = {"content": {"parts": parts, "role": "model"}, "index": 0}
     if why is not None:
         candidate["finishReason"] = why
-    counts = {"promptTokenCount": read, "candidatesTokenCount": made, "totalTokenCount": read + made}
+    counts = {
+        "promptTokenCount": read,
+        "candidatesTokenCount": made,
+        "thoughtsTokenCount": thought,
+        "totalTokenCount": read + made + thought,
+    }
     return {
         "candidates": [candidate],
         # Protocol buffers leave a zero out.

@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
-from ._dialect import Answer, Dialect, Say, count, cut, last_user_text, required
+from ._attached import images_of
+from ._dialect import (
+    THOUGHTS,
+    Answer,
+    Dialect,
+    Say,
+    calls_in,
+    count,
+    cut,
+    last_user_text,
+    likelihoods,
+    required,
+    words,
+)
+from ._frames import dumped
 from ._openai import vector
 from ._reply import Event
 
@@ -20,8 +33,12 @@ def chat(asked: Mapping[str, Any], say: Say) -> Answer:
     """Answer `POST .../api/chat`; streamed unless told not to, as Ollama does."""
     model, messages = required(asked, "model"), required(asked, "messages")
     options: Mapping[str, Any] = asked.get("options") or {}
-    pieces, short = cut(say(last_user_text(messages)), options.get("num_predict"))
-    read, wrote = sum(count(message["content"]) for message in messages), len(pieces)
+    said = say(last_user_text(messages))
+    pieces, short = cut(said, options.get("num_predict"))
+    calls = [{"function": {"name": name, "arguments": dict(arguments)}} for name, arguments in calls_in(said)]
+    thoughts = words(THOUGHTS) if asked.get("think") else []
+    read = sum(count(message["content"]) + images_of(message) for message in messages)
+    wrote = len(pieces) + len(calls) + len(thoughts)
     part = {"model": model, "created_at": _CREATED}
     end = {
         "done": True,
@@ -34,19 +51,33 @@ def chat(asked: Mapping[str, Any], say: Say) -> Answer:
         "eval_duration": 3_000_000,
     }
     if asked.get("stream") is False:
-        return Answer({**part, "message": _said("".join(pieces)), **end}, read, wrote)
-    lines = [{**part, "message": _said(piece), "done": False} for piece in pieces]
+        thought = {"thinking": THOUGHTS} if thoughts else {}
+        whole = {**part, "message": _said("".join(pieces), calls) | thought, **end}
+        return Answer(whole | _likely(asked, pieces), read, wrote)
+    messages = [_said("") | {"thinking": thought} for thought in thoughts]
+    messages += [*map(_said, pieces), *([_said("", calls)] if calls else ())]
+    lines = [
+        {**part, "message": message, "done": False} | _likely(asked, [message["content"]])
+        for message in messages
+    ]
     events: list[Event] = [ndjson(line) for line in (*lines, {**part, "message": _said(""), **end})]
     return Answer(events, read, wrote)
 
 
-def _said(text: str) -> dict[str, str]:
-    return {"role": "assistant", "content": text}
+def _likely(asked: Mapping[str, Any], pieces: list[str]) -> dict[str, Any]:
+    if not asked.get("logprobs") or not "".join(pieces):
+        return {}
+    return {"logprobs": likelihoods(pieces, asked.get("top_logprobs") or 0)}
+
+
+def _said(text: str, calls: list[dict[str, Any]] | None = None) -> dict[str, Any]:
+    message: dict[str, Any] = {"role": "assistant", "content": text}
+    return {**message, "tool_calls": calls} if calls else message
 
 
 def ndjson(value: Mapping[str, Any]) -> bytes:
     """Return one line of a stream."""
-    return json.dumps(value, ensure_ascii=False).encode() + b"\n"
+    return dumped(value).encode() + b"\n"
 
 
 def embed(asked: Mapping[str, Any], say: Say) -> Answer:

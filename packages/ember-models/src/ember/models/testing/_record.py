@@ -46,12 +46,13 @@ class Request:
 
 @dataclass(slots=True)
 class Account:
-    """What one key used. `requests` counts arrivals; the rest counts answers that were sent whole."""
+    """What one key used. `requests` counts arrivals, `refused` those above a limit; the rest, answers sent whole."""
 
     requests: int = 0
     calls: int = 0
     input_tokens: int = 0
     output_tokens: int = 0
+    refused: int = 0
 
 
 @dataclass(frozen=True, slots=True)

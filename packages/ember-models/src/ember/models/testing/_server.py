@@ -9,15 +9,19 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from types import MappingProxyType
 from typing import Self, Unpack
 
 from ._connection import Connection
 from ._dialect import Dialect, Say
 from ._frames import Frames, frames
+from ._limits import Limit, Limits, Style
 from ._process import ServerProcess
 from ._record import STATS_PATH, Account, Request, Stats
 from ._reply import How, Reply, Script, reply
 from ._speech import find, speak
+
+_NO_MORE: Mapping[str, Dialect] = MappingProxyType({})
 
 
 class LocalServer:
@@ -25,7 +29,7 @@ class LocalServer:
 
     Without a script it repeats the last user message (or says what `answer` returns for it) after `latency` seconds,
     whole or streamed as asked. Tokens are words. It runs in a thread of its own, for `lifetime` seconds at most, and
-    keeps the last `keep` requests.
+    keeps the last `keep` requests. `speaks` gives it further dialects, by the end of the path.
 
     >>> import http.client
     >>> with LocalServer() as server:
@@ -37,7 +41,14 @@ class LocalServer:
     ('2', 'sk-a')
     """
 
-    def __init__(self, *, latency: float = 0.0, lifetime: float = 300.0, keep: int = 10_000) -> None:
+    def __init__(
+        self,
+        *,
+        latency: float = 0.0,
+        lifetime: float = 300.0,
+        keep: int = 10_000,
+        speaks: Mapping[str, Dialect] = _NO_MORE,
+    ) -> None:
         self.latency = latency
         self.answer: Say = _repeat
         self.port = 0
@@ -47,7 +58,8 @@ class LocalServer:
         self._lifetime = lifetime
         self._requests: deque[Request] = deque(maxlen=keep)
         self._scripts: dict[str | None, Script] = {}
-        self._dialects: dict[str, Dialect | None] = {}
+        self._speaks, self._dialects = speaks, dict[str, Dialect | None]()
+        self._limits = Limits()
         self._open: set[Connection] = set()
         self._ending, self._stopping = asyncio.Event(), False
         self._count = 0
@@ -72,6 +84,9 @@ class LocalServer:
             raise RuntimeError("this server is running already")
         # Bound here, so that the port is known and clients can connect before the thread gets to run.
         listener = socket.create_server(("127.0.0.1", self.port), backlog=4096)
+        # Connections inherit it. asyncio sets it on none whose listener does not name its protocol, and without it each
+        # piece of a stream waits 40 ms for the other side to say that it has the one before.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.port = listener.getsockname()[1]
         self._loop, self._ending, self._stopping = asyncio.new_event_loop(), asyncio.Event(), False
         self._thread = threading.Thread(
@@ -143,9 +158,42 @@ class LocalServer:
         self._scripts[path] = script
         return script
 
+    def limit(
+        self,
+        requests: int | None = None,
+        *,
+        tokens: int | None = None,
+        concurrency: int | None = None,
+        per: float = 60.0,
+        key: str | None = None,
+        model: str | None = None,
+        headers: Style | None = None,
+        retry_after: bool = True,
+        status: int = 429,
+    ) -> None:
+        """From now on, let each key do no more than this with each model, or lift such a limit by giving none.
+
+        That is `requests` and `tokens` in any `per` seconds, and `concurrency` requests at once; what is more is
+        refused with `status`, at once, and uses nothing up. A request is refused for its tokens when those before it
+        have used all. `key` and `model` say whom the limit is for, the most specific one counting. `headers` adds a
+        vendor's rate-limit headers to every reply, `retry_after` says in a refusal when the window has room again.
+        """
+        given = Limit(requests, tokens, concurrency, per, headers, retry_after, status)
+        if given.requests is given.tokens is given.concurrency is None:
+            self._limits.rules.pop((key, model), None)
+        else:
+            self._limits.rules[key, model] = given
+
+    def dialect(self, path: str) -> Dialect | None:
+        """Return the dialect that is spoken at `path`, None where there is none."""
+        if path not in self._dialects:
+            self._dialects[path] = find(path, self._speaks)
+        return self._dialects[path]
+
     def reset(self) -> None:
-        """Forget scripts, requests, ledger and high water; connections stay open."""
+        """Forget scripts, limits, requests, ledger and high water; connections stay open."""
         self._scripts.clear()
+        self._limits.rules.clear()
         self._requests.clear()
         self.ledger.clear()
         self.answer, self._count, self.high_water = _repeat, 0, self.in_flight
@@ -192,15 +240,15 @@ class LocalServer:
         self._account(request).requests += 1
         self.in_flight += 1
         self.high_water = max(self.high_water, self.in_flight)
+        refusal = self._limits.admit(request) if self._limits.rules else None
+        if refusal is not None:
+            self._account(request).refused += 1
         script = self._scripts.get(request.path) or self._scripts.get(None)
-        path = request.path
-        if path not in self._dialects:
-            self._dialects[path] = find(path)
         try:
-            return speak(
+            plan = speak(
                 request,
-                self._dialects[path],
-                script.take() if script else None,
+                self.dialect(request.path),
+                refusal or (script.take() if script else None),
                 say=self.answer,
                 latency=self.latency,
                 number=self._count,
@@ -208,6 +256,10 @@ class LocalServer:
         except Exception as error:  # `answer` and `change` are a test's own code
             said = f"the test's own function raised {error!r}".encode()
             return frames(Reply(500), said, {"content-type": "text/plain"}, 0.0)
+        if self._limits.rules and plan.head:
+            status, _, rest = plan.head.partition(b"\r\n")
+            plan.head = status + b"\r\n" + self._limits.spend(request, plan.bill) + rest
+        return plan
 
     def book(self, request: Request, plan: Frames) -> None:
         if plan.bill is not None:
@@ -220,6 +272,7 @@ class LocalServer:
         if request.path == STATS_PATH:
             return
         self.in_flight -= 1
+        self._limits.leave(request)
         request.aborted, request.done = aborted and not self._stopping, not aborted
 
     def _account(self, request: Request) -> Account:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Mapping
 from typing import Any, cast
 
 from . import _anthropic, _google, _ollama, _openai
 from ._dialect import BadRequest, Dialect, Say
-from ._frames import Content, Frames, frames
+from ._frames import Content, Frames, dumped, frames
 from ._record import Request
 from ._reply import Event, Reply
 
@@ -32,9 +32,9 @@ _EVENTS = "text/event-stream"
 _BY_ITSELF = Reply()
 
 
-def find(path: str) -> Dialect | None:
-    """Return the dialect of a path."""
-    for end, dialect in DIALECTS.items():
+def find(path: str, more: Mapping[str, Dialect]) -> Dialect | None:
+    """Return the dialect of a path, from `more` or else of those this server knows by itself."""
+    for end, dialect in (*more.items(), *DIALECTS.items()):
         if path.endswith(end):
             return dialect
     return None
@@ -98,7 +98,7 @@ def _asked(request: Request) -> dict[str, Any]:
 
 
 def _dump(value: Any) -> bytes:
-    return json.dumps(value, ensure_ascii=False).encode()
+    return dumped(value).encode()
 
 
 def _always(text: str) -> Say:

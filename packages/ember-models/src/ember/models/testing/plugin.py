@@ -1,18 +1,21 @@
-"""pytest fixtures: a local server, a fresh home, and no way out to the network.
+"""pytest fixtures: a local server, a fresh home, no way out to the network, and the bytes of one exchange.
 
 Name it in a top-level conftest, `pytest_plugins = ["ember.models.testing.plugin"]`, or import the fixtures into one.
+It is no entry point: installing Ember must not forbid the network to the tests of a program that uses it.
 """
 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from ember.context import get_context
-
+from . import _exchange
+from ._cassette import recording, replaying
+from ._home import fresh_home
 from ._network import refusing
 from ._server import LocalServer
 
@@ -25,23 +28,26 @@ def server() -> Iterator[LocalServer]:
 
 
 @pytest.fixture
-def ember_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def cassette(request: pytest.FixtureRequest) -> Iterator[Path]:
+    """Answer the test's calls from `cassettes/<module>/<test>.jsonl` beside it; all of them are to be asked for.
+
+    With EMBER_RECORD set, the calls are made for real instead, and recorded there.
+    """
+    name = re.sub(r"[^A-Za-z0-9_.-]+", "-", request.node.name)
+    path = request.path.parent / "cassettes" / request.path.stem / f"{name}.jsonl"
+    with recording(path) if os.environ.get("EMBER_RECORD") else replaying(path, all_used=True):
+        yield path
+
+
+@pytest.fixture
+def ember_home(tmp_path: Path) -> Iterator[Path]:
     """An empty EMBER_HOME (not created yet), and an environment without keys, base URLs or Ember's own variables.
 
     What this process has read from another home, or set by `set_config`, is forgotten before the test and after it.
     """
-    for name in list(os.environ):
-        if (
-            name.startswith("EMBER_")
-            or name.endswith(("_API_KEY", "_BASE_URL", "_AUTH_TOKEN"))
-            or name == "OLLAMA_HOST"
-        ):
-            monkeypatch.delenv(name)
     home = tmp_path / "ember-home"
-    monkeypatch.setenv("EMBER_HOME", str(home))
-    get_context().reload(discard=True)
-    yield home
-    get_context().reload(discard=True)
+    with fresh_home(home):
+        yield home
 
 
 @pytest.fixture(autouse=True)
@@ -51,3 +57,15 @@ def no_network() -> Iterator[None]:
         yield
     if refused:
         pytest.fail(f"this test reached for the network: {', '.join(refused)}", pytrace=False)
+
+
+@pytest.fixture
+def post() -> _exchange.Post:
+    """Sends a request as it is, without the engine, and returns the whole reply."""
+    return _exchange.post
+
+
+@pytest.fixture
+def streamed() -> _exchange.Streamed:
+    """Sends a request and feeds the reply to a decoder as it arrives; returns the pieces of text and the answer."""
+    return _exchange.streamed

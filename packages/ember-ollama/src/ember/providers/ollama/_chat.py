@@ -4,10 +4,28 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any, cast
+from dataclasses import replace
+from typing import Any, Final, cast
 
-from ember.models import Call, Completion, Endpoint, ServerEvent, ToolCall, Usage
-from ember.models.schemas import answer_text, wanted_schema
+from ember.models import (
+    Call,
+    Completion,
+    Endpoint,
+    File,
+    Image,
+    Piece,
+    ReasoningDelta,
+    ServerEvent,
+    TokenLogprob,
+    Tool,
+    ToolCall,
+    ToolCallDelta,
+    Usage,
+    errors,
+)
+from ember.models.chat_completions import token_logprobs
+from ember.models.schemas import wanted_schema
+from ember.models.turns import given_id, made_id, parsed_arguments, tool_name
 from ember.models.wire import (
     Fields,
     event_fields,
@@ -22,10 +40,13 @@ from ember.models.wire import (
     tokens,
 )
 
+_FORMAT: Final = "ollama"
+"""The name of this format in `Message.opaque`."""
+
 
 def asked(call: Call, endpoint: Endpoint) -> Fields:
     """Return the JSON that asks for `call`."""
-    messages = [{"role": message.role, "content": message.content} for message in call.messages]
+    messages = [_turn(call, position) for position in range(len(call.messages))]
     if call.system is not None:
         messages.insert(0, {"role": "system", "content": call.system})
     sampling = {
@@ -45,9 +66,65 @@ def asked(call: Call, endpoint: Endpoint) -> Fields:
     schema = wanted_schema(call)
     if schema is not None:
         body["format"] = schema
+    if call.reasoning is not None:
+        body["think"] = _think(call)
+    if call.logprobs is not None:
+        body |= {"logprobs": True} | ({"top_logprobs": call.logprobs} if call.logprobs else {})
     if "keep_alive" in settings:
         body["keep_alive"] = settings.pop("keep_alive")
-    return body | {"messages": messages} | settings
+    body["messages"] = messages
+    if call.tools:
+        body["tools"] = [_tool(tool) for tool in call.tools]
+    return body | settings
+
+
+def _think(call: Call) -> bool | str:
+    """Return the request's `think`: gpt-oss takes an effort, and cannot be told not to think; others the reverse."""
+    if isinstance(call.reasoning, int) and call.reasoning:
+        raise errors.UnsupportedError(
+            'Ollama takes reasoning= as an effort ("low", "medium", "high"), not as a number of tokens.',
+            provider="ollama",
+            model=call.model,
+        )
+    if call.reasoning in ("none", 0):
+        return False
+    return str(call.reasoning) if "gpt-oss" in call.model else True
+
+
+def _turn(call: Call, position: int) -> dict[str, Any]:
+    message = call.messages[position]
+    turn: dict[str, Any] = {"role": message.role, "content": message.text}
+    turn |= (message.opaque or {}).get(_FORMAT) or {}
+    if not isinstance(message.content, str) and (
+        images := [part for part in message.content if not isinstance(part, str)]
+    ):
+        turn["images"] = [_image(part) for part in images]
+    if message.tool_calls:
+        turn["tool_calls"] = [_called(each) for each in message.tool_calls]
+    if message.role == "tool":
+        turn["tool_name"] = tool_name(call, position)
+        if (id := given_id(message.tool_call_id)) is not None:
+            turn["tool_call_id"] = id
+    return turn
+
+
+def _called(call: ToolCall) -> dict[str, Any]:
+    id = given_id(call.id)  # which older servers do not give
+    known = {} if id is None else {"id": id}
+    return {**known, "function": {"name": call.name, "arguments": parsed_arguments(call)}}
+
+
+def _tool(tool: Tool) -> dict[str, Any]:
+    said = {"description": tool.description} if tool.description else {}
+    return {"type": "function", "function": {"name": tool.name, **said, "parameters": tool.schema}}
+
+
+def _image(part: Image | File) -> str:
+    if part.data is None:
+        raise errors.UnsupportedError(
+            "Ollama takes no URL of an image. Give its bytes or its path: Image(...) reads it."
+        )
+    return part.base64
 
 
 def options(endpoint: Endpoint, sampling: Fields, extra: Fields) -> dict[str, Any]:
@@ -69,16 +146,18 @@ def completion(call: Call, body: Fields) -> Completion:
     whole = text(message, "content")
     if body.get("done") is not True:
         raise malformed(body, "done", "true: the answer is not whole")
-    return _answer(call, body, whole, _tool_calls(message))
+    thoughts = text_or_none(message, "thinking") or ""
+    answer = _answer(call, body, whole, _tool_calls(call, message, 0), thoughts)
+    return replace(answer, logprobs=_likely(call, body))
 
 
-def _answer(call: Call, last: Fields, whole: str, calls: tuple[ToolCall, ...]) -> Completion:
+def _answer(call: Call, last: Fields, whole: str, calls: tuple[ToolCall, ...], thoughts: str) -> Completion:
     """Return the answer `whole`, with what the `last` object says of it."""
     reason = text_or_none(last, "done_reason")
     if calls and reason in (None, "stop"):
         reason = "tool_calls"  # Ollama has no word for it
     return Completion(
-        text=answer_text(call, whole, reason),
+        text=whole,
         model=text_or_none(last, "model") or call.model,
         finish_reason=reason,
         usage=Usage(
@@ -88,7 +167,16 @@ def _answer(call: Call, last: Fields, whole: str, calls: tuple[ToolCall, ...]) -
         ),
         tool_calls=calls,
         raw=dict(last),
+        reasoning=thoughts or None,
+        # Models that call tools are to see again why they did.
+        opaque={_FORMAT: {"thinking": thoughts}} if thoughts and calls else None,
     )
+
+
+def _likely(call: Call, body: Fields) -> tuple[TokenLogprob, ...] | None:
+    if call.logprobs is None or not body.get("logprobs"):
+        return None
+    return token_logprobs(sequence(body, "logprobs"))
 
 
 class ChatStream:
@@ -98,28 +186,36 @@ class ChatStream:
         self.done = False
         self._call = call
         self._text: list[str] = []
+        self._thoughts: list[str] = []
+        self._likely: tuple[TokenLogprob, ...] | None = None
         self._calls: tuple[ToolCall, ...] = ()
         self._last: Fields = {}
 
-    def feed(self, event: ServerEvent) -> str:
+    def feed(self, event: ServerEvent) -> tuple[Piece, ...]:
         body = event_fields(event)
         raise_error_in(body)
         message = mapping(body, "message")
         added = text_or_none(message, "content") or ""
         self._text.append(added)
-        self._calls += _tool_calls(message)
+        if self._call.logprobs is not None and (likely := _likely(self._call, body)) is not None:
+            self._likely = (self._likely or ()) + likely
         if body.get("done") is True:
             self.done, self._last = True, body
-        if not self._call.choices:
-            return added
-        # A label is decided by its last character: it is told whole, or not at all.
-        return self.finish().text if self.done else ""
+        pieces: tuple[Piece, ...] = (added,) if added else ()
+        if thought := text_or_none(message, "thinking"):
+            self._thoughts.append(thought)
+            pieces = (ReasoningDelta(thought), *pieces)
+        for call in _tool_calls(self._call, message, len(self._calls)):  # each comes whole
+            pieces += (ToolCallDelta(len(self._calls), call.id, call.name, call.text),)
+            self._calls += (call,)
+        return pieces
 
     def finish(self) -> Completion:
         whole = "".join(self._text)
         if not self.done:
-            raise incomplete("" if self._call.choices else whole)
-        return _answer(self._call, self._last, whole, self._calls)
+            raise incomplete(whole)
+        answer = _answer(self._call, self._last, whole, self._calls, "".join(self._thoughts))
+        return replace(answer, logprobs=self._likely)
 
 
 def raise_error_in(body: Fields) -> None:
@@ -129,14 +225,17 @@ def raise_error_in(body: Fields) -> None:
         raise stream_error(error if isinstance(error, str) else f"the server reported {shown(error)}", "")
 
 
-def _tool_calls(message: Fields) -> tuple[ToolCall, ...]:
+def _tool_calls(call: Call, message: Fields, before: int) -> tuple[ToolCall, ...]:
+    """Return the tools that a message calls, of which `before` were called already."""
     if message.get("tool_calls") is None:
         return ()
-    return tuple(map(_tool_call, sequence(message, "tool_calls")))
+    called = sequence(message, "tool_calls")
+    return tuple(_tool_call(call, fields, before + number) for number, fields in enumerate(called))
 
 
-def _tool_call(fields: Fields) -> ToolCall:
+def _tool_call(call: Call, fields: Fields, number: int) -> ToolCall:
     function = mapping(fields, "function")
     # Arguments come parsed here; everywhere else they are the JSON text.
     arguments = json.dumps(mapping(function, "arguments"), ensure_ascii=False)
-    return ToolCall(text_or_none(fields, "id") or "", text(function, "name"), arguments)
+    id = text_or_none(fields, "id") or made_id(call, number)
+    return ToolCall(id, text(function, "name"), arguments)

@@ -35,7 +35,22 @@ class Compatible(BaseProvider):
     base_url: ClassVar[str] = ""
     needs_key: ClassVar[bool] = False
     key_variables: ClassVar[tuple[str, ...]] = ("COMPATIBLE_API_KEY",)
-    supports: ClassVar[frozenset[str]] = frozenset({"stream", "schema", "choices", "tools", "embed"})
+    supports: ClassVar[frozenset[str]] = frozenset(
+        {
+            "stream",
+            "schema",
+            "choices",
+            "tools",
+            "images",
+            "files",
+            "reasoning",
+            "n",
+            "logprobs",
+            "embed",
+            "dimensions",
+        }
+    )
+    embed_texts: ClassVar[int] = 256
 
     def encode(self, call: Call, endpoint: Endpoint) -> HttpRequest:
         return _chat.encode(call, endpoint)
@@ -59,12 +74,19 @@ class Compatible(BaseProvider):
         return _chat.decode_discover(reply)
 
 
+_NO_FILES: Final = Compatible.supports - {"files"}  # images they take, where the model does
+
+
 class VLLM(Compatible):
     """vLLM's server, where `vllm serve` puts it."""
 
     name: ClassVar[str] = "vllm"
     base_url: ClassVar[str] = "http://127.0.0.1:8000/v1"
     key_variables: ClassVar[tuple[str, ...]] = ("VLLM_API_KEY",)
+    supports: ClassVar[frozenset[str]] = _NO_FILES
+
+    def scores(self, model: str) -> bool:
+        return True
 
 
 class LMStudio(Compatible):
@@ -73,6 +95,7 @@ class LMStudio(Compatible):
     name: ClassVar[str] = "lmstudio"
     base_url: ClassVar[str] = "http://127.0.0.1:1234/v1"
     key_variables: ClassVar[tuple[str, ...]] = ("LMSTUDIO_API_KEY",)
+    supports: ClassVar[frozenset[str]] = _NO_FILES
 
 
 class LlamaServer(Compatible):
@@ -81,3 +104,7 @@ class LlamaServer(Compatible):
     name: ClassVar[str] = "llama-server"
     base_url: ClassVar[str] = "http://127.0.0.1:8080/v1"
     key_variables: ClassVar[tuple[str, ...]] = ("LLAMA_SERVER_API_KEY",)
+    supports: ClassVar[frozenset[str]] = _NO_FILES
+
+    def scores(self, model: str) -> bool:
+        return True

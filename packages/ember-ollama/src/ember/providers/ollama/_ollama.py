@@ -19,6 +19,7 @@ from ember.models import (
     errors,
 )
 from ember.models.chat_completions import vectors_in
+from ember.models.sdk import vendor_sdk
 from ember.models.wire import (
     get_request,
     json_request,
@@ -47,7 +48,10 @@ class Ollama(BaseProvider):
     needs_key: ClassVar[bool] = False
     key_variables: ClassVar[tuple[str, ...]] = ("OLLAMA_API_KEY",)
     url_variables: ClassVar[tuple[str, ...]] = ("OLLAMA_HOST",)
-    supports: ClassVar[frozenset[str]] = frozenset({"stream", "schema", "choices", "embed"})
+    supports: ClassVar[frozenset[str]] = frozenset(
+        {"stream", "schema", "choices", "tools", "images", "reasoning", "logprobs", "embed", "dimensions"}
+    )
+    embed_texts: ClassVar[int] = 256
     stream_type: ClassVar[Literal["text/event-stream", "application/x-ndjson"]] = "application/x-ndjson"
 
     def address(self, given: str) -> str:
@@ -77,6 +81,10 @@ class Ollama(BaseProvider):
         host = f"[{host}]" if ":" in host else host
         return f"{scheme}://{host}:{port}{parts.path.rstrip('/').removesuffix('/v1')}"
 
+    def scores(self, model: str) -> bool:
+        """Always: servers before 0.12.11 tell no log probabilities, and the answer's letter is what there is."""
+        return True
+
     def encode(self, call: Call, endpoint: Endpoint) -> HttpRequest:
         return json_request(f"{endpoint.base_url}/api/chat", endpoint, asked(call, endpoint))
 
@@ -90,9 +98,10 @@ class Ollama(BaseProvider):
 
     def encode_embed(self, call: EmbedCall, endpoint: Endpoint) -> HttpRequest:
         body: dict[str, Any] = {"model": call.model, "input": list(call.texts)}
-        return json_request(
-            f"{endpoint.base_url}/api/embed", endpoint, body | options(endpoint, {}, call.extra)
-        )
+        body |= options(endpoint, {}, call.extra)
+        if call.dimensions is not None:
+            body["dimensions"] = call.dimensions
+        return json_request(f"{endpoint.base_url}/api/embed", endpoint, body)
 
     def decode_embed(self, call: EmbedCall, reply: HttpReply) -> Vectors:
         body = reply_fields(reply)
@@ -113,6 +122,13 @@ class Ollama(BaseProvider):
 
     def decode_discover(self, reply: HttpReply) -> tuple[str, ...]:
         return tuple(text(model, "model") for model in sequence(reply_fields(reply), "models"))
+
+    def client(self, endpoint: Endpoint, *, asynchronous: bool) -> Any:
+        """Return an `ollama.Client`, or an `ollama.AsyncClient`."""
+        ollama = vendor_sdk("ollama", "ember-ollama[sdk]")
+        make = ollama.AsyncClient if asynchronous else ollama.Client
+        headers = {} if endpoint.key is None else {"authorization": f"Bearer {endpoint.key.reveal()}"}
+        return make(host=endpoint.base_url, headers=headers)
 
     def explain(self, reply: HttpReply) -> errors.ModelError:
         error = super().explain(reply)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 from urllib.parse import urlsplit
 
 from ember.models import (
@@ -13,12 +13,14 @@ from ember.models import (
     Endpoint,
     HttpReply,
     HttpRequest,
+    Piece,
     ServerEvent,
     StreamDecoder,
     Vectors,
     errors,
 )
 from ember.models.chat_completions import ChatCompletions
+from ember.models.sdk import sdk_key, vendor_sdk
 from ember.models.wire import event_fields, incomplete, reply_fields, shown
 
 from ._responses import Responses
@@ -28,7 +30,7 @@ _HOST: Final = "api.openai.com"
 
 _responses: Final = Responses()
 # OpenAI's own models all take the newer name of the limit, and the reasoning ones nothing else.
-_hosted_chat: Final = ChatCompletions("max_completion_tokens")
+_hosted_chat: Final = ChatCompletions("max_completion_tokens", has_cache_key=True)
 _compatible_chat: Final = ChatCompletions("max_tokens")
 
 
@@ -84,11 +86,33 @@ class OpenAI(BaseProvider):
         "text-embedding-3-small",
         "text-embedding-ada-002",
     )
-    supports: ClassVar[frozenset[str]] = frozenset({"stream", "schema", "choices", "tools", "embed"})
+    supports: ClassVar[frozenset[str]] = frozenset(
+        {
+            "stream",
+            "schema",
+            "choices",
+            "tools",
+            "images",
+            "files",
+            "reasoning",
+            "n",
+            "logprobs",
+            "embed",
+            "dimensions",
+        }
+    )
     prices: ClassVar[str | None] = "openai"
+    # It takes 2,048 texts of 300,000 tokens; as many vectors of 3,072 numbers would be more than a body may have.
+    embed_texts: ClassVar[int] = 1_024
+    embed_bytes: ClassVar[int | None] = 300_000
+
+    def scores(self, model: str) -> bool:
+        """Whether the model has log probabilities: those that reason have none."""
+        return model.removeprefix("ft:").startswith(("gpt-4", "gpt-3.5", "chatgpt-4o"))
 
     def encode(self, call: Call, endpoint: Endpoint) -> HttpRequest:
-        if _speaks_responses(endpoint):
+        # The Responses API gives one answer; the older one as many as are wanted, for one reading of the prompt.
+        if _speaks_responses(endpoint) and (call.n is None or call.n == 1):
             return _responses.encode(call, endpoint)
         chat = _hosted_chat if _is_hosted(endpoint) else _compatible_chat
         return chat.encode(call, endpoint)
@@ -120,6 +144,12 @@ class OpenAI(BaseProvider):
     def decode_discover(self, reply: HttpReply) -> tuple[str, ...]:
         return _compatible_chat.decode_discover(reply)
 
+    def client(self, endpoint: Endpoint, *, asynchronous: bool) -> Any:
+        """Return an `openai.OpenAI`, or an `openai.AsyncOpenAI`."""
+        openai = vendor_sdk("openai", "ember-openai[sdk]")
+        make = openai.AsyncOpenAI if asynchronous else openai.OpenAI
+        return make(api_key=sdk_key(endpoint), base_url=endpoint.base_url)
+
 
 def _is_hosted(endpoint: Endpoint) -> bool:
     host = urlsplit(endpoint.base_url).hostname or ""
@@ -145,11 +175,11 @@ class _EitherStream:
         self._call = call
         self._stream: StreamDecoder | None = None
 
-    def feed(self, event: ServerEvent) -> str:
+    def feed(self, event: ServerEvent) -> tuple[Piece, ...]:
         if self._stream is None:
             self._stream = self._told_by(event)
         if self._stream is None:
-            return ""
+            return ()
         added = self._stream.feed(event)
         self.done = self._stream.done
         return added
@@ -166,4 +196,5 @@ class _EitherStream:
         body = event_fields(event)
         if "choices" in body or "error" in body:
             return _compatible_chat.decoder(self._call)
-        return ResponsesStream(self._call) if isinstance(body.get("type"), str) else None
+        kind = body.get("type")
+        return ResponsesStream(self._call) if str(kind).startswith("response.") or kind == "error" else None

@@ -1,0 +1,9 @@
+"""The conformance suite."""
+
+from __future__ import annotations
+
+from ember.models.testing.conformance import ProviderSuite
+
+
+class TestGoogle(ProviderSuite):
+    provider = "google"
