@@ -6,7 +6,7 @@ import json
 from asyncio import gather
 from typing import Any
 
-from simulated import answered, as_text, chat, lookup, number, search
+from simulated import answered, as_text, chat, number, search, untyped
 
 
 def calculator(expression: str) -> str:
@@ -18,7 +18,11 @@ def web(query: str) -> str:
     return "; ".join(document["text"] for document in search(query))
 
 
-TOOLS = {"calculator": calculator, "web": web, "table": lambda key: lookup(key)["value"]}
+def row(key: str) -> str:
+    return str(untyped(key)["value"]).strip()
+
+
+TOOLS = {"calculator": calculator, "web": web, "table": row}
 
 
 class Agent:
@@ -91,7 +95,7 @@ async def by_hand(tasks: list[str]) -> list[tuple[str, int]]:
                 case "web":
                     result = "; ".join(document["text"] for document in await answered(f"search {given} 4"))
                 case "table":
-                    result = (await answered(f"lookup {given}"))["value"]
+                    result = str((await answered(f"lookup {given}"))["value"])
                 case other:
                     result = f"there is no tool {other!r}"
             messages.append({"role": "tool", "content": result})

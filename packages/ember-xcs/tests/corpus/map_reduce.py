@@ -37,7 +37,7 @@ def program(documents: dict[str, str]) -> dict[str, dict[str, str | int]]:
     for name, text in documents.items():
         summary = reduce_pairs([summarise(chunk) for chunk in chunks(text, 30)])
         title = ask(f"A title for: {summary}").title()
-        print("%-8s %s" % (name, title))
+        print("{:<8} {}".format(name, title))  # noqa: UP032
         report[name] = {"summary": summary, "title": title, "length": len(summary)}
     return report
 

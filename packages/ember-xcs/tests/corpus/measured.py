@@ -1,8 +1,8 @@
 """The programs of this folder: what each does plainly and under `jit`, how long it takes, and how long it must.
 
-A program is a module with a plain sequential `program`, its `ARGUMENTS`, what its model answers (`reply`), and `by_hand`:
-the same in asyncio, by someone who knows which call needs which. On a clock that leaps from event to event, that takes
-exactly the program's critical path.
+A program is a module with a plain sequential `program`, its `ARGUMENTS`, its model (`reply`), and `by_hand`:
+the same in asyncio, by someone who knows which call needs which. On a clock that leaps from event to event, that
+form takes exactly the program's critical path.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ class Retriever:
             return 0.0
 
     def retrieve(self, question: str) -> list[dict[str, Any]]:
-        queries = [question] + ask(f"Rephrase twice: {question}").split("|")
+        queries = [question, *ask(f"Rephrase twice: {question}").split("|")]
         seen: dict[str, dict[str, Any]] = {}
         for query in queries:
             for document in search(query.strip(), limit=2):
@@ -70,7 +70,7 @@ async def by_hand(questions: list[str]) -> list[Answer]:
     async def one(question: str) -> Answer:
         async def rephrased() -> list[list[dict[str, Any]]]:
             queries = (await answered(f"Rephrase twice: {question}")).split("|")
-            return await gather(*(answered(f"search {query.strip()} 2") for query in queries))
+            return list(await gather(*(answered(f"search {query.strip()} 2") for query in queries)))
 
         first, others = await gather(answered(f"search {question} 2"), rephrased())
         seen: dict[str, dict[str, Any]] = {}

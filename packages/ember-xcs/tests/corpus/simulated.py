@@ -92,6 +92,9 @@ async def chat(messages: list[dict[str, str]]) -> str:
     return answer
 
 
+untyped: Any = lookup
+
+
 def as_text(messages: list[dict[str, str]]) -> str:
     """Return what a conversation is to `reply`."""
     return "chat " + json.dumps(messages)

@@ -25,15 +25,15 @@ from ._memory import (
     await_turn,
     fill,
     has_pending,
+    hold_object,
     in_turn,
     is_data,
     lazy,
     local,
-    hold_object,
     must_wait,
     own_object,
-    reading,
     quiet,
+    reading,
     settle,
     snapshot,
     take,
@@ -399,14 +399,9 @@ def method(thing: Any, name: str, /, *args: Any, **kwargs: Any) -> Any:
             if not kwargs
             else unknown(run, getattr(thing, name), args, kwargs)
         )
-    own = getattr(kind, name, None)
-    if (
-        type(own) is FunctionType
-        and name not in getattr(thing, "__dict__", ())
-        and kind.__getattribute__ is object.__getattribute__
-    ):
-        if type(vars_of(kind, name)) is FunctionType:
-            return call(own, thing, *args, **kwargs)
+    own = vars_of(kind, name)
+    if type(own) is FunctionType and name not in getattr(thing, "__dict__", ()) and looks_plainly(kind):
+        return call(own, thing, *args, **kwargs)
     if must_wait(run, thing, False) is not None:
         return apart(
             run,
@@ -418,6 +413,11 @@ def method(thing: Any, name: str, /, *args: Any, **kwargs: Any) -> Any:
         )
     found = attr(thing, name)
     return call(found, *args, **kwargs)
+
+
+def looks_plainly(kind: Any) -> bool:
+    """Whether looking up an attribute of such an object runs no code of the user's."""
+    return kind.__getattribute__ is object.__getattribute__
 
 
 def vars_of(kind: type, name: str) -> Any:
@@ -540,16 +540,14 @@ def _construct(run: Run, cls: type, args: tuple[Any, ...], kwargs: dict[str, Any
     """Make an instance: of an exception or a plain dataclass this only computes; else it may do anything."""
     init = _init_of(cls)
     if init is not None:
-        made = cls.__new__(cls)
+        made: Any = object.__new__(cls)
         hold_object(run, made)
         if only_stores(cls):
             init(made, *args, **kwargs)
+            given = {id(arg) for arg in (*args, *kwargs.values())}
             for one in vars(made).values():  # what default factories made
-                if type(one) in (list, dict, set) and not any(
-                    one is arg for arg in (*args, *kwargs.values())
-                ):
-                    if id(one) not in run.fresh and not one:
-                        new(one)
+                if type(one) in (list, dict, set) and not one and id(one) not in run.fresh.keys() | given:
+                    new(one)
         else:
             call(init, made, *args, **kwargs)
         return made
@@ -570,17 +568,13 @@ def _init_of(cls: type) -> FunctionType | None:
     """Return the `__init__` of a plain class of the user's, whose instances the run may hold; None of any other."""
     if cls in _INITS:
         return _INITS[cls]
-    init: Any = vars(cls).get("__init__")
-    for parent in cls.__mro__:
-        if "__init__" in vars(parent):
-            init = vars(parent)["__init__"]
-            break
+    init: Any = vars_of(cls, "__init__")
     plain = (
         type(cls) is type
-        and cls.__new__ is object.__new__
+        and vars_of(cls, "__new__") is vars(object)["__new__"]
         and type(init) is FunctionType
         and stores_plainly(cls)
-        and cls.__getattribute__ is object.__getattribute__
+        and looks_plainly(cls)
         and not hasattr(cls, "__getattr__")
         and not hasattr(cls, "__del__")
         and not hasattr(cls, "__post_init__")

@@ -18,8 +18,8 @@ from ember.core.externals import External
 
 from . import _effects as effects
 from ._pending import Pending
-from ._summary import global_at
 from ._run import OBJECTS, Abandoned, Flight, Line, Run, Scope, Task, is_earlier, owner_of
+from ._summary import global_at
 
 SCALARS = effects.SCALARS
 local = threading.local()

@@ -38,8 +38,8 @@ from ._memory import (
     settle,
     take,
 )
-from ._summary import methods_named
 from ._run import CHANGES, WRITES, Abandoned, Flight, Run
+from ._summary import methods_named
 
 NONE: Final[frozenset[int]] = frozenset()
 _MISSING: Final = object()
@@ -93,7 +93,9 @@ def read(run: Run, function: Callable[..., Any], args: tuple[Any, ...], kind: ty
     elif in_turn(run, args) and not any(map(has_pending, args)):
         if all(map(is_data, args)):
             made = function(*args)
-            if type(made) in (list, dict) and all(type(arg) in SCALARS or isinstance(arg, str) for arg in args):
+            if type(made) in (list, dict) and all(
+                type(arg) in SCALARS or isinstance(arg, str) for arg in args
+            ):
                 take(run, made, run.current.scope)
             return made
         return unknown(run, function, args, {})
@@ -276,10 +278,12 @@ def plain_error(value: Any) -> bool:
     """Whether `value` is an exception whose text is made by Python itself, of plain values."""
     return (
         isinstance(value, BaseException)
-        and all(type(value).__dict__.get(name) is None for name in ("__str__", "__repr__", "__format__"))
-        and all(type(getattr(type(value), name)).__name__ in ("wrapper_descriptor", "slot wrapper") for name in ("__str__", "__repr__"))
+        and all(type(getattr(type(value), name)) is _SLOT for name in ("__str__", "__repr__"))
         and all(type(one) in SCALARS for one in value.args)
     )
+
+
+_SLOT: Final = type(object.__str__)
 
 
 def _format(parts: tuple[Any, ...], values: Any) -> str:
@@ -397,7 +401,7 @@ def change(run: Run, thing: Any, name: str, args: tuple[Any, ...], kwargs: dict[
 
 def _needs(thing: Any, name: str, args: tuple[Any, ...]) -> bool:
     """Whether a change needs a value that is not there: a key, an element to be hashed, an iterable, an index."""
-    if type(thing) is list and name == "append" or name == "__setattr__":
+    if (type(thing) is list and name == "append") or name == "__setattr__":
         return False
     if type(thing) is list and name == "insert":
         return type(args[0]) in PENDING if args else False

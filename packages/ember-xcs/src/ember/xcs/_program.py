@@ -31,9 +31,9 @@ class Program:
 
     __slots__ = (
         "_cells",
-        "code",
         "_twins",
         "changed",
+        "code",
         "computes",
         "flags",
         "lowered",
@@ -122,7 +122,6 @@ def _lowered(function: FunctionType) -> Program:
         tree = _mangled(tree, function)
         program.tree = tree
         local = set(code.co_varnames) | set(code.co_cellvars)
-        body: list[ast.AST] = [tree.body] if isinstance(tree, ast.Lambda) else list(tree.body)
         plain_body: list[ast.AST] = [tree.body] if isinstance(tree, ast.Lambda) else list(tree.body)
         whole = effects_of(function)
         program.writes, program.objects, program.changed = whole.writes, whole.objects, whole.changed
@@ -159,7 +158,7 @@ def _lowered(function: FunctionType) -> Program:
     return program
 
 
-# What functions may do -------------------------------------------------------------------------------------------------
+# What functions may do --------------------------------------------------------------------------
 
 _effects: dict[CodeType, Effects] = {}
 _found: list[CodeType] = []

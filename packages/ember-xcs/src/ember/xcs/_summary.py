@@ -15,10 +15,12 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import copy
 import logging
 import re
 import sys
 import sysconfig
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
@@ -34,9 +36,9 @@ ALL_CHANGING: Final = frozenset().union(*effects.CHANGING.values())
 READING: Final = (
     effects.STR_METHODS
     | {n for kind in effects.CHANGING for n in dir(kind) if not n.startswith("_")} - ALL_CHANGING
-    | {"group", "groups", "groupdict", "span", "start", "end", "search", "match", "fullmatch", "findall", "finditer", "sub"}
-    | {"most_common", "elements", "total", "isoformat", "strftime", "is_integer", "bit_length", "decode", "hexdigest"}
-    | {"debug", "info", "warning", "error", "critical", "exception", "log"}
+    | {"group", "groups", "groupdict", "span", "start", "end", "search", "match", "fullmatch", "findall", "finditer"}
+    | {"sub", "most_common", "elements", "total", "isoformat", "strftime", "is_integer", "bit_length", "decode"}
+    | {"hexdigest", "debug", "info", "warning", "error", "critical", "exception", "log"}
 )  # fmt: skip
 """Methods that change nothing that the program can see, unless the user has one of that name."""
 
@@ -46,19 +48,21 @@ _NOWHERE: Final[Origins] = frozenset()
 _ANYWHERE: Final[Origins] = frozenset({OUTSIDE})
 
 _DATA: Final = object()
-"""The kind of what is surely made of Python's own types. Another kind is a class of the user's, or a tuple of functions."""
+"""The kind of what is surely made of Python's own types. Others are a class of the user's, or a tuple of functions."""
 
 _HANDS_ON: Final = effects.SHALLOW | effects.CALLS_BACK | (effects.READ - effects.COMPUTE)
 _ROUNDS: Final = 10
-_INSTALLED: Final = tuple(sysconfig.get_paths()[key] for key in ("stdlib", "platstdlib", "purelib", "platlib"))
+_INSTALLED: Final = tuple(
+    sysconfig.get_paths()[key] for key in ("stdlib", "platstdlib", "purelib", "platlib")
+)
 
 
 @dataclass
 class Effects:
     """What calling a function may do: `writes`, anything; `objects`, call unknown methods of its parameters; `changed`,
     the bits of the parameters whose content it may change (-1: all); `shared`, change these global variables' content.
-    `outside` is what of others' it may return or keep, `kept` says which parameters' content it may keep in which others
-    (None: any in any), and `kind` what kind its result is of."""
+    `outside` is what of others' it may return or keep, `kept` says which parameters' content it may keep in which
+    others (None: any in any), and `kind` what kind its result is of."""
 
     writes: bool = False
     objects: bool = False
@@ -93,8 +97,8 @@ def global_at(number: int) -> Any:
 class Summary:
     """What `statements` may change: `writes`, anything at all; `changed`, what these local variables refer to.
 
-    `objects` says that they call unknown methods of what local variables refer to: if that is neither data nor the run's
-    own, they may change anything. `effects_of` says what calling a function may do.
+    `objects` says that they call unknown methods of what local variables refer to: if that is neither data nor the
+    run's own, they may change anything. `effects_of` says what calling a function may do.
     """
 
     def __init__(
@@ -121,11 +125,15 @@ class Summary:
             if isinstance(arg, ast.arg)
         }
         self._stored = {
-            node.id for node in everything if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load)
+            node.id
+            for node in everything
+            if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load)
         } | names.stored(statements)
         self._local = local | self._stored | self._parameters
         self._inputs = inputs - self._stored
-        self._defined = {node.name for node in everything if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))}
+        self._defined = {
+            node.name for node in everything if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+        }
         self._assigned: dict[str, list[tuple[ast.expr, bool]]] = {}
         self._from: dict[str, Origins] = {}
         self._in: dict[str, Origins] = {}
@@ -155,9 +163,17 @@ class Summary:
         self._from.clear()
         self._in.clear()
         self._kinds.clear()
-        return self.writes, self.objects, set(self._mixed), set(self.outside), set(self.shared), set(self.changed), dict(self._holds)
+        return (
+            self.writes,
+            self.objects,
+            set(self._mixed),
+            set(self.outside),
+            set(self.shared),
+            set(self.changed),
+            dict(self._holds),
+        )
 
-    # Variables ---------------------------------------------------------------------------------------------------------
+    # Variables -----------------------------------------------------------------------------------
 
     def _bind(self, node: ast.AST) -> None:
         """Note what is assigned to variables."""
@@ -184,7 +200,11 @@ class Summary:
             self._open |= names.stored([node])
 
     def _bind_elements(self, target: ast.expr, source: ast.expr) -> None:
-        if isinstance(target, ast.Tuple) and isinstance(source, ast.Call) and isinstance(source.func, ast.Name):
+        if (
+            isinstance(target, ast.Tuple)
+            and isinstance(source, ast.Call)
+            and isinstance(source.func, ast.Name)
+        ):
             if source.func.id == "enumerate" and len(target.elts) == 2 and source.args:
                 self._bind_to(target.elts[0], ast.Constant(0))
                 self._bind_elements(target.elts[1], source.args[0])
@@ -263,7 +283,7 @@ class Summary:
         value = self._resolve(name)
         if _is_constant(value):
             return _NOWHERE
-        if name in self._namespace and not isinstance(value, (list, dict, set)) or name in self._namespace:
+        if (name in self._namespace and not isinstance(value, (list, dict, set))) or name in self._namespace:
             return frozenset({global_origin(self._namespace, name)})
         return _ANYWHERE
 
@@ -302,7 +322,9 @@ class Summary:
     def _origins_of_call(self, node: ast.Call, content: bool) -> Origins:
         function = node.func
         value = self._callee(function)
-        if isinstance(value, External) or (value is not None and _is_in(effects.COMPUTE - {effects.copy.copy}, value)):
+        if isinstance(value, External) or (
+            value is not None and _is_in(effects.COMPUTE - {copy.copy}, value)
+        ):
             return _NOWHERE
         if self.kind(node) is _DATA and not isinstance(function, ast.Attribute):
             return _NOWHERE
@@ -312,16 +334,20 @@ class Summary:
             return _NOWHERE  # a new one
         for one in _arguments(node):
             found |= self.origins(one, True)
-        if isinstance(function, ast.Attribute) and not isinstance(value, (BuiltinFunctionType, type, FunctionType)):
+        if isinstance(function, ast.Attribute) and not isinstance(
+            value, (BuiltinFunctionType, type, FunctionType)
+        ):
             found |= self.origins(function.value, True)
-        for one in candidates:
-            found |= self._effects_of(one).outside
-        if value is None and not isinstance(function, ast.Attribute) and not candidates:
-            if not isinstance(function, ast.Name) or function.id not in self._defined:
+        for candidate in candidates:
+            found |= self._effects_of(candidate).outside
+        if isinstance(function, ast.Name):
+            if value is None and not candidates and function.id not in self._defined:
                 found |= _ANYWHERE
+        elif value is None and not candidates and not isinstance(function, ast.Attribute):
+            found |= _ANYWHERE
         return frozenset(found)
 
-    # Kinds -------------------------------------------------------------------------------------------------------------
+    # Kinds ---------------------------------------------------------------------------------------
 
     def kind(self, node: ast.expr | None) -> Any:
         """Return `_DATA`, a class of the user's, a tuple of functions that it is one of, or None if it is not known."""
@@ -370,7 +396,10 @@ class Summary:
             return None
         if name not in self._kinds:
             self._kinds[name] = _DATA  # for what is made from itself
-            kinds = [self._kind_of_part(value) if part else self.kind(value) for value, part in self._assigned[name]]
+            kinds = [
+                self._kind_of_part(value) if part else self.kind(value)
+                for value, part in self._assigned[name]
+            ]
             self._kinds[name] = kinds[0] if all(one is kinds[0] for one in kinds) else None
         return self._kinds[name]
 
@@ -390,9 +419,9 @@ class Summary:
             return _DATA if result_kind(value) in effects.SCALARS else None
         if isinstance(value, type) and not _is_in(effects.READ, value):
             return value
-        if value in (effects.collections.Counter, effects.collections.defaultdict):
+        if value in (Counter, defaultdict):
             return None
-        if value is not None and _is_in(effects.COMPUTE - {effects.copy.copy, effects.copy.deepcopy}, value):
+        if value is not None and _is_in(effects.COMPUTE - {copy.copy, copy.deepcopy}, value):
             return _DATA
         if value is not None and _is_in(_HANDS_ON, value):
             return _DATA if node.args and all(self.kind(one) is _DATA for one in _arguments(node)) else None
@@ -405,7 +434,7 @@ class Summary:
             return self._effects_of(value).kind
         return None
 
-    # Calls -------------------------------------------------------------------------------------------------------------
+    # Calls ---------------------------------------------------------------------------------------
 
     def _callee(self, function: ast.expr) -> Any:
         """Return what is called, if it is known; methods are `_candidates`."""
@@ -437,8 +466,14 @@ class Summary:
         if type(value) is FunctionType:
             return [value] if not _is_in(effects.READ, value) else []
         if isinstance(value, type):
-            made = [getattr(value, "__init__", None), getattr(value, "__new__", None), getattr(value, "__post_init__", None)]
-            return [one for one in made if type(one) is FunctionType and one.__code__.co_filename != "<string>"]
+            made = [
+                getattr(value, "__init__", None),
+                getattr(value, "__new__", None),
+                getattr(value, "__post_init__", None),
+            ]
+            return [
+                one for one in made if type(one) is FunctionType and one.__code__.co_filename != "<string>"
+            ]
         if isinstance(value, External):
             return []
         if isinstance(function, ast.Attribute) and value is None:
@@ -471,7 +506,8 @@ class Summary:
             if isinstance(value, type):
                 from ._calls import only_stores
 
-                if not only_stores(value) and not candidates and value.__init__ is not object.__init__:
+                made = getattr(value, "__init__", None)
+                if not only_stores(value) and not candidates and made is not object.__init__:
                     self.writes = True
                 arguments = [ast.Constant(None), *arguments]
             elif not candidates:
@@ -499,9 +535,9 @@ class Summary:
                 self.writes = True
         elif not candidates:
             self.writes = True
-        for one in candidates:
-            mixed = bool(node.keywords) or one in _static or any(isinstance(a, ast.Starred) for a in node.args)
-            self._apply(self._effects_of(one), arguments, mixed)
+        starred = bool(node.keywords) or any(isinstance(one, ast.Starred) for one in node.args)
+        for candidate in candidates:
+            self._apply(self._effects_of(candidate), arguments, starred or candidate in _static)
 
     def _apply(self, done: Effects, arguments: Sequence[ast.expr], mixed: bool) -> None:
         """A function that may do what `done` says is called with `arguments`, which are in order unless `mixed`."""
@@ -545,27 +581,31 @@ class Summary:
             else:
                 self.changed.add(name)
 
-    # Statements ----------------------------------------------------------------------------------------------------------
+    # Statements ----------------------------------------------------------------------------------
 
     def _visit(self, node: ast.AST) -> None:
         if isinstance(node, (ast.Subscript, ast.Attribute)) and not isinstance(node.ctx, ast.Load):
             self.change(node.value)
             if isinstance(node, ast.Attribute):
-                for one in methods_named(node.attr + ".setter"):
-                    self._apply(self._effects_of(one), [node.value], True)
+                for function in methods_named(node.attr + ".setter"):
+                    self._apply(self._effects_of(function), [node.value], True)
         elif isinstance(node, ast.Attribute):
             if not isinstance(self.kind(node.value), type) or isinstance(
                 getattr(self.kind(node.value), node.attr, None), property
             ):
-                for one in methods_named(node.attr + ".getter"):
-                    self._apply(self._effects_of(one), [node.value], False)
-        elif isinstance(node, (ast.Global, ast.Nonlocal, ast.Import, ast.ImportFrom, ast.ClassDef, ast.Await)):
+                for function in methods_named(node.attr + ".getter"):
+                    self._apply(self._effects_of(function), [node.value], False)
+        elif isinstance(
+            node, (ast.Global, ast.Nonlocal, ast.Import, ast.ImportFrom, ast.ClassDef, ast.Await)
+        ):
             self.writes = True
         elif isinstance(node, (ast.Assign, ast.AnnAssign)):
             if node.value is not None:
                 for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
                     for one in ast.walk(target):
-                        if isinstance(one, (ast.Subscript, ast.Attribute)) and not isinstance(one.ctx, ast.Load):
+                        if isinstance(one, (ast.Subscript, ast.Attribute)) and not isinstance(
+                            one.ctx, ast.Load
+                        ):
                             self._flows(one.value, self.origins(node.value, True))
                             self._mixes(one.value, node.value)
         elif isinstance(node, ast.AugAssign):
@@ -636,13 +676,15 @@ def _is_constant(value: Any) -> bool:
 def _table(value: Any) -> tuple[Any, ...] | None:
     """Return the functions that a global dict, list or tuple holds, if it holds nothing else."""
     if type(value) in (dict, list, tuple) and value:
-        held = [getattr(one, "__ember_jit__", one) for one in (value.values() if type(value) is dict else value)]
+        held = [
+            getattr(one, "__ember_jit__", one) for one in (value.values() if type(value) is dict else value)
+        ]
         if all(isinstance(one, (FunctionType, External)) for one in held):
             return tuple(held)
     return None
 
 
-# The user's methods by name ----------------------------------------------------------------------------------------------
+# The user's methods by name ---------------------------------------------------------------------
 
 _modules_of_users: dict[str, bool] = {}
 _index: dict[str, WeakSet[FunctionType]] = {}
