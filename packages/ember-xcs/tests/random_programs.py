@@ -149,7 +149,6 @@ class Writer:
         self.strs = ["s0", "s1"]
         self.ints = ["n0"]
         self.lists: list[str] = ["xs", "out"]
-        self.dicts: list[str] = ["d", "tally"]
         self.loops: int = 0
         self.in_try = 0
         self.nested = 0
@@ -266,7 +265,7 @@ class Writer:
 
     def fstring(self, deep: int) -> str:
         r = self.r
-        parts = []
+        parts: list[str] = []
         for _ in range(r.randrange(1, 3)):
             inner = self.s(deep - 1) if r.random() < 0.4 else r.choice(self.strs + self.ints)
             if '"' in inner or "'" in inner or "{" in inner or "\\" in inner:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterator
-from typing import Any, cast
+from typing import cast
 
 Differs = Callable[[str], bool]
 
@@ -84,8 +84,10 @@ def _blocks(tree: ast.AST) -> Iterator[list[ast.stmt]]:
 def _expressions(tree: ast.AST) -> Iterator[tuple[ast.AST, str, int | None, list[ast.expr]]]:
     for node in ast.walk(_program(tree)):
         for field, value in ast.iter_fields(node):
-            several = cast("list[Any]", value) if isinstance(value, list) else None
-            for index, one in enumerate(several) if several is not None else [(None, value)]:
+            places: list[tuple[int | None, object]] = [(None, value)]
+            if isinstance(value, list):
+                places = list(enumerate(cast("list[object]", value)))
+            for index, one in places:
                 if isinstance(
                     one,
                     (ast.Call, ast.BinOp, ast.IfExp, ast.BoolOp, ast.Subscript, ast.JoinedStr, ast.ListComp),

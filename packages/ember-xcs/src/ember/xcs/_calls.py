@@ -13,7 +13,7 @@ import sys
 from collections import deque
 from collections.abc import Iterator
 from types import FunctionType, MethodType
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from ember.core.externals import External
 
@@ -155,6 +155,8 @@ def _external(run: Run, external: External[..., Any], args: tuple[Any, ...], kwa
 def _external_later(
     run: Run, external: External[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], kind: type | None
 ) -> Any:
+    if run.record is not None:
+        run.record.reads(run.current, (args, kwargs))
     args = tuple(fill(run, arg) for arg in args)
     kwargs = {name: fill(run, arg) for name, arg in kwargs.items()}
     await_all(run, (*args, *kwargs.values()))
@@ -380,8 +382,7 @@ def method(thing: Any, name: str, /, *args: Any, **kwargs: Any) -> Any:
             and type(args[0]) in SCALARS
             and must_wait(run, thing, False) is None
         ):
-            held: dict[Any, Any] = thing
-            return held.get(*args)
+            return cast("dict[Any, Any]", thing).get(*args)
         return apart(run, _container_method, (thing, name, args, kwargs), (thing, *args))
     if kind in SCALARS or kind is tuple:
         return (

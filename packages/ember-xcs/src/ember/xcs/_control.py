@@ -35,6 +35,8 @@ def test(value: Any) -> bool:
     if type(value) in SCALARS:
         return bool(value)
     run: Run = local.run
+    if run.record is not None and type(value) in PENDING:
+        run.record.decided(value)
     value = run.force(value)
     if type(value) in SCALARS or isinstance(value, str):
         return bool(value)

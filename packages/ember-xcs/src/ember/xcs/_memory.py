@@ -86,6 +86,8 @@ def lazy(
     if not waiting:
         return function(*[run.force(arg) if type(arg) in PENDING else arg for arg in args])
     result = Lazy(run, function, args, len(waiting), kind)
+    if run.record is not None:
+        run.record.derived(result, args)
     if log:
         run.note(result)
 

@@ -118,6 +118,8 @@ def _ordered(run: Run, function: Callable[..., Any], args: tuple[Any, ...], kwar
     run.barrier()
     args = tuple(settle(run, arg) for arg in args)
     kwargs = {name: settle(run, arg) for name, arg in kwargs.items()}
+    if run.record is not None:
+        run.record.really(function, run.current)
     return function(*args, **kwargs)
 
 

@@ -71,6 +71,7 @@ class Program:
         return made
 
 
+NO_CALL: Final = "it makes no external call"
 _programs: dict[CodeType, Program] = {}
 _modules: dict[str, bool] = {}
 
@@ -126,7 +127,7 @@ def _lowered(function: FunctionType) -> Program:
         whole = effects_of(function)
         program.writes, program.objects, program.changed = whole.writes, whole.objects, whole.changed
         if not _reaches(plain_body, local, resolve):
-            program.reason = "it makes no external call"
+            program.reason = NO_CALL
             program.computes = not (
                 whole.writes or whole.objects or whole.changed or whole.shared
             ) and not names.has(plain_body, ast.Attribute)
@@ -291,7 +292,13 @@ def _harmless(node: ast.Attribute, local: set[str], resolve: Any, data: set[str]
 def _is_installed(function: FunctionType) -> bool:
     if function.__globals__.get("__ember_lower__") is True:
         return False
-    name = function.__code__.co_filename
+    if str(function.__globals__.get("__name__")).startswith(("ember.xcs.", "ember.core.")):
+        return True  # wherever it is installed from
+    return is_installed_file(function.__code__.co_filename)
+
+
+def is_installed_file(name: str) -> bool:
+    """Whether a file is the standard library's or an installed distribution's."""
     known = _modules.get(name)
     if known is None:
         known = _modules[name] = is_installed(name)

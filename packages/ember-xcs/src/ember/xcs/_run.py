@@ -22,8 +22,9 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable
+from heapq import heappop, heappush
 from queue import SimpleQueue
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from greenlet import getcurrent, greenlet
 
@@ -32,6 +33,9 @@ from ember.core.loop import IOLoop, Started, io_loop
 
 from ._errors import Stuck
 from ._pending import Entry, Pending
+
+if TYPE_CHECKING:
+    from ._record import Recorder
 
 _MOST_DEPTH: Final = 2_000
 WRITES: Final = 1
@@ -195,6 +199,10 @@ class Run:
         self.outermost = Scope(None)
         self.root = self.current = Task(None, self.outermost, "the program")
         self.limit = max_concurrency
+        self.record: Recorder | None = None
+        """Notes what happens, if somebody listens."""
+        self.plan: dict[Any, float] | None = None
+        """Seconds left from calls of a place on, as last recorded: where a limit binds, the longest path goes first."""
         self.suspended: dict[Task, None] = {}
         self.writers, self.guessing = Line(), Line()
         self.changing: dict[int, Line] = {}
@@ -203,7 +211,7 @@ class Run:
         self.calls = 0
         self._seq = 0
         self._ready: deque[Task] = deque()
-        self._queued: deque[Flight] = deque()
+        self._queued: list[tuple[float, int, Flight]] = []
         self._arrived: SimpleQueue[Flight] = SimpleQueue()
         self._firing = False
         self._fire: deque[Entry] = deque()
@@ -287,6 +295,8 @@ class Run:
                 self.then(value, lambda: self.set(entry, value.value, value.error))
                 return
         entry.value, entry.error, entry.done = value, error, True
+        if self.record is not None and error is None:
+            self.record.settled(entry, value)
         if error is None:
             if entry.owner is not None:
                 self._strike(entry)
@@ -376,16 +386,16 @@ class Run:
         task = self.current
         if task.dead:
             raise Abandoned
-        self.blocked(task, entry)
+        record = self.record
+        held = None if record is None else record.holds(task, entry)
         if entry.waiters is None:
             entry.waiters = [task]
         else:
             entry.waiters.append(task)
         task.waiting = entry
         self._suspend(task)
-
-    def blocked(self, task: Task, entry: Entry) -> None:
-        """For whoever explains a run: `task` is about to wait for `entry`."""
+        if record is not None and held is not None:
+            record.resumed(task, entry, held)
 
     def _suspend(self, task: Task) -> None:
         back = task.back
@@ -532,6 +542,8 @@ class Run:
         child.writes, child.flags, child.changed, child.inputs = bool(flags & WRITES), flags, changed, inputs
         child.shared = SHARED[flags >> _SHARED_FROM]
         self.note(child, parent)
+        if self.record is not None:
+            self.record.spawned(child, parent)
         here = getcurrent()
         child.back = here
         fiber = self._idle.pop() if self._idle else greenlet(self._fiber, self._main)
@@ -567,7 +579,8 @@ class Run:
             entry.prev.next = child
         entry.prev = child
         result = child.result = Pending(self)
-
+        if self.record is not None:
+            self.record.late(child, entry)
         child.start = (function, args)
         child.fiber = self._idle.pop() if self._idle else greenlet(self._fiber, self._main)
         child.fiber.gr_context = self._main.gr_context
@@ -627,6 +640,8 @@ class Run:
                 self._earliest(task)
             self._wake(task)
             return
+        if self.record is not None:
+            self.record.finished(task, value)
         self.set(result, value)
         if task.first is None and task.owner is not None:
             self._strike(task)
@@ -702,6 +717,8 @@ class Run:
         """Send an external call, whose arguments are there, and return its pending result."""
         flight = Flight(self, external, args, kwargs, kind)
         self.note(flight)
+        if self.record is not None:
+            self.record.issued(flight)
         self.send(flight)
         return flight
 
@@ -711,6 +728,8 @@ class Run:
         """As `issue`, with arguments some of which are pending: it is sent when they are there."""
         flight = Flight(self, external, args, kwargs, kind)
         self.note(flight)
+        if self.record is not None:
+            self.record.issued(flight)
         waiting = [arg for arg in (*args, *kwargs.values()) if isinstance(arg, Pending)]
         left = len(waiting)
 
@@ -735,11 +754,31 @@ class Run:
 
     def send(self, flight: Flight) -> None:
         """Send a call that is ready, or queue it if as many as may are under way."""
+        record = self.record
+        if record is not None:
+            record.ready(flight)
         if self.limit is not None and self.in_flight >= self.limit:
-            self._queued.append(flight)
+            left = 0.0
+            if self.plan and record is not None:
+                left = record.left(flight, self.plan)
+            heappush(self._queued, (-left, flight.seq, flight))
             return
+        self._begin(flight)
+
+    def _begin(self, flight: Flight) -> None:
         self.in_flight += 1
         self.calls += 1
+        record = self.record
+        if record is None:
+            self.start(flight)
+        else:
+            token = record.sent(flight)
+            self.start(flight)
+            record.away(token)
+        flight.args, flight.kwargs = (), {}
+
+    def start(self, flight: Flight) -> None:
+        """Have a call made on the I/O loop."""
         io = self._io
         if io is None or io.stopped:
             io = self._io = io_loop()
@@ -747,14 +786,15 @@ class Run:
         flight.job = io.start(
             flight.external.arun(*flight.args, **flight.kwargs), lambda: arrived.put(flight)
         )
-        flight.args, flight.kwargs = (), {}
 
     def _land(self, flight: Flight) -> None:
         self.in_flight -= 1
+        if self.record is not None:
+            self.record.landing(flight)
         while self._queued and (self.limit is None or self.in_flight < self.limit):
-            following = self._queued.popleft()
-            if not following.done:
-                self.send(following)
+            following = heappop(self._queued)[2]
+            if not following.done:  # else it was cancelled meanwhile
+                self._begin(following)
         job, flight.job = flight.job, None
         assert job is not None
         value, error = None, None
@@ -762,11 +802,15 @@ class Run:
             value = job.result()
         except BaseException as failure:
             error = failure
+        if self.record is not None:
+            self.record.landed(flight, value, error)
         self.set(flight, value, error)
 
     def _cancel(self, flight: Flight) -> None:
+        if self.record is not None:
+            self.record.cancelled(flight)
         if flight.job is not None:
-            flight.job.cancel()  # one that is queued is passed over when its turn comes
+            flight.job.cancel()
 
     # External calls of code that is not lowered ---------------------------------------------------------------
 
