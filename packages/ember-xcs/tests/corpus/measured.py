@@ -23,7 +23,9 @@ from typing import Any
 
 import simulated
 
-NAMES = sorted({path.stem for path in Path(__file__).parent.glob("*.py")} - {"measured", "simulated"})
+NAMES = sorted(
+    {path.stem for path in Path(__file__).parent.glob("*.py")} - {"measured", "simulated", "test_corpus"}
+)
 
 
 @dataclass

@@ -11,7 +11,7 @@ import json
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 from zlib import crc32
 
 from ember.xcs import external
@@ -92,7 +92,7 @@ async def chat(messages: list[dict[str, str]]) -> str:
     return answer
 
 
-untyped: Any = lookup
+untyped: Any = cast(Any, lookup)  # pyright: ignore[reportUnknownArgumentType]
 
 
 def as_text(messages: list[dict[str, str]]) -> str:

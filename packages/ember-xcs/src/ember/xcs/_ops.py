@@ -39,7 +39,6 @@ from ._memory import (
     take,
 )
 from ._run import CHANGES, WRITES, Abandoned, Flight, Run
-from ._summary import methods_named
 
 NONE: Final[frozenset[int]] = frozenset()
 _MISSING: Final = object()
@@ -143,9 +142,7 @@ def binary(operation: Callable[[Any, Any], Any], a: Any, b: Any) -> Any:
         return operation(a, b)
     if operation is operator.is_ or operation is operator.is_not:
         if ta in PENDING or tb in PENDING:
-            if (a is None and tb in PENDING and b.kind in SCALARS and b.kind is not NoneType) or (
-                b is None and ta in PENDING and a.kind in SCALARS and a.kind is not NoneType
-            ):
+            if (a is None and _is_something(b)) or (b is None and _is_something(a)):
                 return operation is operator.is_not
             return lazy(local.run, operation, (a, b), bool)
         return operation(a, b)
@@ -171,6 +168,11 @@ _COMPARISONS: Final = frozenset(
         operator.is_not,
     }
 )
+
+
+def _is_something(value: Any) -> bool:
+    """Whether a pending value is known not to be None."""
+    return type(value) in PENDING and value.kind in SCALARS and value.kind is not NoneType
 
 
 def unary(operation: Callable[[Any], Any], a: Any) -> Any:
@@ -213,9 +215,7 @@ def augmented(operation: Callable[[Any, Any], Any], a: Any, b: Any) -> Any:
     if type(a) is tuple:
         return binary(_PLAIN[operation], a, b)
     if type(a) in PENDING:
-        name = operation.__name__
-        users = any(methods_named(f"__{one}__") for one in (name, name[1:], f"r{name[1:]}"))
-        return apart(run, _augmented, (operation, a, b), (a, b), writes=users, changes=True)
+        return apart(run, _augmented, (operation, a, b), (a, b), changes=True)
     return unknown(run, operation, (a, b), {})
 
 

@@ -20,7 +20,7 @@ from . import _effects as effects, _names as names
 from ._lower import Lowering, Unsupported, load
 from ._run import OBJECTS, WRITES, shared_flag
 from ._source import NoSource, tree_of
-from ._summary import ANYTHING, OUTSIDE, Effects, Summary, index_names, is_installed
+from ._summary import ANYTHING, OUTSIDE, Effects, Summary, index_names, is_installed, owner_of
 
 
 class Program:
@@ -135,10 +135,14 @@ def _lowered(function: FunctionType) -> Program:
                 return program
             program.reason = ""
 
+        parameters = set(code.co_varnames[: code.co_argcount + code.co_kwonlyargcount])
+        kinds = Summary(
+            plain_body, local, resolve, effects_of, parameters, function.__globals__, None, _self_of(function)
+        ).kinds()
+
         def summary(statements: Any) -> Summary:
-            return Summary(
-                statements, local, resolve, effects_of, local - names.stored(statements), function.__globals__
-            )
+            inputs = local - names.stored(statements)
+            return Summary(statements, local, resolve, effects_of, inputs, function.__globals__, kinds)
 
         program.flags = (
             (WRITES if whole.writes else 0) | (OBJECTS if whole.objects else 0) | shared_flag(whole.shared)
@@ -201,6 +205,12 @@ def effects_of(function: FunctionType) -> Effects:
     return known
 
 
+def _self_of(function: FunctionType) -> tuple[str, type] | None:
+    """Return the name of a method's first parameter, and its class."""
+    cls, code = owner_of(function), function.__code__
+    return (code.co_varnames[0], cls) if cls is not None and code.co_argcount else None
+
+
 def _effects_now(function: FunctionType) -> Effects:
     code = function.__code__
     try:
@@ -213,7 +223,16 @@ def _effects_now(function: FunctionType) -> Effects:
     arguments = code.co_argcount + code.co_kwonlyargcount
     extra = bool(code.co_flags & 0x04) + bool(code.co_flags & 0x08)
     parameters = set(code.co_varnames[: arguments + extra])
-    whole = Summary(body, local, _resolver(function), effects_of, parameters, function.__globals__)
+    whole = Summary(
+        body,
+        local,
+        _resolver(function),
+        effects_of,
+        parameters,
+        function.__globals__,
+        None,
+        _self_of(function),
+    )
     positions = code.co_varnames[: code.co_argcount]
     changed = sum(1 << place for place, name in enumerate(positions) if name in whole.changed)
     if whole.changed & (parameters - set(positions)):

@@ -20,13 +20,12 @@ import logging
 import re
 import sys
 import sysconfig
-from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any, Final, TypeAlias
-from weakref import WeakSet
+from weakref import WeakKeyDictionary, WeakSet
 
 from ember.core.externals import External
 
@@ -49,6 +48,9 @@ _ANYWHERE: Final[Origins] = frozenset({OUTSIDE})
 
 _DATA: Final = object()
 """The kind of what is surely made of Python's own types. Others are a class of the user's, or a tuple of functions."""
+
+_CONTAINER: Final = object()
+"""The kind of one of Python's own containers, of whatever."""
 
 _HANDS_ON: Final = effects.SHALLOW | effects.CALLS_BACK | (effects.READ - effects.COMPUTE)
 _ROUNDS: Final = 10
@@ -109,7 +111,11 @@ class Summary:
         effects_of: Callable[[FunctionType], Effects],
         inputs: set[str],
         namespace: dict[str, Any],
+        kinds: dict[str, Any] | None = None,
+        of_self: tuple[str, type] | None = None,
     ) -> None:
+        self._of_self = {} if of_self is None else dict([of_self])
+        self._known_kinds = {**(kinds or {}), **self._of_self}
         self._resolve, self._effects_of, self._namespace = resolve, effects_of, namespace
         self.writes = self.objects = False
         self.changed: set[str] = set()
@@ -362,15 +368,18 @@ class Summary:
         if isinstance(node, (ast.BoolOp, ast.IfExp)):
             parts = node.values if isinstance(node, ast.BoolOp) else [node.body, node.orelse]
             kinds = [self.kind(part) for part in parts]
-            return kinds[0] if all(one is kinds[0] for one in kinds) else None
+            return _joined(kinds)
         if isinstance(node, (ast.List, ast.Tuple, ast.Set)):
-            return _DATA if all(self.kind(one) is _DATA for one in node.elts) else None
+            return _DATA if all(self.kind(one) is _DATA for one in node.elts) else _CONTAINER
         if isinstance(node, ast.Dict):
-            return _DATA if all(self.kind(one) is _DATA for one in (*node.keys, *node.values)) else None
-        if isinstance(node, (ast.ListComp, ast.SetComp, ast.GeneratorExp)):
+            data = all(self.kind(one) is _DATA for one in (*node.keys, *node.values))
+            return _DATA if data else _CONTAINER
+        if isinstance(node, (ast.ListComp, ast.SetComp)):
+            return _DATA if self.kind(node.elt) is _DATA else _CONTAINER
+        if isinstance(node, ast.GeneratorExp):
             return _DATA if self.kind(node.elt) is _DATA else None
         if isinstance(node, ast.DictComp):
-            return _DATA if self.kind(node.key) is self.kind(node.value) is _DATA else None
+            return _DATA if self.kind(node.key) is self.kind(node.value) is _DATA else _CONTAINER
         if isinstance(node, (ast.Subscript, ast.Starred)):
             found = self.kind(node.value)
             return found if found is _DATA or isinstance(found, tuple) else None
@@ -390,7 +399,9 @@ class Summary:
             if type(value) in effects.SCALARS or isinstance(value, (re.Pattern, logging.Logger)):
                 return _DATA
             return _table(value)
-        if name in self._inputs | self._open | self._mixed or not self._assigned.get(name):
+        if name in self._known_kinds and (name not in self._stored or name not in self._of_self):
+            return self._known_kinds[name]
+        if name in self._inputs | self._open or not self._assigned.get(name):
             return None
         if name in self._parameters - self._given:
             return None
@@ -400,15 +411,14 @@ class Summary:
                 self._kind_of_part(value) if part else self.kind(value)
                 for value, part in self._assigned[name]
             ]
-            self._kinds[name] = kinds[0] if all(one is kinds[0] for one in kinds) else None
-        return self._kinds[name]
+            self._kinds[name] = _joined(kinds)
+        found = self._kinds[name]
+        return _CONTAINER if found is _DATA and name in self._mixed else found
 
     def _kind_of_part(self, value: ast.expr) -> Any:
         """Return the kind of the elements of `value`."""
         found = self.kind(value)
-        if isinstance(found, type):
-            return None
-        return found
+        return None if isinstance(found, type) or found is _CONTAINER else found
 
     def _kind_of_call(self, node: ast.Call) -> Any:
         function = node.func
@@ -419,8 +429,13 @@ class Summary:
             return _DATA if result_kind(value) in effects.SCALARS else None
         if isinstance(value, type) and not _is_in(effects.READ, value):
             return value
-        if value in (Counter, defaultdict):
-            return None
+        if isinstance(value, type) and value in effects.CONTAINERS:
+            given = all(
+                self.kind(one) is _DATA
+                for one in _arguments(node)
+                if self._callee(one) not in effects.FACTORIES
+            )
+            return _DATA if given else _CONTAINER
         if value is not None and _is_in(effects.COMPUTE - {copy.copy, copy.deepcopy}, value):
             return _DATA
         if value is not None and _is_in(_HANDS_ON, value):
@@ -429,6 +444,8 @@ class Summary:
             found = self.kind(function.value)
             if found is _DATA:
                 return _DATA if all(self.kind(one) is _DATA for one in _arguments(node)) else None
+            if found is _CONTAINER and function.attr in ("items", "keys", "values", "copy"):
+                return _CONTAINER
             return found if isinstance(found, tuple) and function.attr == "get" else None
         if isinstance(value, FunctionType):
             return self._effects_of(value).kind
@@ -478,12 +495,10 @@ class Summary:
             return []
         if isinstance(function, ast.Attribute) and value is None:
             kind = self.kind(function.value)
-            if kind is _DATA or isinstance(kind, tuple):
+            if kind is _DATA or kind is _CONTAINER or isinstance(kind, tuple):
                 return []
             if isinstance(kind, type):
-                found = getattr(kind, function.attr, None)
-                found = getattr(found, "__ember_jit__", found)
-                return [found] if type(found) is FunctionType else []
+                return _of_class(kind, function.attr)
             return methods_named(function.attr)
         if isinstance(function, (ast.Name, ast.Subscript, ast.Call)):
             kind = self.kind(function)
@@ -520,7 +535,7 @@ class Summary:
                 for one in arguments[1:]:
                     self._flows(base, self.origins(one, True))
                     self._mixes(base, one)
-            elif kind is _DATA or isinstance(kind, tuple):
+            elif kind is _DATA or kind is _CONTAINER or isinstance(kind, tuple):
                 pass
             elif not candidates and function.attr not in READING:
                 self._unknown(base)
@@ -560,7 +575,7 @@ class Summary:
 
     def _unknown(self, thing: ast.expr) -> None:
         """A method of `thing` that nobody knows is called."""
-        if self.kind(thing) is _DATA:
+        if self.kind(thing) in (_DATA, _CONTAINER):
             return
         self._changed(self.origins(thing, True))
         if all(name in self._inputs for name in self.origins(thing)):
@@ -590,11 +605,16 @@ class Summary:
                 for function in methods_named(node.attr + ".setter"):
                     self._apply(self._effects_of(function), [node.value], True)
         elif isinstance(node, ast.Attribute):
-            if not isinstance(self.kind(node.value), type) or isinstance(
-                getattr(self.kind(node.value), node.attr, None), property
-            ):
-                for function in methods_named(node.attr + ".getter"):
-                    self._apply(self._effects_of(function), [node.value], False)
+            kind = self.kind(node.value)
+            if kind is _DATA or kind is _CONTAINER:
+                return
+            found = (
+                _of_class(kind, node.attr, True)
+                if isinstance(kind, type)
+                else methods_named(node.attr + ".getter")
+            )
+            for function in found:
+                self._apply(self._effects_of(function), [node.value], False)
         elif isinstance(
             node, (ast.Global, ast.Nonlocal, ast.Import, ast.ImportFrom, ast.ClassDef, ast.Await)
         ):
@@ -635,6 +655,11 @@ class Summary:
             return
         self.writes = True
 
+    def kinds(self) -> dict[str, Any]:
+        """Return the kinds of the variables that have one: wherever in these statements they are read."""
+        found = {name: self._kind_of(name) for name in {*self._assigned, *self._known_kinds}}
+        return {name: kind for name, kind in found.items() if kind is not None}
+
     def kept(self, parameters: Sequence[str]) -> frozenset[tuple[int, int]]:
         """Return which of `parameters` may keep something of which others."""
         return frozenset(
@@ -648,7 +673,14 @@ class Summary:
         """Return the kind of all that these statements, a function's, return."""
         returns = [node.value for node in names.own(body) if isinstance(node, ast.Return)]
         kinds = [self.kind(value) for value in returns]
-        return kinds[0] if kinds and all(one is kinds[0] for one in kinds) else None
+        return _joined(kinds) if kinds else None
+
+
+def _joined(kinds: Sequence[Any]) -> Any:
+    """Return the kind of what may be of any of `kinds`."""
+    if all(one is kinds[0] for one in kinds):
+        return kinds[0]
+    return _CONTAINER if all(one is _DATA or one is _CONTAINER for one in kinds) else None
 
 
 def _arguments(node: ast.Call) -> list[ast.expr]:
@@ -729,6 +761,33 @@ def index_names(namespace: dict[str, Any]) -> None:
             index(value)
 
 
+def _of_class(cls: type, name: str, getter: bool = False) -> list[FunctionType]:
+    """Return the method (or property's getter) of that name of a class, and its subclasses' own."""
+    found: list[FunctionType] = []
+    for one in (cls, *subclasses(cls)):
+        value: Any = getattr(one, name, None)
+        value = value.fget if getter and isinstance(value, property) else None if getter else value
+        value = getattr(value, "__func__", value)
+        value = getattr(value, "__ember_jit__", value)
+        if type(value) is FunctionType and value not in found:
+            found.append(value)
+    return found
+
+
+def subclasses(cls: type) -> list[type]:
+    """Return all classes that derive from `cls`."""
+    direct = type.__subclasses__(cls)
+    return [*direct, *(other for one in direct for other in subclasses(one))]
+
+
+_owners: WeakKeyDictionary[FunctionType, type] = WeakKeyDictionary()
+
+
+def owner_of(function: FunctionType) -> type | None:
+    """Return the class whose method `function` is."""
+    return _owners.get(function)
+
+
 def index(cls: type) -> None:
     """Take the methods and properties of `cls` into the index."""
     if cls in _indexed:
@@ -739,11 +798,14 @@ def index(cls: type) -> None:
             for kind, function in (("getter", value.fget), ("setter", value.fset)):
                 if type(function) is FunctionType:
                     _index.setdefault(f"{name}.{kind}", WeakSet()).add(function)
+                    _owners[function] = cls
             continue
         function = getattr(value, "__func__", value)
         function = getattr(function, "__ember_jit__", function)
         if type(function) is FunctionType:
             _index.setdefault(name, WeakSet()).add(function)
+            if not isinstance(value, (staticmethod, classmethod)):
+                _owners[function] = cls
             if isinstance(value, staticmethod):
                 _static.add(function)
         elif isinstance(function, type):

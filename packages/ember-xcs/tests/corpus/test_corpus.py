@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
 from typing import Any
 
+import measured
 import pytest
 
 from ember.xcs import jit
-
-sys.path.insert(0, str(Path(__file__).parent / "corpus"))
-
-import measured  # noqa: E402
 
 UNIT = 0.06
 """What a call takes on average, in seconds."""
