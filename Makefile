@@ -9,6 +9,7 @@
 #   make cov             the tests under coverage; a table per distribution, fails under 90 %
 #   make matrix          the tests on every Python found of 3.11, 3.12, 3.13; says which were not found
 #   make long            the proofs too slow for every run
+#   make fuzz N=1000     random programs nobody has seen, under jit and plain; one that differs is shown, made small
 #   make live            the conformance suite at the vendors whose key is set, for a cent each at most; never in CI
 #   make bench           the benchmarks, beside their rivals; exits 1 where a gate is missed
 #   make build           wheels and sdists of everything, in dist/
@@ -36,7 +37,7 @@ unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 MAKEFLAGS += --no-print-directory
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test one check isolated cov matrix long live bench build release-check notes format lock upgrade clean always
+.PHONY: help setup demo test one check isolated cov matrix long fuzz live bench build release-check notes format lock upgrade clean always
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -62,6 +63,9 @@ long: .hatch/default.ok
 
 live: .hatch/default.ok
 	@$(DEFAULT) tools/live.py $(T)
+
+fuzz: .hatch/default.ok
+	@$(DEFAULT) packages/ember-xcs/tests/fuzz.py $$(date +%s) $(or $(N),1000)
 
 bench: .hatch/default.ok
 	@status=0; for script in call_cost cache_hit throughput latency in_flight_memory import_cost batching; do \

@@ -17,10 +17,11 @@ import contexts
 import eight_at_once
 import json_by_schema
 import one_answer
+import side_by_side
 import streamed
 import usage_table
 
-EXAMPLES = (one_answer, streamed, eight_at_once, json_by_schema, choice, contexts, usage_table)
+EXAMPLES = (one_answer, streamed, eight_at_once, json_by_schema, choice, contexts, side_by_side, usage_table)
 
 
 def main() -> None:

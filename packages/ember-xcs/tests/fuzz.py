@@ -84,6 +84,8 @@ def main(first: int, count: int, limit: int | None = None) -> int:
         if wrong := check(seed, limit):
             bad.append(seed)
             print(f"seed {seed}:", *[line[:1500] for line in wrong], sep="\n    ", flush=True)
+            if len(bad) == 1:
+                print(small(seed, "", limit), flush=True)
     print(f"{count - len(bad)} of {count} identical in {time.monotonic() - began:.0f} s; differing: {bad}")
     return len(bad)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from types import CodeType, FrameType, FunctionType
+from types import BuiltinFunctionType, CodeType, FrameType, FunctionType, MethodType
 from typing import Any, Final
 
 from ._ir import EdgeKind
@@ -148,8 +148,18 @@ _WORDS: Final[dict[str, str]] = {
 }
 
 
+def name_of(function: Any) -> str:
+    """Return what a callable is called, without running code of the user's."""
+    kind = type(function)
+    named = kind in _NAMED or isinstance(function, type)
+    return str(function.__qualname__) if named else kind.__qualname__
+
+
+_NAMED: Final = frozenset({FunctionType, BuiltinFunctionType, MethodType, type(str.upper), type(str.__add__)})
+
+
 def _of_function(function: Any) -> Forced:
-    name = getattr(function, "__qualname__", None) or type(function).__qualname__
+    name = name_of(function)
     if type(function) is FunctionType:
         reason = program_of(function).reason
         if reason == NO_CALL:

@@ -39,7 +39,7 @@ from ._memory import (
     take,
 )
 from ._ops import apart, attr, change, new, read, stores_plainly, unknown
-from ._program import program_of
+from ._program import Program, program_of
 from ._run import Abandoned, Run
 from ._summary import index, is_installed
 
@@ -56,9 +56,9 @@ def call(function: Any, /, *args: Any, **kwargs: Any) -> Any:
     if kind is FunctionType:
         if function in effects.READ:
             return _library(run, function, args, kwargs)
-        return _own(run, function, args, kwargs)
+        return own_call(run, function, args, kwargs)
     if isinstance(function, External):
-        return _external(run, function, args, kwargs)
+        return external_call(run, function, args, kwargs)
     if kind in PENDING:
         return apart(
             run,
@@ -69,7 +69,12 @@ def call(function: Any, /, *args: Any, **kwargs: Any) -> Any:
             changes=True,
         )
     if kind is MethodType:
-        return _own(run, function.__func__, (function.__self__, *args), kwargs)
+        own = function.__func__
+        if type(own) is not FunctionType:
+            return call(own, function.__self__, *args, **kwargs)
+        if own.__name__ in _AWAITED and isinstance(function.__self__, External):
+            return _later(run, function, args, kwargs)
+        return own_call(run, own, (function.__self__, *args), kwargs)
     if function is print:
         return _print(run, args, kwargs)
     if kind is _BUILTIN and type(function.__self__) in _STATIC:
@@ -89,7 +94,7 @@ def call(function: Any, /, *args: Any, **kwargs: Any) -> Any:
         return call(function.func, *function.args, *args, **{**function.keywords, **kwargs})
     own = getattr(kind, "__call__", None)  # noqa: B004  # the function, not whether there is one
     if type(own) is FunctionType:
-        return _own(run, own, (function, *args), kwargs)
+        return own_call(run, own, (function, *args), kwargs)
     return unknown(run, function, args, kwargs)
 
 
@@ -100,24 +105,46 @@ def _call_later(run: Run, function: Any, args: tuple[Any, ...], kwargs: dict[str
 # The user's own functions -----------------------------------------------------------------------------
 
 
-def _own(run: Run, function: FunctionType, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def own_call(run: Run, function: FunctionType, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     program = program_of(function)
     if program.lowered:
-        twin = program.twin(function)
-        if not program.waits:
-            return twin(*args, **kwargs)
-        inputs = (*args, *kwargs.values(), function) if kwargs or function.__closure__ else args
-        return run.spawn(
-            twin, args, kwargs, inputs=inputs, changed=program.changed if not kwargs or not program.changed else -1,
-            flags=program.flags,
-            what=function.__qualname__,
-        )  # fmt: skip
+        if program.asynchronous:
+            return _later(run, function, args, kwargs)
+        return begin(run, function, program, args, kwargs)
     if program.computes:
         things = (*args, *kwargs.values())
         if not any(map(has_pending, things)) and in_turn(run, things):
             return function(*args, **kwargs)
         return apart(run, _plain, (function, args, kwargs), (*args, *kwargs.values()))
     return unknown(run, function, args, kwargs)
+
+
+def _later(run: Run, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    from ._drive import later  # asyncio: only for those who use it
+
+    return later(run, function, args, kwargs)
+
+
+_AWAITED: Final = frozenset({"aio", "acall"})
+
+
+def begin(
+    run: Run, function: FunctionType, program: Program, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
+    """Begin a call of a lowered function: a task, unless it never waits."""
+    twin = program.twin(function)
+    if not program.waits:
+        return twin(*args, **kwargs)
+    inputs = (*args, *kwargs.values(), function) if kwargs or function.__closure__ else args
+    return run.spawn(
+        twin,
+        args,
+        kwargs,
+        inputs=inputs,
+        changed=program.changed if not kwargs or not program.changed else -1,
+        flags=program.flags,
+        what=function.__qualname__,
+    )
 
 
 def _plain(run: Run, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -131,7 +158,9 @@ def _plain(run: Run, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any
 # External calls -----------------------------------------------------------------------------
 
 
-def _external(run: Run, external: External[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def external_call(
+    run: Run, external: External[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
     kind = result_kind(external)
     if all(type(arg) in SCALARS for arg in args) and (
         not kwargs or all(type(a) in SCALARS for a in kwargs.values())
@@ -384,6 +413,10 @@ def method(thing: Any, name: str, /, *args: Any, **kwargs: Any) -> Any:
         ):
             return cast("dict[Any, Any]", thing).get(*args)
         return apart(run, _container_method, (thing, name, args, kwargs), (thing, *args))
+    if isinstance(thing, type):
+        found = getattr(thing, name)
+        if type(found) in (FunctionType, MethodType) or hasattr(found, "__ember_jit__"):
+            return call(found, *args, **kwargs)
     if kind in SCALARS or kind is tuple:
         return (
             _library(run, getattr(thing, name), args, kwargs)
@@ -400,7 +433,7 @@ def method(thing: Any, name: str, /, *args: Any, **kwargs: Any) -> Any:
             if not kwargs
             else unknown(run, getattr(thing, name), args, kwargs)
         )
-    own = vars_of(kind, name)
+    own = None if isinstance(thing, External) else vars_of(kind, name)
     if type(own) is FunctionType and name not in getattr(thing, "__dict__", ()) and looks_plainly(kind):
         return call(own, thing, *args, **kwargs)
     if must_wait(run, thing, False) is not None:

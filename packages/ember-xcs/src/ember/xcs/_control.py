@@ -228,7 +228,9 @@ def leaving(value: Any) -> Any:
 
 def caught() -> None:
     """An exception was raised: what failed before it in the program comes first, and is raised instead."""
-    local.run.drain()
+    error = sys.exc_info()[1]
+    assert error is not None
+    local.run.failed(error)
 
 
 def entered() -> Scope:

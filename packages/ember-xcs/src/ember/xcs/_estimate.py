@@ -307,7 +307,7 @@ class Estimator(Generic[P]):
         terms, function = self._terms(), self._function
         program: Callable[[], Any]
         if python_function(function) is None:
-            program = Jitted(lambda: function(*args, **kwargs), getattr(function, "max_concurrency", None))
+            program = jit(lambda: function(*args, **kwargs))
         else:
             jitted = function if isinstance(function, Jitted) else jit(function)
             program = partial(jitted, *args, **kwargs)

@@ -6,20 +6,35 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Coroutine, Sequence
 from contextvars import ContextVar
 from types import CodeType, FunctionType, MethodType
-from typing import TYPE_CHECKING, Any, Final, Generic, ParamSpec, Protocol, TypeVar, cast, overload
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Concatenate,
+    Final,
+    Generic,
+    ParamSpec,
+    Protocol,
+    Self,
+    TypeVar,
+    cast,
+    overload,
+)
 
-from ember.core.externals import External, handling
+from ember.core.externals import External
 
+from ._calls import call
 from ._grad import differentiating
-from ._memory import local, settle
-from ._program import program_of
+from ._memory import perform, settle
+from ._program import Program, program_of
 from ._record import Recorder
-from ._run import Run
+from ._run import Run, local
 
 if TYPE_CHECKING:
+    from ._drive import Drive
     from ._trace import Explanation
 
 
@@ -42,42 +57,73 @@ _PLANNED_ANEW: Final = 8
 
 P = ParamSpec("P")
 R = TypeVar("R")
+S = TypeVar("S")
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
 
 
 class Jitted(Generic[P, R]):
     """A function under `jit`: called as before, with independent external calls under way at once."""
 
-    def __init__(self, function: Callable[P, R], max_concurrency: int | None = None) -> None:
-        functools.update_wrapper(self, function)
+    __ember_jit__: Callable[P, R]
+    __name__: str
+    __qualname__: str
+
+    def __init__(self, function: Callable[P, R], **options: Any) -> None:
+        # Attributes of a function are notes on it, those of other objects are what they are made of.
+        functools.update_wrapper(
+            self, function, updated=("__dict__",) if type(function) is FunctionType else ()
+        )
         self.__ember_jit__ = function
-        self._max_concurrency = max_concurrency
+        self._options: Final = options
+        self._limit: int | None = options.get("max_concurrency")
         self._plan = _Plan()
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        function = self.__ember_jit__
-        if getattr(local, "run", None) is not None:
-            return function(*args, **kwargs)  # within a run: its handler sees to the calls
+        function: Any = self.__ember_jit__
+        if local.run is not None:
+            return cast(R, _within(local.run, function, args, kwargs))
         if differentiating():
-            return function(*args, **kwargs)  # a handler of our own would hide the calls from the gradient's
-        plain, bound = _plain(function)
-        if plain is None:
-            return function(*args, **kwargs)
-        program = program_of(plain)
+            # A handler of our own would hide the calls from the gradient's.
+            return self.__ember_jit__(*args, **kwargs)
+        if type(function) is not FunctionType:
+            function, bound, words = _plain(function)
+            if type(function) is not FunctionType:
+                return self.__ember_jit__(*args, **kwargs)
+            args, kwargs = (*bound, *args), {**words, **kwargs}  # type: ignore[assignment]
+        program = program_of(function)
+        if program.asynchronous:
+            if not program.lowered:
+                return cast(R, function(*args, **kwargs))
+            function(*args, **kwargs).close()  # raises TypeError at once, as it should, for wrong arguments
+            coroutine: Any = self._awaited(program, function, args, kwargs)
+            coroutine.__name__, coroutine.__qualname__ = function.__name__, function.__qualname__
+            return cast(R, coroutine)
+        return cast(R, self._performed(program, function, args, kwargs))
+
+    def _performed(
+        self, program: Program, function: FunctionType, args: Any, kwargs: Any, drive: Drive | None = None
+    ) -> Any:
         if program.lowered:
-            twin = program.twin(plain)
-            if self._max_concurrency is None and listening.get() is None:
-                return cast(R, _run(Run(), twin, (*bound, *args), kwargs))
+            twin = program.twin(function)
+            if self._limit is None and listening.get() is None:
+                return perform(Run(None, drive), twin, args, kwargs)
         elif listening.get() is None:
             return function(*args, **kwargs)
         else:
-            twin = plain
-        return cast(R, self._recorded(twin, program.reason, (*bound, *args), kwargs))
+            twin = function
+        return self._recorded(twin, program.reason, args, kwargs, drive)
 
     def _recorded(
-        self, twin: FunctionType, reason: str, args: tuple[Any, ...], kwargs: dict[str, Any]
+        self,
+        twin: FunctionType,
+        reason: str,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        drive: Drive | None,
     ) -> Any:
         """Run for a listener, or for the next run: under a limit, the longest path goes first."""
-        listener, limit = listening.get(), self._max_concurrency
+        listener, limit = listening.get(), self._limit
         run: Run | None = None
         if listener is None:
             record = Recorder(twin.__qualname__, usage=False, most=_MOST_PLANNED)
@@ -87,12 +133,12 @@ class Jitted(Generic[P, R]):
         rehearsed = run is not None
         if run is None:
             run = Run(limit)
-        run.limit = limit
+        run.limit, run.drive = limit, drive
         run.record, run.plan, record.limit = record, self._plan.left, limit
         record.as_is(twin.__qualname__, reason)
         error: BaseException | None = None
         try:
-            return _run(run, twin, args, kwargs)
+            return perform(run, twin, args, kwargs)
         except BaseException as failure:
             error = failure
             raise
@@ -104,19 +150,51 @@ class Jitted(Generic[P, R]):
             if listener is not None:
                 listener.ended(record)
 
+    @overload
+    async def aio(self: Jitted[_P, Coroutine[Any, Any, _R]], *args: _P.args, **kwargs: _P.kwargs) -> _R: ...
+    @overload
+    async def aio(self: Jitted[_P, _R], *args: _P.args, **kwargs: _P.kwargs) -> _R: ...
+    async def aio(self, *args: Any, **kwargs: Any) -> Any:
+        """Call, and await the result: the running event loop goes on meanwhile.
+
+        The function's own code runs on the loop's thread, in the caller's task; between its steps the loop has the
+        thread. Cancelling the task cancels the calls under way, and raises CancelledError where the program waits.
+        """
+        function, bound, words = _plain(self.__ember_jit__)
+        if type(function) is FunctionType and (program := program_of(function)).lowered:
+            return await self._awaited(program, function, (*bound, *args), {**words, **kwargs})
+        from inspect import isawaitable
+
+        value = self.__ember_jit__(*args, **kwargs)
+        return await value if isawaitable(value) else value
+
+    async def _awaited(self, program: Program, function: FunctionType, args: Any, kwargs: Any) -> Any:
+        from ._drive import Drive  # asyncio: only for those who use it
+
+        return await Drive(lambda drive: self._performed(program, function, args, kwargs, drive))
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> Self: ...
+    @overload
+    def __get__(
+        self: Jitted[Concatenate[S, _P], _R], instance: S, owner: type | None = None
+    ) -> Jitted[_P, _R]: ...
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
-        if instance is None:
+        bind = getattr(type(self.__ember_jit__), "__get__", None)
+        if bind is None:  # an instance that can be called is no method
             return self
-        bound = self.__ember_jit__.__get__(instance, owner)
-        made: Jitted[Any, Any] = Jitted(bound, self._max_concurrency)
+        bound = bind(self.__ember_jit__, instance, owner)
+        if bound is self.__ember_jit__:
+            return self
+        made: Jitted[Any, Any] = Jitted(bound, **self._options)
         made._plan = self._plan
         return made
 
     @property
     def reason(self) -> str:
         """Why the function is run as it is, with one external call after the other; empty if it is not."""
-        plain, _ = _plain(self.__ember_jit__)
-        if plain is None:
+        plain, _, _ = _plain(self.__ember_jit__)
+        if type(plain) is not FunctionType:
             return "it is not a Python function or method"
         program = program_of(plain)
         return "" if program.lowered else program.reason
@@ -127,25 +205,75 @@ class Jitted(Generic[P, R]):
 
         return Explain(self)(*args, **kwargs)
 
+    def __reduce__(self) -> Any:
+        function: Any = self.__ember_jit__
+        if type(function) is MethodType and not isinstance(function.__self__, type):
+            return getattr, (function.__self__, function.__name__)
+        name, found = getattr(self, "__qualname__", None), sys.modules.get(getattr(self, "__module__", ""))
+        for part in () if name is None else name.split("."):
+            found = getattr(found, part, None)
+        if found == self:
+            return name  # by reference, as functions are
+        return _again, (function, self._options)
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, Jitted)
+            and self.__ember_jit__ == other.__ember_jit__
+            and self._options == other._options
+        )
+
+    def __hash__(self) -> int:
+        return hash(self.__ember_jit__)
+
     def __repr__(self) -> str:
-        return f"<jit {getattr(self, '__qualname__', self.__ember_jit__)}>"
+        return f"<jit {self.__ember_jit__!r}>"
+
+
+def _again(function: Any, options: dict[str, Any]) -> Jitted[..., Any]:
+    return Jitted(function, **options)
+
+
+def _plain(function: Any) -> tuple[Any, tuple[Any, ...], dict[str, Any]]:
+    """Return the Python function that a call of `function` comes to, and the arguments that it brings along."""
+    args: tuple[Any, ...] = ()
+    kwargs: dict[str, Any] = {}
+    while True:
+        if isinstance(function, Jitted):
+            function = function.__ember_jit__
+        elif type(function) is MethodType:
+            function, args = function.__func__, (function.__self__, *args)
+        elif type(function) is functools.partial:
+            function, args, kwargs = function.func, (*function.args, *args), {**function.keywords, **kwargs}
+        elif type(function) is staticmethod:
+            function = function.__func__
+        elif type(function) is FunctionType or isinstance(function, (External, type)):
+            return function, args, kwargs
+        else:
+            own = getattr(type(function), "__call__", None)  # noqa: B004  # the function, not whether there is one
+            if type(own) is not FunctionType and not isinstance(own, Jitted):
+                return function, args, kwargs
+            function, args = own, (function, *args)
+
+
+def _within(run: Run, function: Any, args: Any, kwargs: Any) -> Any:
+    """Answer a call that library code makes in a run: its calls are part of it, its result is there when it returns."""
+    try:
+        value = call(function, *args, **kwargs)
+    except BaseException as error:
+        run.failed(error)
+        raise
+    run.drain()
+    return settle(run, value)
+
+
+_LATER: Final = object()
 
 
 def python_function(function: Any) -> FunctionType | None:
-    """Return the Python function that a callable, jitted or not, is."""
-    return _plain(getattr(function, "__ember_jit__", function))[0]
-
-
-def _plain(function: Any) -> tuple[FunctionType | None, tuple[Any, ...]]:
-    """Return the Python function that a callable is, and the arguments that it brings along."""
-    bound: tuple[Any, ...] = ()
-    if type(function) is MethodType:
-        function, bound = function.__func__, (function.__self__,)
-    elif type(function) is not FunctionType and not isinstance(function, External):
-        own = getattr(type(function), "__call__", None)  # noqa: B004  # not whether: which
-        if type(own) is FunctionType:
-            function, bound = own, (function,)
-    return (function if type(function) is FunctionType else None), bound
+    """Return the Python function that a callable, jitted or not, comes to."""
+    found = _plain(function)[0]
+    return found if type(found) is FunctionType else None
 
 
 class _Plan:
@@ -162,28 +290,67 @@ class _Plan:
         self._runs += 1
 
 
-def _run(run: Run, twin: FunctionType, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    local.run = run
-    try:
-        with handling(run):
-            try:
-                value = twin(*args, **kwargs)
-            except BaseException:
-                run.drain()
-                raise
-            run.drain()
-            return settle(run, value)
-    finally:
-        run.close()
-        local.run = None
+class _Decorator(Protocol):
+    def __call__(self, function: Callable[P, R], /) -> Jitted[P, R]: ...
 
 
 @overload
 def jit(function: Callable[P, R], /) -> Jitted[P, R]: ...
 @overload
-def jit(*, max_concurrency: int | None = ...) -> Callable[[Callable[P, R]], Jitted[P, R]]: ...
-def jit(function: Any = None, /, *, max_concurrency: int | None = None) -> Any:
-    """Run a plain sequential function in the time of its critical path."""
-    if function is None:
-        return functools.partial(Jitted, max_concurrency=max_concurrency)
-    return Jitted(function, max_concurrency)
+def jit(
+    *,
+    max_concurrency: int | None = ...,
+    static_argnums: int | Sequence[int] | None = ...,
+    static_argnames: str | Sequence[str] | None = ...,
+) -> _Decorator: ...
+def jit(
+    function: Any = _LATER,
+    /,
+    *,
+    max_concurrency: int | None = None,
+    static_argnums: int | Sequence[int] | None = None,
+    static_argnames: str | Sequence[str] | None = None,
+) -> Any:
+    """Run a plain sequential function in the time of its critical path.
+
+    The result is called as before: same result, same exception, same visible effects in the same order. Independent
+    external calls (`models`, anything marked `@external`) are under way at once, at most `max_concurrency` of them if
+    that is given. One thing differs: a call that stands after a failing one may have been sent before that failed; it
+    is cancelled. `await f.aio(...)` is the awaitable form; a coroutine function stays one.
+
+    Works on functions, methods, class and static methods (either order of decorators), lambdas, partials and objects
+    with a `__call__`. What cannot be followed (no source, generators, C) runs as plain Python. `static_argnums` and
+    `static_argnames` are JAX's, for numeric functions.
+
+    >>> from ember.xcs import external, jit
+    >>> @external
+    ... async def ask(prompt: str) -> str:
+    ...     return prompt.upper()
+    >>> @jit
+    ... def both(a: str, b: str) -> str:
+    ...     return ask(a) + ask(b)
+    >>> both("x", "y")
+    'XY'
+    """
+    options = {
+        name: value
+        for name, value in (
+            ("max_concurrency", max_concurrency),
+            ("static_argnums", static_argnums),
+            ("static_argnames", static_argnames),
+        )
+        if value is not None
+    }
+    if max_concurrency is not None and (type(max_concurrency) is not int or max_concurrency < 1):
+        raise ValueError(
+            f"max_concurrency is how many calls are under way at once, at least 1; got {max_concurrency!r}."
+        )
+
+    def make(function: Any) -> Any:
+        if not callable(function) and not isinstance(function, classmethod):
+            raise TypeError(
+                f"@jit is for something that can be called, not a {type(function).__name__}: {function!r:.80}"
+            )
+        return Jitted(function, **options)
+
+    return make if function is _LATER else make(function)

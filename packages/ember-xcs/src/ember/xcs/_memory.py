@@ -8,26 +8,35 @@ from __future__ import annotations
 
 import copy
 import operator
-import threading
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from types import FunctionType, MethodType, ModuleType
+from types import CoroutineType, FunctionType, MethodType, ModuleType
 from typing import Any, Final, cast
 
-from ember.core.externals import External
+from ember.core.externals import External, handling
 
 from . import _effects as effects
 from ._pending import Pending
-from ._run import OBJECTS, Abandoned, Flight, Line, Run, Scope, Task, is_earlier, owner_of
+from ._run import (
+    OBJECTS,
+    Abandoned,
+    Flight,
+    Line,
+    Run,
+    Scope,
+    Task,
+    is_earlier,
+    local as local,
+    owner_of,
+)
 from ._summary import global_at
 
 SCALARS = effects.SCALARS
-local = threading.local()
 
 
 def running() -> Run | None:
     """Return the run of this thread, if there is one."""
-    return getattr(local, "run", None)
+    return local.run
 
 
 class Lazy(Pending):
@@ -63,7 +72,7 @@ class Fresh:
 
 def own_object(value: Any, run: Run | None = None) -> Fresh | None:
     """Return what is held of an object of a user's class that the run made, None for anything else."""
-    run = getattr(local, "run", None) if run is None else run
+    run = running() if run is None else run
     held = run.fresh.get(id(value)) if run is not None else None
     return held if held is not None and held.live and held.object is value else None
 
@@ -73,6 +82,23 @@ def hold_object(run: Run, made: Any) -> None:
     held = Fresh(made, run.current.scope)
     held.nested, held.live = vars(made).values(), True
     run.hold(held)
+
+
+def perform(run: Run, twin: FunctionType, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Run a lowered function to its end, in this greenlet, and return its result with nothing pending in it."""
+    local.run = run
+    try:
+        with handling(run):
+            try:
+                value = twin(*args, **kwargs)
+            except BaseException as error:
+                run.failed(error)
+                raise
+            run.drain()
+            return settle(run, value)
+    finally:
+        run.close()
+        local.run = None
 
 
 # Pending values -----------------------------------------------------------------------------
@@ -263,6 +289,10 @@ def settle(run: Run, value: Any) -> Any:
         for name, item in list(attributes.items()):
             if type(item) not in SCALARS and (settled := settle(run, item)) is not item:
                 attributes[name] = settled
+    elif kind is CoroutineType and id(value) in run.coroutines:
+        call = run.coroutines[id(value)][1]
+        call.args = tuple(settle(run, arg) for arg in call.args)
+        call.kwargs = {name: settle(run, arg) for name, arg in call.kwargs.items()}
     return value
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import operator
 from collections import defaultdict
 from collections.abc import Callable
-from types import FunctionType, ModuleType, NoneType
+from types import FunctionType, MethodType, ModuleType, NoneType
 from typing import Any, Final
 
 from ember.core.externals import External
@@ -124,10 +124,11 @@ def _ordered(run: Run, function: Callable[..., Any], args: tuple[Any, ...], kwar
 
 def unknown(run: Run, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Call a function that may do anything, once everything before has succeeded."""
-    if quiet(run):
+    if type(function) not in (FunctionType, MethodType) and quiet(run):
         if run.current.dead:
             raise Abandoned
         return _ordered(run, function, args, kwargs)
+    # Python code that is not lowered may make calls, and wait for them: what follows need not.
     inputs = (function, *args, *kwargs.values())
     return apart(run, _ordered, (function, args, kwargs), inputs, writes=True, changes=True)
 

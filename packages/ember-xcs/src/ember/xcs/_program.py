@@ -9,8 +9,11 @@ from __future__ import annotations
 import ast
 import builtins
 import operator
+import os
 import re
-from types import CodeType, FunctionType, ModuleType
+from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR
+from threading import RLock
+from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
@@ -32,7 +35,9 @@ class Program:
     __slots__ = (
         "_cells",
         "_twins",
+        "asynchronous",
         "changed",
+        "closed",
         "code",
         "computes",
         "flags",
@@ -45,7 +50,8 @@ class Program:
     )
 
     def __init__(self) -> None:
-        self.lowered = self.computes = self.waits = False
+        self.lowered = self.computes = self.waits = self.asynchronous = False
+        self.closed = True
         self.writes = self.objects = True
         self.changed = -1
         self.flags = WRITES
@@ -73,31 +79,44 @@ class Program:
 
 NO_CALL: Final = "it makes no external call"
 _programs: dict[CodeType, Program] = {}
+_under_way: dict[CodeType, Program] = {}
+_lowering = RLock()
 _modules: dict[str, bool] = {}
 
 
 def program_of(function: FunctionType) -> Program:
     """Return what is known of `function`."""
     found = _programs.get(function.__code__)
-    if found is None:
-        found = _programs[function.__code__] = Program()  # for whoever asks meanwhile: itself, by recursion
-        found.lowered = True
-        found.waits, found.writes, found.objects, found.flags = True, False, False, 0
-        fresh = _lowered(function)
-        for slot in (
-            "code",
-            "changed",
-            "computes",
-            "flags",
-            "lowered",
-            "objects",
-            "reason",
-            "tree",
-            "waits",
-            "writes",
-        ):
-            setattr(found, slot, getattr(fresh, slot))
-    return found
+    return _looked_at(function) if found is None else found
+
+
+def _looked_at(function: FunctionType) -> Program:
+    code = function.__code__
+    with _lowering:
+        found = _programs.get(code) or _under_way.get(code)
+        if found is None:
+            found = _under_way[code] = Program()  # for whoever asks meanwhile: itself, by recursion
+            found.lowered = True
+            found.asynchronous = bool(code.co_flags & CO_COROUTINE)
+            found.waits, found.writes, found.objects, found.flags = True, False, False, 0
+            try:
+                fresh = _lowered(function)
+                for slot in Program.__slots__:
+                    if slot != "_twins":
+                        setattr(found, slot, getattr(fresh, slot))
+                _programs[code] = found
+            finally:
+                del _under_way[code]
+        return found
+
+
+def _after_fork() -> None:
+    global _lowering
+    _lowering = RLock()  # another thread of the parent may have held it
+    _under_way.clear()
+
+
+os.register_at_fork(after_in_child=_after_fork)
 
 
 def forget() -> None:
@@ -114,13 +133,19 @@ def _lowered(function: FunctionType) -> Program:
     if _is_installed(function):
         program.reason = "it is installed code"
         return program
-    if code.co_flags & 0x2A0:  # generators and coroutines
-        program.reason = "it is a generator or asynchronous"
+    if code.co_flags & (CO_GENERATOR | CO_ASYNC_GENERATOR):
+        program.reason = "it is a generator"
         return program
+    program.asynchronous = bool(code.co_flags & CO_COROUTINE)
     resolve = _resolver(function)
     try:
         tree = tree_of(code)
         tree = _mangled(tree, function)
+        if program.asynchronous:
+            from ._awaits import Synchronous  # asyncio: only for those who use it
+
+            tree.body = [Synchronous().visit(one) for one in tree.body]
+            program.closed = _is_closed(tree, function)
         program.tree = tree
         local = set(code.co_varnames) | set(code.co_cellvars)
         plain_body: list[ast.AST] = [tree.body] if isinstance(tree, ast.Lambda) else list(tree.body)
@@ -178,7 +203,7 @@ def effects_of(function: FunctionType) -> Effects:
         if code in _open:
             _open[code] = True
         return known
-    if _is_installed(function) or code.co_flags & 0x280:
+    if _is_installed(function) or code.co_flags & CO_ASYNC_GENERATOR:
         known = _effects[code] = ANYTHING
         return known
     known = _effects[code] = Effects()  # for whoever asks meanwhile: itself, by recursion
@@ -215,6 +240,10 @@ def _effects_now(function: FunctionType) -> Effects:
     code = function.__code__
     try:
         tree = _mangled(tree_of(code), function)
+        if code.co_flags & CO_COROUTINE:
+            from ._awaits import Synchronous  # asyncio: only for those who use it
+
+            tree.body = [Synchronous().visit(one) for one in tree.body]
     except (NoSource, RecursionError):
         return ANYTHING
     index_names(function.__globals__)
@@ -306,6 +335,33 @@ def _harmless(node: ast.Attribute, local: set[str], resolve: Any, data: set[str]
     if not isinstance(base, ast.Name):
         return False
     return base.id in data or (base.id not in local and isinstance(resolve(base.id), ModuleType))
+
+
+def _is_closed(tree: ast.AST, function: FunctionType) -> bool:
+    """Whether an asynchronous function awaits only external calls and functions like itself: nothing of asyncio's."""
+    resolve, local = _resolver(function), set(function.__code__.co_varnames)
+
+    def static(node: ast.expr) -> Any:
+        if isinstance(node, ast.Attribute):
+            return getattr(static(node.value), node.attr, None)
+        return resolve(node.id) if isinstance(node, ast.Name) and node.id not in local else None
+
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and node.id in ("_x_awaited", "_x_amanager", "_x_asteps"):
+            return False
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "_x_acall":
+            target = static(node.args[0])
+            target = getattr(target, "__ember_jit__", target)
+            if isinstance(target, MethodType) and isinstance(target.__self__, External):
+                continue
+            if not isinstance(target, FunctionType):
+                return False
+            if target.__module__ == "asyncio.tasks" and target.__name__ == "gather":
+                continue
+            program = program_of(target)
+            if not (program.lowered and program.closed):
+                return False
+    return True
 
 
 def _is_installed(function: FunctionType) -> bool:
@@ -430,7 +486,12 @@ def _hook(name: str) -> Any:
         return _BUILTINS[name]
     if name == "Abandoned":
         return Abandoned
-    for module in (_ops, _calls, _control, _displays):
+    modules: tuple[ModuleType, ...] = (_ops, _calls, _control, _displays)
+    if name in ("acall", "awaited", "amanager", "asteps"):
+        from . import _awaits
+
+        modules = (_awaits,)
+    for module in modules:
         if name in vars(module):
             return vars(module)[name]
     raise LookupError(name)

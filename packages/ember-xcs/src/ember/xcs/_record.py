@@ -23,7 +23,7 @@ from ember.core import events
 from ember.core.externals import External
 from ember.core.secrets import scrub
 
-from ._advice import BLOCKING, Forced, why
+from ._advice import BLOCKING, Forced, name_of, why
 from ._ir import Call, Edge, EdgeKind, Graph, Outcome, Site, Wait
 from ._pending import Entry, Pending
 from ._program import NO_CALL, is_installed_file, program_of
@@ -151,7 +151,10 @@ class Recorder:
 
     def derived(self, result: Entry, args: Iterable[Any]) -> None:
         """`result` will be computed from `args`."""
-        self._sources[id(result)] = result, tuple(source for arg in args if (source := self.of(arg)) != ())
+        self._sources[id(result)] = (
+            result,
+            tuple(source for arg in args if (source := self.of(arg)) is not _NONE),
+        )
 
     def settled(self, entry: Entry, value: Any) -> None:
         """`entry` has got `value`, which is known from now on by what it is."""
@@ -165,14 +168,14 @@ class Recorder:
         """Return the calls that `entry` comes from; itself, if that is not known yet."""
         found = self._sources.get(id(entry))
         if found is None:
-            return entry if isinstance(entry, Pending) and not entry.done else ()
+            return entry if isinstance(entry, Pending) and not entry.done else _NONE
         return found[1]
 
     def of(self, value: Any, depth: int = 0) -> Sources:
         """Return the calls that `value` comes from, and what is in it."""
         kind = type(value)
         if kind in _NAMELESS:
-            return ()
+            return _NONE
         if isinstance(value, Pending):
             return self.sources(value)
         known = self._origins.get(id(value))
@@ -181,10 +184,10 @@ class Recorder:
         if depth < 4:
             if kind in _HOLDING:
                 items = value.values() if kind is dict else value
-                return tuple(source for one in items if (source := self.of(one, depth + 1)) != ())
+                return tuple(source for one in items if (source := self.of(one, depth + 1)) is not _NONE)
             if kind is FunctionType and value.__closure__:
-                return ()
-        return ()
+                return _NONE
+        return _NONE
 
     def _flat(self, sources: Sources) -> dict[int, tuple[EdgeKind, int]]:
         """Return the numbers in `sources`, each once, and what makes one come after it: its kind and its wait."""
@@ -350,8 +353,8 @@ class Recorder:
 
     def really(self, function: Any, task: Task) -> None:
         """A function of which nothing is known is about to be called; or one that is run as it is."""
-        name = getattr(function, "__qualname__", None) or repr(function)[:60]
-        if str(getattr(function, "__module__", "")).startswith("ember."):
+        name = name_of(function)
+        if type(function) is FunctionType and str(function.__module__).startswith("ember."):
             return
         if type(function) is FunctionType:
             self.as_is(name, program_of(function).reason)
@@ -494,6 +497,9 @@ def _site(at: tuple[CodeType, int] | None) -> Site | None:
 
 
 _REGION: Final = re.compile(r"\.<locals>\._x_\w+")
+_NONE: Final[
+    tuple[Any, ...]
+] = ()  # compared by identity: a source may be a pending value, which comparing forces
 _DATA: Final[tuple[EdgeKind, int]] = ("data", -1)
 Held = tuple[Forced, dict[int, tuple[EdgeKind, int]], float]
 _NAMELESS: Final = frozenset({int, float, bool, complex, type(None), type, range, slice, bytes})

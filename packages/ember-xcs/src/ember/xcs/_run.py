@@ -18,23 +18,27 @@ caller's. External calls run on Ember's I/O loop.
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable
+from contextvars import Context, copy_context
 from heapq import heappop, heappush
+from opcode import opmap
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from greenlet import getcurrent, greenlet
+from greenlet import GreenletExit, getcurrent, greenlet
 
 from ember.core.externals import External
 from ember.core.loop import IOLoop, Started, io_loop
 
-from ._errors import Stuck
+from ._errors import Stuck, XCSError
 from ._pending import Entry, Pending
 
 if TYPE_CHECKING:
+    from ._drive import Drive
     from ._record import Recorder
 
 _MOST_DEPTH: Final = 2_000
@@ -176,7 +180,7 @@ class Line:
 class Flight(Pending):
     """The pending result of an external call."""
 
-    __slots__ = ("args", "external", "job", "kwargs")
+    __slots__ = ("args", "context", "external", "job", "kwargs")
 
     def __init__(
         self,
@@ -189,12 +193,24 @@ class Flight(Pending):
         super().__init__(run, kind)
         self.external, self.args, self.kwargs = external, args, kwargs
         self.job: Started | None = None
+        self.context: Context | None = None
+
+
+class Turn(Pending):
+    """What the caller's event loop has to do before the program can go on. `cancel` passes on that it is not wanted."""
+
+    __slots__ = ("cancel",)
+
+    def __init__(self, run: Run, cancel: Callable[[BaseException], object]) -> None:
+        super().__init__(run)
+        self.cancel = cancel
 
 
 class Run:
     """The state of one run: its tasks, what is in flight, and the switching between them."""
 
-    def __init__(self, max_concurrency: int | None = None) -> None:
+    def __init__(self, max_concurrency: int | None = None, drive: Drive | None = None) -> None:
+        self.drive = drive
         self.thread = threading.get_ident()
         self.outermost = Scope(None)
         self.root = self.current = Task(None, self.outermost, "the program")
@@ -207,16 +223,17 @@ class Run:
         self.writers, self.guessing = Line(), Line()
         self.changing: dict[int, Line] = {}
         self.reading: dict[int, Line] = {}
-        self.in_flight = 0
+        self.in_flight = self.turns = 0
         self.calls = 0
         self._seq = 0
         self._ready: deque[Task] = deque()
         self._queued: list[tuple[float, int, Flight]] = []
-        self._arrived: SimpleQueue[Flight] = SimpleQueue()
+        self._arrived: SimpleQueue[Pending] = SimpleQueue()
+        self.coroutines: dict[int, Any] = {}
         self._firing = False
         self._fire: deque[Entry] = deque()
         self._idle: list[greenlet] = []
-        self._hub: greenlet | None = None
+        self.hub: greenlet | None = None
         self._main = getcurrent()
         self._io: IOLoop | None = None
         self.root.fiber = self._main
@@ -348,6 +365,8 @@ class Run:
         error = value.error
         assert error is not None
         if isinstance(error, Abandoned) or self._doomed(self.current):
+            if self.over and not self.current.dead:
+                raise _too_late() from None
             raise Abandoned from None
         raise error
 
@@ -386,6 +405,8 @@ class Run:
         task = self.current
         if task.dead:
             raise Abandoned
+        if self.over:
+            raise _too_late()
         record = self.record
         held = None if record is None else record.holds(task, entry)
         if entry.waiters is None:
@@ -400,9 +421,9 @@ class Run:
     def _suspend(self, task: Task) -> None:
         back = task.back
         if back is None:
-            if self._hub is None:
-                self._hub = greenlet(self._serve, self._main)
-            back = self._hub
+            if self.hub is None:
+                self.hub = greenlet(self._serve, self._main)
+            back = self.hub
         else:
             task.back = None
             task.result = Pending(self)
@@ -604,8 +625,8 @@ class Run:
                     value = function(*args, **kwargs) if kwargs else function(*args)
                 except Abandoned:
                     raise
-                except BaseException:
-                    self.drain()
+                except BaseException as raised:
+                    self.failed(raised)
                     raise
             except BaseException as failure:
                 error = failure
@@ -614,7 +635,7 @@ class Run:
             if self.over:
                 return
             if back is None:
-                back = self._hub
+                back = self.hub
             self._idle.append(me)
             del task, function, args, kwargs, value, error
             task, function, args, kwargs = cast(greenlet, back).switch()
@@ -653,35 +674,84 @@ class Run:
     def _serve(self) -> None:
         """Resume what can go on; when nothing can, wait for calls to end. Runs in a greenlet of its own."""
         while True:
-            while self._ready:
-                task = self._ready.popleft()
-                fiber = task.fiber
-                if fiber is None:
-                    continue
-                if task.start is None:
-                    fiber.switch()
-                else:
-                    start, task.start = task.start, None
-                    self.current = task
-                    fiber.switch(task, *start, None)
             try:
-                if self.in_flight or self._queued:
-                    self._land(self._arrived.get())
-                    while not self._arrived.empty():
-                        self._land(self._arrived.get())
+                self._resume()
+                if self.in_flight or self._queued or self.turns:
+                    self._await_arrival()
                 else:
-                    self._stuck()
-            except BaseException as error:  # Ctrl-C, or a fault of ours: the program's, where it waits
-                self._interrupt(error)
+                    raise Stuck(self.picture())
+            except GreenletExit:
+                raise
+            except BaseException as error:  # Ctrl-C, a cancelled caller, or a fault of ours
+                self.over = isinstance(error, Stuck)
+                if self.over or not self.interrupt(error):
+                    self._end_all(self.root)
+                    self.throw(self.root, error)
 
-    def _stuck(self) -> None:
-        raise Stuck(self.picture())
+    def _resume(self) -> None:
+        while self._ready:
+            task = self._ready.popleft()
+            fiber = task.fiber
+            if fiber is None:
+                continue
+            if task.start is None:
+                fiber.switch()
+            else:
+                start, task.start = task.start, None
+                self.current = task
+                fiber.switch(task, *start, None)
 
-    def _interrupt(self, error: BaseException) -> None:
-        root = self.root
-        self.over = isinstance(error, Stuck)
-        self._end_all(root)
-        self.throw(root, error)
+    def _await_arrival(self) -> None:
+        if self.drive is None:
+            self._land(self._arrived.get())
+        while not self._arrived.empty():
+            self._land(self._arrived.get())
+        if self.drive is not None and not self._ready:
+            self.drive.pause()
+
+    def arrive(self, entry: Pending) -> None:
+        """Tell, from any thread, that `entry` has ended."""
+        self._arrived.put(entry)
+        if self.drive is not None:
+            self.drive.ring()
+
+    def has_arrivals(self) -> bool:
+        """Whether something has ended that the program has not been told of."""
+        return not self._arrived.empty()
+
+    def interrupt(self, error: BaseException) -> bool:
+        """Have `error` raised where plain Python would stand: at the earliest of what has not ended.
+
+        Returns False if that is the running task itself, whose affair it is then.
+        """
+        task = self.root
+        while True:
+            entry = task.first
+            while isinstance(entry, Task) and entry.finished and entry.first is None:
+                entry = entry.next
+            if not isinstance(entry, Task):
+                break
+            task = entry
+        if entry is None:
+            waits = task.waiting
+            if isinstance(waits, Turn):
+                waits.cancel(error)
+            elif waits is not None or task in self._ready:
+                self.throw(task, error)
+            else:
+                return False
+        elif not entry.done:
+            if type(entry) is Flight:
+                self._cancel(entry)
+            self.set(entry, None, error)
+        return True
+
+    def failed(self, error: BaseException) -> None:
+        """Raise what comes before `error`, which the running task's code raised, if anything does."""
+        if isinstance(error, KeyboardInterrupt) and not _is_raised(error):
+            # Ctrl-C came while code ran that plain Python would not have come to yet.
+            self.interrupt(error)
+        self.drain()
 
     def picture(self) -> str:
         """Return the tasks that wait and what for, a line each: for whoever looks for a fault."""
@@ -727,6 +797,7 @@ class Run:
     ) -> Flight:
         """As `issue`, with arguments some of which are pending: it is sent when they are there."""
         flight = Flight(self, external, args, kwargs, kind)
+        flight.context = copy_context()
         self.note(flight)
         if self.record is not None:
             self.record.issued(flight)
@@ -758,6 +829,7 @@ class Run:
         if record is not None:
             record.ready(flight)
         if self.limit is not None and self.in_flight >= self.limit:
+            flight.context = flight.context or copy_context()
             left = 0.0
             if self.plan and record is not None:
                 left = record.left(flight, self.plan)
@@ -768,6 +840,15 @@ class Run:
     def _begin(self, flight: Flight) -> None:
         self.in_flight += 1
         self.calls += 1
+        context, flight.context = flight.context, None
+        try:
+            # It belongs to the context it was made in, wherever the last of its arguments came from.
+            self._send_now(flight) if context is None else context.run(self._send_now, flight)
+        except Exception as error:  # the call itself was wrong
+            self.in_flight -= 1
+            self.set(flight, None, error)
+
+    def _send_now(self, flight: Flight) -> None:
         record = self.record
         if record is None:
             self.start(flight)
@@ -775,27 +856,29 @@ class Run:
             token = record.sent(flight)
             self.start(flight)
             record.away(token)
-        flight.args, flight.kwargs = (), {}
 
     def start(self, flight: Flight) -> None:
         """Have a call made on the I/O loop."""
         io = self._io
         if io is None or io.stopped:
             io = self._io = io_loop()
-        arrived = self._arrived
         flight.job = io.start(
-            flight.external.arun(*flight.args, **flight.kwargs), lambda: arrived.put(flight)
+            flight.external.arun(*flight.args, **flight.kwargs), lambda: self.arrive(flight)
         )
 
-    def _land(self, flight: Flight) -> None:
+    def _land(self, entry: Pending) -> None:
+        if type(entry) is not Flight:
+            self.turns -= 1
+            self.set(entry, None)
+            return
         self.in_flight -= 1
         if self.record is not None:
-            self.record.landing(flight)
+            self.record.landing(entry)
         while self._queued and (self.limit is None or self.in_flight < self.limit):
             following = heappop(self._queued)[2]
             if not following.done:  # else it was cancelled meanwhile
                 self._begin(following)
-        job, flight.job = flight.job, None
+        job, entry.job = entry.job, None
         assert job is not None
         value, error = None, None
         try:
@@ -803,8 +886,9 @@ class Run:
         except BaseException as failure:
             error = failure
         if self.record is not None:
-            self.record.landed(flight, value, error)
-        self.set(flight, value, error)
+            self.record.landed(entry, value, error)
+        entry.args, entry.kwargs = (), {}
+        self.set(entry, value, error)
 
     def _cancel(self, flight: Flight) -> None:
         if self.record is not None:
@@ -812,11 +896,36 @@ class Run:
         if flight.job is not None:
             flight.job.cancel()
 
+    def after_fork(self) -> None:
+        """In a forked child: make the calls again whose answers only the parent will get."""
+        self._io, arrived = None, self._arrived
+        self._arrived = SimpleQueue()
+        told: set[int] = set()
+        while not arrived.empty():
+            entry = arrived.get()
+            told.add(id(entry))
+            self._arrived.put(entry)
+        tasks: list[Task] = [self.root]
+        self.in_flight = len(told)
+        while tasks:
+            entry_in_log = tasks.pop().first
+            while entry_in_log is not None:
+                if isinstance(entry_in_log, Task):
+                    tasks.append(entry_in_log)
+                elif (
+                    type(entry_in_log) is Flight
+                    and entry_in_log.job is not None
+                    and id(entry_in_log) not in told
+                ):
+                    self.in_flight += 1
+                    self.start(entry_in_log)
+                entry_in_log = entry_in_log.next
+
     # External calls of code that is not lowered ---------------------------------------------------------------
 
     def call(self, external: External[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Answer a blocking external call of code that is not lowered: others go on meanwhile."""
-        if threading.get_ident() != self.thread or self.over:
+        if local.run is not self or self.over:  # another thread, or another task of the event loop
             return external.run(*args, **kwargs)
         return self.force(self.issue(external, args, kwargs, None))
 
@@ -826,7 +935,7 @@ class Run:
 
     def gather(self, thunks: Iterable[Callable[[], Any]], limit: int | None) -> list[Any]:
         """Run what was given to `ember.core.gather`, each as a task."""
-        if threading.get_ident() != self.thread or self.over:
+        if local.run is not self or self.over:
             from ember.core import gather
             from ember.core.externals import handling
 
@@ -841,9 +950,10 @@ class Run:
         """End whatever still waits, and the greenlets. Explicitly: the collector would end them wherever it likes."""
         self.over = True
         self._end_all(self.root)
-        hub, self._hub = self._hub, None
+        hub, self.hub = self.hub, None
         for task in list(self.suspended):
             task.dead = True
+            self.current = task
             fiber, task.fiber = task.fiber, None
             if fiber is not None and task.start is not None:  # it was never begun
                 self._idle.append(fiber)
@@ -851,7 +961,9 @@ class Run:
                 fiber.parent = getcurrent()
                 task.thrown = None
                 fiber.throw(Abandoned)
+        self.current = self.root
         self.suspended.clear()
+        self.coroutines.clear()
         for fiber in self._idle:
             fiber.parent = getcurrent()
             fiber.throw()
@@ -892,3 +1004,40 @@ def is_earlier(one: Task, other: Task) -> bool:
         return False
     mine = chain[task]
     return mine is None or below.seq < mine.seq
+
+
+def _too_late() -> XCSError:
+    return XCSError(
+        "A value was asked for that was still pending when the program it belongs to ended: its call was cancelled. "
+        "What a jitted function returns, stores or prints always has its value; its unfinished variables, seen through "
+        "a traceback or a frame, do not."
+    )
+
+
+def _is_raised(error: BaseException) -> bool:
+    """Whether a `raise` statement raised `error`, and not a signal."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    if trace is None:
+        return False
+    return trace.tb_frame.f_code.co_code[trace.tb_lasti] == _RAISE
+
+
+_RAISE: Final = opmap["RAISE_VARARGS"]
+
+
+class _Local(threading.local):
+    run: Any = None
+
+
+local = _Local()
+"""The run of this thread, if one is going on."""
+
+
+def _after_fork() -> None:
+    if local.run is not None:
+        local.run.after_fork()
+
+
+os.register_at_fork(after_in_child=_after_fork)

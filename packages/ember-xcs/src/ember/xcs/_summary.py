@@ -326,6 +326,7 @@ class Summary:
         return known
 
     def _origins_of_call(self, node: ast.Call, content: bool) -> Origins:
+        node = _as_called(node)
         function = node.func
         value = self._callee(function)
         if isinstance(value, External) or (
@@ -421,6 +422,7 @@ class Summary:
         return None if isinstance(found, type) or found is _CONTAINER else found
 
     def _kind_of_call(self, node: ast.Call) -> Any:
+        node = _as_called(node)
         function = node.func
         value = self._callee(function)
         if isinstance(value, External):
@@ -466,6 +468,8 @@ class Summary:
                 owner = self._static(function.value)
                 if isinstance(owner, (ModuleType, type, External)):
                     value = getattr(owner, function.attr, None)
+        if isinstance(value, MethodType) and isinstance(value.__self__, External):
+            return value.__self__
         return getattr(value, "__ember_jit__", value)
 
     def _static(self, node: ast.expr) -> Any:
@@ -507,9 +511,10 @@ class Summary:
         return []
 
     def _call(self, node: ast.Call) -> None:
+        node = _as_called(node)
         function = node.func
         value = self._callee(function)
-        if isinstance(value, External):
+        if isinstance(value, External) or _is_gather(value):
             return
         if isinstance(value, (ModuleType, type(None))):
             value = None
@@ -676,6 +681,17 @@ class Summary:
         return _joined(kinds) if kinds else None
 
 
+def _as_called(node: ast.Call) -> ast.Call:
+    """Return what stands for `await f(...)` in the form of a plain call."""
+    if isinstance(node.func, ast.Name) and node.func.id == "_x_acall":
+        return ast.Call(node.args[0], node.args[1:], node.keywords)
+    return node
+
+
+def _is_gather(value: Any) -> bool:
+    return (getattr(value, "__module__", ""), getattr(value, "__name__", "")) == ("asyncio.tasks", "gather")
+
+
 def _joined(kinds: Sequence[Any]) -> Any:
     """Return the kind of what may be of any of `kinds`."""
     if all(one is kinds[0] for one in kinds):
@@ -776,7 +792,7 @@ def _of_class(cls: type, name: str, getter: bool = False) -> list[FunctionType]:
 
 def subclasses(cls: type) -> list[type]:
     """Return all classes that derive from `cls`."""
-    direct = type.__subclasses__(cls)
+    direct: list[type] = type.__subclasses__(cls)
     return [*direct, *(other for one in direct for other in subclasses(one))]
 
 
