@@ -941,7 +941,11 @@ class Run:
 
             with handling(None):
                 return gather(thunks, limit)
-        results = [self.spawn(thunk, what="a thunk of gather", flags=WRITES) for thunk in thunks]
+        results: list[Any] = []
+        for thunk in thunks:
+            if limit is not None and len(results) >= limit:
+                self.force(results[len(results) - limit])
+            results.append(self.spawn(thunk, what="a thunk of gather", flags=WRITES))
         return [self.force(result) for result in results]
 
     # The end -----------------------------------------------------------------------------
