@@ -414,9 +414,13 @@ def _content(value: Any, found: set[int]) -> bool:
         elif type(one) is MethodType:
             left.append(one.__self__)
         elif not isinstance(one, (type, FunctionType, ModuleType, External)) and type(one) not in PENDING:
-            left += getattr(one, "__dict__", {}).values()
-            if hasattr(type(one), "__slots__"):
-                left += [getattr(one, name, None) for name in type(one).__slots__ if isinstance(name, str)]
+            if is_data(one):
+                continue
+            with suppress(Exception):  # an attribute in a slot, or `__dict__` itself, may be code
+                left += one.__dict__.values()
+            for name in getattr(type(one), "__slots__", ()):
+                with suppress(Exception):
+                    left.append(getattr(one, name))
     return True
 
 
