@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from types import CoroutineType, FunctionType, MethodType
 from typing import Any, Final, cast
 
+from ember.context import ContextBlock
 from ember.core.externals import External
 
 from ._calls import begin, external_call
@@ -189,7 +190,8 @@ class Entered:
 def amanager(manager: Any) -> Any:
     """What stands in an `async with`."""
     run = cast(Run, local.run)
-    return Entered(run, settle(run, manager))
+    manager = run.force(manager)
+    return manager if type(manager) is ContextBlock else Entered(run, settle(run, manager))
 
 
 def asteps(source: Any) -> Iterator[Any]:

@@ -12,9 +12,13 @@ import re
 import sys
 from collections import deque
 from collections.abc import Iterator
+from contextvars import Context, ContextVar
 from types import FunctionType, MethodType
 from typing import Any, Final, cast
 
+from greenlet import getcurrent
+
+from ember.core import gather
 from ember.core.externals import External
 
 from . import _effects as effects
@@ -39,8 +43,9 @@ from ._memory import (
     take,
 )
 from ._ops import apart, attr, change, new, read, stores_plainly, unknown
+from ._pending import Pending
 from ._program import Program, program_of
-from ._run import Abandoned, Run
+from ._run import WRITES, Abandoned, Run
 from ._summary import index, is_installed
 
 _BUILTIN: Final = type(len)
@@ -85,6 +90,8 @@ def call(function: Any, /, *args: Any, **kwargs: Any) -> Any:
         reads = False
     if reads:
         return _library(run, function, args, kwargs)
+    if effects.computes_on_arrays(function):
+        return _library_of_arrays(run, function, args, kwargs)
     if kind is type or isinstance(function, type):
         return _construct(run, function, args, kwargs)
     inner = getattr(function, "__ember_jit__", None)
@@ -116,6 +123,8 @@ def own_call(run: Run, function: FunctionType, args: tuple[Any, ...], kwargs: di
         if not any(map(has_pending, things)) and in_turn(run, things):
             return function(*args, **kwargs)
         return apart(run, _plain, (function, args, kwargs), (*args, *kwargs.values()))
+    if effects.computes_on_arrays(function):
+        return _library_of_arrays(run, function, args, kwargs)
     return unknown(run, function, args, kwargs)
 
 
@@ -133,7 +142,7 @@ def begin(
 ) -> Any:
     """Begin a call of a lowered function: a task, unless it never waits."""
     twin = program.twin(function)
-    if not program.waits:
+    if not program.waits or program.sets:
         return twin(*args, **kwargs)
     inputs = (*args, *kwargs.values(), function) if kwargs or function.__closure__ else args
     return run.spawn(
@@ -234,6 +243,14 @@ def _made(run: Run, function: Any, args: tuple[Any, ...]) -> Any:
     return new(reading(run, function, args))
 
 
+def _library_of_arrays(run: Run, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """A function of jax's or numpy's that only computes."""
+    things = (*args, *kwargs.values())
+    if not any(map(has_pending, things)) and in_turn(run, things):
+        return function(*args, **kwargs)
+    return apart(run, _library_later, (function, args, kwargs), things)
+
+
 def _library_later(run: Run, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     args = tuple(fill(run, arg) for arg in args)
     kwargs = {name: fill(run, arg) for name, arg in kwargs.items()}
@@ -299,6 +316,8 @@ def _calling_back(run: Run, function: Any, args: tuple[Any, ...], kwargs: dict[s
         if kwargs.get("key") is None:
             return _library_pick(run, function, args, kwargs)
         return apart(run, _by_key, (function, args[0], kwargs), (args[0], *kwargs.values()))
+    if function is gather:
+        return _gather(run, *args, **kwargs)
     if function is functools.reduce and len(args) in (2, 3):
         return apart(run, _reduce, args, args)
     if function in (max, min):
@@ -306,6 +325,67 @@ def _calling_back(run: Run, function: Any, args: tuple[Any, ...], kwargs: dict[s
     if function is getattr and len(args) == 2 and type(args[1]) is str:
         return attr(args[0], args[1])
     return unknown(run, function, args, kwargs)
+
+
+def _gather(run: Run, thunks: Any, limit: int | None = None) -> Any:
+    """`ember.core.gather`: the thunks are tasks."""
+    if limit is not None or type(thunks) not in (list, tuple) or not in_turn(run, (thunks,)):
+        return apart(run, gathered, (thunks, limit), (thunks,), writes=True, changes=True)
+    return new([_thunk(run, thunk) for thunk in thunks])
+
+
+def gathered(run: Run, thunks: Any, limit: int | None) -> list[Any]:
+    """Begin thunks, at most `limit` at once, until one has failed; their results may be pending."""
+    thunks, limit = run.force(thunks), run.force(limit)
+    if limit is not None and limit < 1:
+        raise ValueError(f"limit is how many run at once, at least 1; got {limit!r}.")
+    made: list[Any] = []
+    active = 0
+    bell: Pending | None = None
+
+    def ended() -> None:
+        nonlocal active
+        active -= 1
+        if bell is not None:
+            run.set(bell, None)
+
+    for thunk in turns(run, thunks):
+        while limit is not None and active >= limit:
+            bell = Pending(run)
+            run.wait(bell)
+            bell = None
+            for one in made:
+                if type(one) in PENDING and one.done and one.error is not None:
+                    run.force(one)
+        one = _thunk(run, thunk)
+        made.append(one)
+        if type(one) in PENDING and not one.done:
+            active += 1
+            run.then(one, ended)
+    return cast("list[Any]", new(made))
+
+
+def _thunk(run: Run, thunk: Any) -> Any:
+    function = thunk if type(thunk) is FunctionType else None
+    program = None if function is None else program_of(function)
+    flags = WRITES if program is None or not program.lowered else program.flags
+    return run.spawn(
+        _in_own_context,
+        (run, thunk),
+        None,
+        inputs=(thunk,),
+        changed=-1,
+        flags=flags,
+        what="a thunk of gather",
+    )
+
+
+def _in_own_context(run: Run, thunk: Any) -> Any:
+    here = getcurrent()
+    here.gr_context = (here.gr_context or Context()).copy()
+    value = run.force(call(thunk))
+    run.drain()
+    return value
 
 
 def _library_pick(run: Run, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -413,6 +493,10 @@ def method(thing: Any, name: str, /, *args: Any, **kwargs: Any) -> Any:
         ):
             return cast("dict[Any, Any]", thing).get(*args)
         return apart(run, _container_method, (thing, name, args, kwargs), (thing, *args))
+    if kind is ContextVar:
+        # Calls made from here on see what is set: these cannot be sent before.
+        run.barrier()
+        return getattr(thing, name)(*(settle(run, arg) for arg in args), **kwargs)
     if isinstance(thing, type):
         found = getattr(thing, name)
         if type(found) in (FunctionType, MethodType) or hasattr(found, "__ember_jit__"):

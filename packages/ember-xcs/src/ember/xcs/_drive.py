@@ -42,7 +42,8 @@ class Drive:
             except BaseException as error:
                 errors.append(error)
 
-        root = target = greenlet(play)
+        root = greenlet(play)
+        target: Any = root
         root.gr_context = getcurrent().gr_context
         run: Run | None = None
         try:

@@ -35,6 +35,9 @@ from collections.abc import Callable
 from types import EllipsisType, NoneType
 from typing import Any, Final
 
+from ember.context import create_context, with_context
+from ember.core import gather
+
 SCALARS: Final[frozenset[type]] = frozenset(
     [str, int, float, bool, bytes, complex, NoneType, type, range, slice, EllipsisType]
 )
@@ -94,11 +97,12 @@ READ: Final[frozenset[Any]] = COMPUTE.union(
     _of(functools, "reduce partial"),
     _of(heapq, "nlargest nsmallest"),
     _of(operator, "itemgetter attrgetter methodcaller"),
+    frozenset([with_context, create_context, gather]),
 )
 """Functions that read what they are given, perhaps by calling it, and change nothing themselves."""
 
 CALLS_BACK: Final[frozenset[Any]] = frozenset(
-    {max, min, sorted, map, filter, functools.reduce, getattr, hasattr}
+    {max, min, sorted, map, filter, functools.reduce, getattr, hasattr, gather}
 )
 """Of those, the ones that may be given a function and call it."""
 
@@ -179,3 +183,20 @@ _RESULTS: Final[dict[Any, type]] = {
     textwrap.dedent: str, textwrap.indent: str, textwrap.shorten: str, textwrap.fill: str, html.escape: str,
     html.unescape: str, ascii: str, chr: str, ord: int, builtins.format: str, re.escape: str,
 }  # fmt: skip
+
+
+def computes_on_arrays(function: Any) -> bool:
+    """Whether `function` is one of jax's that only compute, or a universal function of numpy's."""
+    module: Any = getattr(function, "__module__", None)
+    if isinstance(module, str) and module.startswith("jax"):
+        return not module.startswith(_TALKING)
+    return type(function).__name__ == "ufunc" and type(function).__module__ == "numpy"
+
+
+_TALKING: Final = (
+    "jax._src.debugging",
+    "jax._src.callback",
+    "jax.experimental",
+    "jax._src.monitoring",
+    "jax._src.profiler",
+)

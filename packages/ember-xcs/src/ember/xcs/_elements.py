@@ -9,8 +9,8 @@ from typing import Any
 from ember.core.externals import External, handler
 
 from ._calls import call
-from ._jit import python_function
-from ._memory import perform, settle
+from ._jit import perform_as_lowered, python_function
+from ._memory import settle
 from ._program import program_of
 from ._run import WRITES, Run, Scope, local
 
@@ -41,8 +41,7 @@ def run_elements(
     """
     run: Run | None = local.run
     if run is None:
-        twin: Any = _elements
-        return list(perform(Run(), twin, (one, function, calls, limit), {}))
+        return perform_as_lowered(_elements, (one, function, calls, limit), {})
     return _elements(one, function, calls, limit)
 
 
@@ -55,8 +54,8 @@ async def arun_elements(
     """As `run_elements`, awaited: the running loop goes on meanwhile."""
     from ._drive import Drive
 
-    twin: Any = _elements
-    return list(await Drive(lambda drive: perform(Run(None, drive), twin, (one, function, calls, limit), {})))
+    given = (one, function, calls, limit)
+    return list(await Drive(lambda drive: perform_as_lowered(_elements, given, {}, drive)))
 
 
 def _elements(

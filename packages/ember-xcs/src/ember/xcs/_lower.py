@@ -86,7 +86,9 @@ class Lowering:
         resolve: Callable[[str], Any],
         summary: Callable[[Sequence[ast.AST]], Summary],
         reaches: Callable[[Sequence[ast.AST], set[str]], bool],
+        stays: Callable[[Sequence[ast.AST]], bool],
     ) -> None:
+        self._stays = stays
         self.node, self.free, self.resolve, self.summary, self._reaches = (
             node,
             free,
@@ -291,7 +293,7 @@ class Lowering:
         if value is None:
             return False
         kind = type(value)
-        return not (callable(value) or kind.__name__ == "module")
+        return not (callable(value) or kind.__name__ in ("module", "ContextVar"))
 
     def ex_NamedExpr(self, node: ast.NamedExpr) -> ast.expr:
         value = self.ex(node.value)
@@ -703,7 +705,7 @@ class Lowering:
             return False
         if self._precise & stored and not self._tries_inside(statements):
             return False
-        return not (names.bare_raise(statements))
+        return not names.bare_raise(statements) and not self._stays(statements)
 
     def _tries_inside(self, statements: Sequence[ast.stmt]) -> bool:
         return False

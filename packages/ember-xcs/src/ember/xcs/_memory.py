@@ -16,7 +16,7 @@ from typing import Any, Final, cast
 from ember.core.externals import External, handling
 
 from . import _effects as effects
-from ._pending import Pending
+from ._pending import UNBOUND, Pending
 from ._run import (
     OBJECTS,
     Abandoned,
@@ -36,7 +36,7 @@ SCALARS = effects.SCALARS
 
 def running() -> Run | None:
     """Return the run of this thread, if there is one."""
-    return local.run
+    return cast("Run | None", local.run)
 
 
 class Lazy(Pending):
@@ -436,7 +436,7 @@ def footprint(run: Run, task: Task) -> None:
     objects = task.flags & OBJECTS
     for place, value in enumerate(inputs):
         kind = type(value)
-        if kind in SCALARS:
+        if kind in SCALARS or value is UNBOUND:
             continue
         changing = (task.changed >> place) & 1
         mine = changes if changing else found

@@ -38,20 +38,11 @@ from ._memory import (
     settle,
     take,
 )
+from ._pending import UNBOUND as UNBOUND, Unbound as Unbound
 from ._run import CHANGES, WRITES, Abandoned, Flight, Run
 
 NONE: Final[frozenset[int]] = frozenset()
 _MISSING: Final = object()
-
-
-class Unbound:
-    """What a local variable holds that has no value yet."""
-
-    def __repr__(self) -> str:
-        return "<unbound>"
-
-
-UNBOUND: Final = Unbound()
 
 
 def bound(value: Any, name: str) -> Any:
@@ -566,6 +557,8 @@ def attr(thing: Any, name: str) -> Any:
         if type(thing) is Flight:
             return lazy(run, _getattr_of(name), (thing,), str if name == "text" else None)
         return apart(run, _attr, (thing, name), (thing,))
+    if isinstance(thing, External):  # what it is does not change
+        return getattr(thing, name)
     found = getattr(kind, name, None)
     if type(found) is property and type(found.fget) is FunctionType and not hasattr(kind, "__getattr__"):
         return local.call(found.fget, thing)

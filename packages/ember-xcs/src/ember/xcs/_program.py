@@ -11,6 +11,7 @@ import builtins
 import operator
 import os
 import re
+from contextvars import ContextVar
 from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR
 from threading import RLock
 from types import CodeType, FunctionType, MethodType, ModuleType
@@ -44,6 +45,7 @@ class Program:
         "lowered",
         "objects",
         "reason",
+        "sets",
         "tree",
         "waits",
         "writes",
@@ -52,6 +54,7 @@ class Program:
     def __init__(self) -> None:
         self.lowered = self.computes = self.waits = self.asynchronous = False
         self.closed = True
+        self.sets = False
         self.writes = self.objects = True
         self.changed = -1
         self.flags = WRITES
@@ -176,7 +179,12 @@ def _lowered(function: FunctionType) -> Program:
         def reaches(statements: Any, data: set[str]) -> bool:
             return _reaches(statements, local, resolve, data)
 
-        lowering = Lowering(tree, frozenset(code.co_freevars), resolve, summary, reaches)
+        program.sets = _sets(plain_body, local, resolve)
+
+        def stays(statements: Any) -> bool:
+            return program.sets and _sets(statements, local, resolve)
+
+        lowering = Lowering(tree, frozenset(code.co_freevars), resolve, summary, reaches, stays)
         program.code = _compiled(lowering, function)
         program.waits, program.lowered = lowering.waits, True
     except (Unsupported, NoSource) as error:
@@ -364,10 +372,29 @@ def _is_closed(tree: ast.AST, function: FunctionType) -> bool:
     return True
 
 
+def _sets(nodes: list[ast.AST], local: set[str], resolve: Any) -> bool:
+    """Whether these statements set a variable of the context: calls after it must not be sent before."""
+    for top in nodes:
+        for node in ast.walk(top):
+            if not isinstance(node, ast.Call):
+                continue
+            function, found = node.func, False
+            if isinstance(function, ast.Attribute):
+                base = function.value
+                if isinstance(base, ast.Name) and base.id not in local:
+                    found = function.attr in ("set", "reset") and isinstance(resolve(base.id), ContextVar)
+            elif isinstance(function, ast.Name) and function.id not in local:
+                value = resolve(function.id)
+                found = type(value) is FunctionType and program_of(value).sets
+            if found:
+                return True
+    return False
+
+
 def _is_installed(function: FunctionType) -> bool:
     if function.__globals__.get("__ember_lower__") is True:
         return False
-    if str(function.__globals__.get("__name__")).startswith(("ember.xcs.", "ember.core.")):
+    if str(function.__globals__.get("__name__")).startswith(("ember.xcs.", "ember.core.", "ember.context.")):
         return True  # wherever it is installed from
     return is_installed_file(function.__code__.co_filename)
 

@@ -49,6 +49,8 @@ _MOST_INTO: Final = 256
 """How many calls' answers in the arguments of one are told apart; of more, those that ended last."""
 _LEAST_TEXT: Final = 16
 """Shorter text is not traced by identity: Python shares it between places that have nothing to do with each other."""
+_MOST_FRAMES: Final = 24
+"""So many frames tell one way to a call from another."""
 _MOST_TEXT: Final = 20_000
 
 _flying: ContextVar[tuple[Recorder, int] | None] = ContextVar("ember_flying", default=None)
@@ -135,7 +137,7 @@ class Recorder:
             self._sites[child] = self._sites.get(parent, (None, 0))
         else:
             path = self._sites[parent][1] if parent in self._sites else 0
-            self._sites[child] = (frame.f_code, frame.f_lineno), hash((path, frame.f_code, frame.f_lineno))
+            self._sites[child] = (frame.f_code, frame.f_lineno), _way(path, frame)
 
     def late(self, child: Task, entry: Entry) -> None:
         """`child` does what `entry` has been waiting to do."""
@@ -224,7 +226,7 @@ class Recorder:
         if frame is not None:
             where = frame.f_code, frame.f_lineno
         log.site = where
-        log.key = path, where, flight.external.name
+        log.key = path if frame is None else _way(path, frame), where, flight.external.name
         log.data = self.of((*flight.args, *flight.kwargs.values()))
         log.known = self._known.get(task, ())
         index = len(self.logs)
@@ -316,7 +318,9 @@ class Recorder:
                 inner = inner.next
 
     def resumed(self, task: Task, entry: Entry, held: Held) -> None:
-        """`task` goes on, `entry` being there."""
+        """`task` goes on: `entry` is there, or has failed."""
+        if task.dead:
+            return
         forced, found, began = held
         if isinstance(entry, Pending):
             found = self._flat(self.sources(entry))
@@ -486,6 +490,17 @@ def place(frame: FrameType | None) -> tuple[FrameType | None, FrameType | None, 
             behind = behind or code.co_name in BLOCKING
         frame = frame.f_back
     return hook, None, behind
+
+
+def _way(path: int, frame: FrameType | None) -> int:
+    """Return a number for the calls that lead to where `frame` is, in a task that `path` led to."""
+    for _ in range(_MOST_FRAMES):
+        if frame is None or frame.f_code in _ENDS:
+            break
+        if not _own.get(frame.f_code):
+            path = hash((path, frame.f_code, frame.f_lasti))
+        frame = frame.f_back
+    return path
 
 
 _ENDS: Final[set[CodeType]] = {Run._fiber.__code__}

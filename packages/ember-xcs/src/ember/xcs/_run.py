@@ -414,8 +414,12 @@ class Run:
         else:
             entry.waiters.append(task)
         task.waiting = entry
-        self._suspend(task)
-        if record is not None and held is not None:
+        if record is None or held is None:
+            self._suspend(task)
+            return
+        try:
+            self._suspend(task)
+        finally:
             record.resumed(task, entry, held)
 
     def _suspend(self, task: Task) -> None:
@@ -676,6 +680,10 @@ class Run:
         while True:
             try:
                 self._resume()
+                if self._queued:
+                    self._fill()
+                    if self._ready:  # a call that could not even begin has failed
+                        continue
                 if self.in_flight or self._queued or self.turns:
                     self._await_arrival()
                 else:
@@ -828,7 +836,7 @@ class Run:
         record = self.record
         if record is not None:
             record.ready(flight)
-        if self.limit is not None and self.in_flight >= self.limit:
+        if self.limit is not None and (self.in_flight >= self.limit or self._queued):
             flight.context = flight.context or copy_context()
             left = 0.0
             if self.plan and record is not None:
@@ -846,6 +854,8 @@ class Run:
             self._send_now(flight) if context is None else context.run(self._send_now, flight)
         except Exception as error:  # the call itself was wrong
             self.in_flight -= 1
+            if self.record is not None:
+                self.record.landed(flight, None, error)
             self.set(flight, None, error)
 
     def _send_now(self, flight: Flight) -> None:
@@ -854,8 +864,10 @@ class Run:
             self.start(flight)
         else:
             token = record.sent(flight)
-            self.start(flight)
-            record.away(token)
+            try:
+                self.start(flight)
+            finally:
+                record.away(token)
 
     def start(self, flight: Flight) -> None:
         """Have a call made on the I/O loop."""
@@ -866,6 +878,13 @@ class Run:
             flight.external.arun(*flight.args, **flight.kwargs), lambda: self.arrive(flight)
         )
 
+    def _fill(self) -> None:
+        """Begin calls that stand back, as many as may be under way: the longest path first, as far as it is known."""
+        while self._queued and (self.limit is None or self.in_flight < self.limit):
+            following = heappop(self._queued)[2]
+            if not following.done:  # else it was cancelled meanwhile
+                self._begin(following)
+
     def _land(self, entry: Pending) -> None:
         if type(entry) is not Flight:
             self.turns -= 1
@@ -874,10 +893,8 @@ class Run:
         self.in_flight -= 1
         if self.record is not None:
             self.record.landing(entry)
-        while self._queued and (self.limit is None or self.in_flight < self.limit):
-            following = heappop(self._queued)[2]
-            if not following.done:  # else it was cancelled meanwhile
-                self._begin(following)
+        if not self.plan:
+            self._fill()  # else what follows from this call may be the one to send next
         job, entry.job = entry.job, None
         assert job is not None
         value, error = None, None
@@ -941,12 +958,9 @@ class Run:
 
             with handling(None):
                 return gather(thunks, limit)
-        results: list[Any] = []
-        for thunk in thunks:
-            if limit is not None and len(results) >= limit:
-                self.force(results[len(results) - limit])
-            results.append(self.spawn(thunk, what="a thunk of gather", flags=WRITES))
-        return [self.force(result) for result in results]
+        from ._calls import gathered
+
+        return [self.force(result) for result in gathered(self, thunks, limit)]
 
     # The end -----------------------------------------------------------------------------
 

@@ -514,8 +514,10 @@ class Summary:
         node = _as_called(node)
         function = node.func
         value = self._callee(function)
-        if isinstance(value, External) or _is_gather(value):
+        if isinstance(value, External) or _is_gather(value) or effects.computes_on_arrays(value):
             return
+        if isinstance(function, ast.Name) and function.id == "_x_amanager":
+            return  # a `with`, which is looked at as such
         if isinstance(value, (ModuleType, type(None))):
             value = None
         elif _is_in(effects.READ, value) or value is print or value is contextlib.suppress:
@@ -647,8 +649,12 @@ class Summary:
             self._call(node)
 
     def _manager(self, node: ast.expr) -> None:
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "_x_amanager":
+            node = node.args[0]
         value = self._callee(node.func) if isinstance(node, ast.Call) else None
-        if value in (contextlib.suppress, contextlib.nullcontext):
+        if value in (contextlib.suppress, contextlib.nullcontext) or _is_in(effects.READ, value):
+            return
+        if type(value) is FunctionType and not self._effects_of(value).writes:
             return
         if isinstance(value, type) and "__enter__" in dir(value):
             for name in ("__enter__", "__exit__"):

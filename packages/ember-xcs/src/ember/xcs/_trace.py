@@ -186,6 +186,29 @@ def _in_run() -> bool:
     return in_flight()
 
 
+class LoopRuns(TypeError):
+    """A coroutine would have to be waited for where an event loop runs."""
+
+
+def finish(value: Any) -> Any:
+    """Return `value`; if it is a coroutine, what it comes to on an event loop of its own."""
+    from inspect import iscoroutine
+
+    if not iscoroutine(value):
+        return value
+    import asyncio
+
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(value)
+    value.close()
+    raise LoopRuns(
+        "The function is asynchronous, and an event loop is running here. Ask from another thread: "
+        "await asyncio.to_thread(xcs.explain(f), ...). Or watch it: with xcs.trace() as t: await f(...)."
+    )
+
+
 class Explanation(Generic[R]):
     """What one run did, and why. `str()` of it is text to read.
 
@@ -217,7 +240,9 @@ class Explain(Generic[P, R]):
         error: Exception | None = None
         with trace() as seen:
             try:
-                result = self._function(*args, **kwargs)
+                result = finish(self._function(*args, **kwargs))
+            except LoopRuns:
+                raise
             except Exception as failure:
                 error = failure
         if not seen.runs:
@@ -250,7 +275,7 @@ def explain(function: Callable[P, R]) -> Explain[P, R]:
     ...     return question.upper()
     >>> def both() -> str:
     ...     return ask("a") + ask("b")
-    >>> print(str(xcs.explain(both)()).splitlines()[0][:24])
-    both: 2 calls, 1.9 times
+    >>> print(str(xcs.explain(both)()).splitlines()[0][:13])
+    both: 2 calls
     """
     return Explain(function if isinstance(function, Jitted) else jit(function))
