@@ -7,6 +7,7 @@ from types import BuiltinFunctionType, CodeType, FrameType, FunctionType, Method
 from typing import Any, Final
 
 from ._ir import EdgeKind
+from ._memory import perform
 from ._program import NO_CALL, program_of
 from ._run import Task
 
@@ -93,6 +94,8 @@ def why(hook: FrameType | None, behind: bool, task: Task) -> Forced:
     if hook is None:
         return Forced("order", task.what or "the program")
     name = hook.f_code.co_name
+    if hook.f_back is not None and hook.f_back.f_code is perform.__code__:
+        return Forced("order", "the end of the program")
     if name in ("_ordered", "unknown"):
         return _of_function(hook.f_locals.get("function"))
     if (
@@ -113,8 +116,6 @@ def why(hook: FrameType | None, behind: bool, task: Task) -> Forced:
         )
     if name in _DECIDING:
         return Forced("decision", _DECIDING[name], _LATER)
-    if name in ("_run", "_settled", "_started"):
-        return Forced("order", "the end of the program")
     return Forced("order" if behind else "data", _plain_name(name if name != "force" else task.what))
 
 

@@ -25,6 +25,7 @@ from ember.core.secrets import scrub
 
 from ._advice import BLOCKING, Forced, name_of, why
 from ._ir import Call, Edge, EdgeKind, Graph, Outcome, Site, Wait
+from ._memory import perform
 from ._pending import Entry, Pending
 from ._program import NO_CALL, is_installed_file, program_of
 from ._run import Flight, Run, Task
@@ -503,7 +504,7 @@ def _way(path: int, frame: FrameType | None) -> int:
     return path
 
 
-_ENDS: Final[set[CodeType]] = {Run._fiber.__code__}
+_ENDS: Final[set[CodeType]] = {Run._fiber.__code__, perform.__code__}
 """Where the user's code of a task ends: beyond are the callers of the whole."""
 
 
