@@ -54,6 +54,21 @@ CHANGES: Final = 8
 """A flag of tasks: it may change its inputs."""
 
 
+_SHARED_FROM: Final = 4
+SHARED: Final[list[tuple[int, ...]]] = [()]
+_SHARED_NUMBERS: Final[dict[tuple[int, ...], int]] = {(): 0}
+
+
+def shared_flag(globals_: Iterable[str]) -> int:
+    """Return what says, among the flags of a task, that it may change the content of these global variables."""
+    key = tuple(sorted(int(one[1:]) for one in globals_))
+    number = _SHARED_NUMBERS.get(key)
+    if number is None:
+        number = _SHARED_NUMBERS[key] = len(SHARED)
+        SHARED.append(key)
+    return number << _SHARED_FROM
+
+
 class Abandoned(BaseException):
     """Thrown into a task that stands after a failure: it never ran. Handlers of lowered code let it pass."""
 
@@ -96,6 +111,7 @@ class Task(Entry):
         "parent",
         "result",
         "scope",
+        "shared",
         "start",
         "thrown",
         "waiting",
@@ -123,6 +139,7 @@ class Task(Entry):
         self.keys: tuple[int, ...] = ()
         self.inputs: tuple[Any, ...] = ()
         self.flags = self.changed = 0
+        self.shared: tuple[int, ...] = ()
 
 
 class Line:
@@ -370,6 +387,7 @@ class Run:
     footprint: Callable[[Run, Task], None]
     """Notes what a task that is about to wait may still read and change; `leave`, that it has ended: see `_memory`."""
     leave: Callable[[Run, Task], None]
+    reads_plainly: Callable[[Any, Any], bool]
 
     def hold(self, held: Any) -> None:
         """Remember a container that the run made."""
@@ -548,6 +566,7 @@ class Run:
         if child.depth > _MOST_DEPTH:
             raise RecursionError("maximum recursion depth exceeded")
         child.writes, child.flags, child.changed, child.inputs = bool(flags & WRITES), flags, changed, inputs
+        child.shared = SHARED[flags >> _SHARED_FROM]
         self.note(child, parent)
         if self.record is not None:
             self.record.spawned(child, parent)
@@ -570,12 +589,14 @@ class Run:
         self._take_over(parent, child)
         return value
 
-    def begin_late(self, entry: Entry, function: Callable[..., Any], args: tuple[Any, ...]) -> None:
+    def begin_late(
+        self, entry: Entry, function: Callable[..., Any], args: tuple[Any, ...], writes: bool
+    ) -> None:
         """Run `function` as a task where `entry` stands in the program: what it gave `entry` to do may have effects."""
         owner = owner_of(entry)
         assert owner is not None
         child = Task(owner, owner.scope, "an operation on an object")
-        child.writes = True
+        child.writes, child.inputs = writes, args[-1]
         self._seq += 1
         child.seq, child.owner, child.prev, child.next = entry.seq, owner, entry.prev, entry
         if entry.prev is None:
@@ -590,8 +611,7 @@ class Run:
         child.fiber = self._idle.pop() if self._idle else self._born(self._fiber)
         child.fiber.gr_context = self._main.gr_context
         self.suspended[child] = None
-        child.lines = (self.writers,)
-        self.writers.join(child)
+        self.footprint(self, child)
         self.then(result, lambda: self.set(entry, result.value, result.error))
         self._ready.append(child)
 
@@ -982,7 +1002,9 @@ class Run:
             task.dead = True
             self.current = task
             fiber, task.fiber = task.fiber, None
-            if fiber is not None and not fiber.dead:
+            if fiber is not None and task.start is not None:  # it was never begun
+                self._idle.append(fiber)
+            elif fiber is not None and not fiber.dead:
                 fiber.parent = getcurrent()
                 task.thrown = None
                 fiber.throw(Abandoned)
