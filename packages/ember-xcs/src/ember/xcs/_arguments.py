@@ -93,11 +93,8 @@ class _Uses:
         ):  # of a method: `rows.values()`; or one that hands on: `enumerate(rows)`
             if isinstance(node.func, ast.Attribute):
                 return self._is_theirs(node.func.value)
-            return (
-                isinstance(node.func, ast.Name)
-                and node.func.id in _HANDING_ON
-                and any(map(self._is_theirs, node.args))
-            )
+            handing_on = isinstance(node.func, ast.Name) and node.func.id in _HANDING_ON
+            return handing_on and any(map(self._is_theirs, node.args))
         if isinstance(node, (ast.Tuple, ast.List, ast.Set)):
             return any(map(self._is_theirs, node.elts))
         if isinstance(node, ast.Dict):
