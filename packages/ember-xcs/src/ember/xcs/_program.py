@@ -281,7 +281,7 @@ def _effects_now(function: FunctionType) -> Effects:
         frozenset(whole.shared),
         frozenset(name for name in whole.outside if name.startswith(OUTSIDE)),
         None if extra else whole.kept(positions),
-        whole.result(body),
+        (function,) if whole.gives_closures(body) else whole.result(body),
     )
 
 
