@@ -165,7 +165,7 @@ CHANGING: dict[type, frozenset[str]] = {
 DICTS: Final[frozenset[type]] = frozenset(
     {dict, collections.Counter, collections.defaultdict, collections.OrderedDict}
 )
-CHANGING |= {kind: CHANGING[dict] | {"subtract", "move_to_end"} for kind in DICTS - {dict}}
+CHANGING.update({kind: CHANGING[dict] | {"subtract", "move_to_end"} for kind in DICTS - {dict}})
 FACTORIES: Final[frozenset[Any]] = frozenset({list, dict, set, int, float, str, bool, None})
 """What a defaultdict may call without running code of the user's."""
 

@@ -1,5 +1,9 @@
 """A graph with equal siblings folded: a thousand elements of a comprehension are one box."""
 
+# Values here are the user's, of whatever type; what isinstance leaves of them is partly unknown to pyright.
+# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false, reportUnknownMemberType=false
+# pyright: reportPrivateUsage=false
+
 from __future__ import annotations
 
 import re
@@ -100,7 +104,7 @@ def _fold(graph: Graph, rows: bool) -> Folded:
     for place in graph._order():
         call = graph.calls[place]
         mine = call.site, call.label, call.kind
-        sources = [(box_of[one], kind) for one, kind in before[place]]
+        sources: list[tuple[Box, EdgeKind]] = [(box_of[one], kind) for one, kind in before[place]]
         if rows:
             signature: object = mine
         else:
@@ -116,7 +120,9 @@ def _fold(graph: Graph, rows: bool) -> Folded:
                 box.row = True
             else:
                 key = source.index, box.index
-                edges[key] = max(edges.get(key, kind), kind, key=_STRENGTH.__getitem__)
+                known = edges.get(key)
+                if known is None or _STRENGTH[kind] > _STRENGTH[known]:
+                    edges[key] = kind
     made = list(boxes.values())
     _layers(made, edges)
     for box in made:
