@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import logging
 import re
+import sys
 from collections import deque
 from collections.abc import Iterator
 from contextvars import Context, ContextVar
@@ -28,19 +29,24 @@ from ._memory import (
     await_turn,
     fill,
     has_pending,
+    hold_object,
     in_turn,
     is_data,
     lazy,
     local,
     must_wait,
+    own_object,
     quiet,
+    reading,
     settle,
     snapshot,
+    take,
 )
 from ._ops import apart, attr, change, new, read, stores_plainly, unknown
 from ._pending import Pending
 from ._program import Program, program_of
 from ._run import WRITES, Abandoned, Run
+from ._summary import index, is_installed
 
 _BUILTIN: Final = type(len)
 _STATIC: Final = frozenset({list, dict, set, str, tuple, *effects.CHANGING})
@@ -144,7 +150,7 @@ def begin(
         args,
         kwargs,
         inputs=inputs,
-        changed=program.changed if not kwargs else -1,
+        changed=program.changed if not kwargs or not program.changed else -1,
         flags=program.flags,
         what=function.__qualname__,
     )
@@ -171,6 +177,9 @@ def external_call(
         return run.issue(external, args, kwargs, kind)
     things = (*args, *kwargs.values())
     if not any(map(has_pending, things)) and in_turn(run, things):
+        for arg in things:
+            if own_object(arg, run) is not None:
+                settle(run, arg)  # whoever answers the call reads it while the program goes on
         args = tuple(snapshot(arg) for arg in args)
         return run.issue(external, args, {name: snapshot(arg) for name, arg in kwargs.items()}, kind)
     if all(type(thing) in PENDING or type(thing) in SCALARS for thing in things):
@@ -213,6 +222,10 @@ _NAMED: Final[dict[str, type]] = {"str": str, "int": int, "float": float, "bool"
 def _library(run: Run, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     if function in effects.CALLS_BACK:
         return _calling_back(run, function, args, kwargs)
+    if function in _CONTAINER_TYPES and not kwargs:
+        if not any(map(has_pending, args)) and in_turn(run, args) and all(map(is_data, args)):
+            return new(function(*args))
+        return apart(run, _made, (function, args), args)
     if kwargs:
         things = (*args, *kwargs.values())
         if any(map(has_pending, things)) or not in_turn(run, things):
@@ -221,6 +234,13 @@ def _library(run: Run, function: Any, args: tuple[Any, ...], kwargs: dict[str, A
     if function in effects.SHALLOW and args and all(type(arg) not in PENDING for arg in args):
         return _shallow(run, function, args)
     return read(run, function, args, effects.known_result(function))
+
+
+_CONTAINER_TYPES: Final = frozenset({deque, *effects.DICTS} - {dict})
+
+
+def _made(run: Run, function: Any, args: tuple[Any, ...]) -> Any:
+    return new(reading(run, function, args))
 
 
 def _library_of_arrays(run: Run, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -453,7 +473,8 @@ def method(thing: Any, name: str, /, *args: Any, **kwargs: Any) -> Any:
             return _of_str(run, thing, name, args, kwargs)
         if run.current.dead:
             raise Abandoned
-        return getattr(thing, name)(*args)
+        made = getattr(thing, name)(*args)
+        return take(run, made, run.current.scope) if type(made) is list else made
     changing = effects.CHANGING.get(kind)
     if changing is not None:
         if name in changing:
@@ -465,7 +486,7 @@ def method(thing: Any, name: str, /, *args: Any, **kwargs: Any) -> Any:
             return apart(run, _container_method, (thing, name, args, kwargs), (thing,))
         if (
             name == "get"
-            and kind is dict
+            and kind in effects.DICTS
             and args
             and type(args[0]) in SCALARS
             and must_wait(run, thing, False) is None
@@ -496,6 +517,9 @@ def method(thing: Any, name: str, /, *args: Any, **kwargs: Any) -> Any:
             if not kwargs
             else unknown(run, getattr(thing, name), args, kwargs)
         )
+    own = None if isinstance(thing, External) else vars_of(kind, name)
+    if type(own) is FunctionType and name not in getattr(thing, "__dict__", ()) and looks_plainly(kind):
+        return call(own, thing, *args, **kwargs)
     if must_wait(run, thing, False) is not None:
         return apart(
             run,
@@ -507,6 +531,19 @@ def method(thing: Any, name: str, /, *args: Any, **kwargs: Any) -> Any:
         )
     found = attr(thing, name)
     return call(found, *args, **kwargs)
+
+
+def looks_plainly(kind: Any) -> bool:
+    """Whether looking up an attribute of such an object runs no code of the user's."""
+    return kind.__getattribute__ is object.__getattribute__
+
+
+def vars_of(kind: type, name: str) -> Any:
+    """Return what `name` stands for in the class, as it stands there."""
+    for parent in kind.__mro__:
+        if name in vars(parent):
+            return vars(parent)[name]
+    return None
 
 
 def head(thing: Any, name: str) -> Any:
@@ -523,7 +560,7 @@ def head(thing: Any, name: str) -> Any:
 
 def live_view(thing: Any, name: str) -> Any:
     """`thing.items()` and its like, to be iterated by lowered code: what is in it may be pending."""
-    if type(thing) is dict and must_wait(local.run, thing, False) is None:
+    if type(thing) in effects.DICTS and must_wait(local.run, thing, False) is None:
         return getattr(thing, name)()
     return method(thing, name)
 
@@ -545,7 +582,7 @@ def _method_later(run: Run, thing: Any, name: str, args: tuple[Any, ...], kwargs
 def _container_method(run: Run, thing: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     args = tuple(fill(run, arg) if place == 0 or name != "get" else arg for place, arg in enumerate(args))
     await_turn(run, thing)
-    if name in ("index", "count", "items", "values"):
+    if name not in ("get", "keys", "copy"):
         fill(run, thing)
     return getattr(thing, name)(*args, **kwargs)
 
@@ -601,7 +638,7 @@ def _shown(thing: Any) -> bool:
     kind = type(thing)
     if kind in (list, tuple, set, frozenset):
         return all(map(_shown, thing))
-    if kind is dict:
+    if kind in effects.DICTS:
         return all(map(_shown, thing)) and all(map(_shown, thing.values()))
     return kind in PENDING or kind in SCALARS or is_data(thing)
 
@@ -619,6 +656,19 @@ def _log(run: Run, logger: logging.Logger, name: str, args: tuple[Any, ...], kwa
 
 def _construct(run: Run, cls: type, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Make an instance: of an exception or a plain dataclass this only computes; else it may do anything."""
+    init = _init_of(cls)
+    if init is not None:
+        made: Any = object.__new__(cls)
+        hold_object(run, made)
+        if only_stores(cls):
+            init(made, *args, **kwargs)
+            given = {id(arg) for arg in (*args, *kwargs.values())}
+            for one in vars(made).values():  # what default factories made
+                if type(one) in (list, dict, set) and not one and id(one) not in run.fresh.keys() | given:
+                    new(one)
+        else:
+            call(init, made, *args, **kwargs)
+        return made
     if only_stores(cls):
         things = (*args, *kwargs.values())
         if not any(map(has_pending, things)):
@@ -627,6 +677,39 @@ def _construct(run: Run, cls: type, args: tuple[Any, ...], kwargs: dict[str, Any
             return cls(*args, **kwargs)
         return apart(run, _constructed, (cls, args, kwargs), things)
     return unknown(run, cls, args, kwargs)
+
+
+_INITS: dict[type, FunctionType | None] = {}
+
+
+def _init_of(cls: type) -> FunctionType | None:
+    """Return the `__init__` of a plain class of the user's, whose instances the run may hold; None of any other."""
+    if cls in _INITS:
+        return _INITS[cls]
+    init: Any = vars_of(cls, "__init__")
+    plain = (
+        type(cls) is type
+        and vars_of(cls, "__new__") is vars(object)["__new__"]
+        and type(init) is FunctionType
+        and stores_plainly(cls)
+        and looks_plainly(cls)
+        and not hasattr(cls, "__getattr__")
+        and not hasattr(cls, "__del__")
+        and not hasattr(cls, "__post_init__")
+        and not any("__slots__" in vars(parent) for parent in cls.__mro__[:-1])
+        and all(parent is object or not is_installed(_file_of(parent)) for parent in cls.__mro__)
+    )
+    if len(_INITS) > 10_000:
+        _INITS.clear()
+    _INITS[cls] = init if plain else None
+    index(cls)
+    return _INITS[cls]
+
+
+def _file_of(cls: type) -> str:
+    return getattr(sys.modules.get(cls.__module__), "__file__", None) or (
+        "" if cls.__module__ not in sys.builtin_module_names else sys.prefix
+    )
 
 
 def _constructed(run: Run, cls: type, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -662,3 +745,6 @@ def only_stores(cls: type) -> bool:
             _ONLY_STORES.clear()
         _ONLY_STORES[cls] = known
     return known
+
+
+local.call = call

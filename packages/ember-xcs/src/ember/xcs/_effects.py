@@ -139,7 +139,7 @@ STR_TO_STR: Final[frozenset[str]] = frozenset(
 )
 STR_METHODS: Final[frozenset[str]] = frozenset(name for name in dir(str) if not name.startswith("_"))
 
-CHANGING: Final[dict[type, frozenset[str]]] = {
+CHANGING: dict[type, frozenset[str]] = {
     list: frozenset("append extend insert pop remove clear sort reverse".split()),  # noqa: SIM905
     dict: frozenset("update setdefault pop popitem clear".split()),  # noqa: SIM905
     set: frozenset(
@@ -160,6 +160,13 @@ CHANGING: Final[dict[type, frozenset[str]]] = {
     ),
 }
 """Methods that change a container, by its type; its other methods only read it."""
+
+DICTS: Final[frozenset[type]] = frozenset(
+    {dict, collections.Counter, collections.defaultdict, collections.OrderedDict}
+)
+CHANGING |= {kind: CHANGING[dict] | {"subtract", "move_to_end"} for kind in DICTS - {dict}}
+FACTORIES: Final[frozenset[Any]] = frozenset({list, dict, set, int, float, str, bool, None})
+"""What a defaultdict may call without running code of the user's."""
 
 CONTAINERS: Final[frozenset[type]] = frozenset(
     {*CHANGING, tuple, frozenset, collections.Counter, collections.defaultdict}
@@ -186,4 +193,10 @@ def computes_on_arrays(function: Any) -> bool:
     return type(function).__name__ == "ufunc" and type(function).__module__ == "numpy"
 
 
-_TALKING: Final = ("jax._src.debugging", "jax._src.callback", "jax.experimental", "jax._src.monitoring", "jax._src.profiler")
+_TALKING: Final = (
+    "jax._src.debugging",
+    "jax._src.callback",
+    "jax.experimental",
+    "jax._src.monitoring",
+    "jax._src.profiler",
+)

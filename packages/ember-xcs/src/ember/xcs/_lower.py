@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 from . import _names as names
-from ._run import CHANGES, OBJECTS, SCOPED, WRITES
+from ._run import CHANGES, OBJECTS, SCOPED, WRITES, shared_flag
 from ._source import Function
 from ._summary import Summary
 
@@ -247,7 +247,11 @@ class Lowering:
     def flags(self, nodes: Sequence[ast.AST]) -> ast.expr:
         """What evaluating `nodes` may do, as flags of a task."""
         seen = self.summary(nodes)
-        return ast.Constant((WRITES if seen.writes or seen.objects else 0) | (CHANGES if seen.changed else 0))
+        return ast.Constant(
+            (WRITES if seen.writes or seen.objects else 0)
+            | (CHANGES if seen.changed else 0)
+            | shared_flag(seen.shared)
+        )
 
     def reads(self, nodes: Sequence[ast.AST]) -> set[str]:
         return (names.loaded(nodes) & self.locals) - self.globals
@@ -736,7 +740,7 @@ class Lowering:
         name = f"_x_r{self.count()}"
         values: ast.expr = ast.Tuple([load(one) for one in outputs], ast.Load())
         seen = self.summary(statements)
-        flags |= (WRITES if seen.writes else 0) | (OBJECTS if seen.objects else 0)
+        flags |= (WRITES if seen.writes else 0) | (OBJECTS if seen.objects else 0) | shared_flag(seen.shared)
         parameters = ([guard_name] if guard_name else []) + inputs
         changed = sum(1 << place for place, one in enumerate(parameters) if one in seen.changed)
         function = function_def(name, arguments(parameters), [*body, ast.Return(values)])
@@ -764,7 +768,7 @@ class Lowering:
         outputs = sorted(stored)
         inputs = sorted((read | stored) & self.known)
         seen = self.summary([node])
-        flags = (WRITES if seen.writes else 0) | (OBJECTS if seen.objects else 0)
+        flags = (WRITES if seen.writes or seen.shared else 0) | (OBJECTS if seen.objects else 0)
         changed = sum(1 << place for place, one in enumerate(inputs) if one in seen.changed)
         name, held = f"_x_r{self.count()}", self.temporary()
         body: list[ast.stmt] = [node]

@@ -11,10 +11,8 @@ import builtins
 import operator
 import os
 import re
-import sysconfig
 from contextvars import ContextVar
 from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR
-from pathlib import PurePath
 from threading import RLock
 from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any, Final
@@ -24,13 +22,9 @@ from ember.core.externals import External
 
 from . import _effects as effects, _names as names
 from ._lower import Lowering, Unsupported, load
-from ._run import OBJECTS, WRITES
+from ._run import OBJECTS, WRITES, shared_flag
 from ._source import NoSource, tree_of
-from ._summary import Summary
-
-_INSTALLED: Final = tuple(
-    sysconfig.get_paths()[key] for key in ("stdlib", "platstdlib", "purelib", "platlib")
-)
+from ._summary import ANYTHING, OUTSIDE, Effects, Summary, index_names, is_installed, owner_of
 
 
 class Program:
@@ -131,6 +125,7 @@ os.register_at_fork(after_in_child=_after_fork)
 def forget() -> None:
     """Forget all lowered functions: for tests."""
     _programs.clear()
+    _effects.clear()
 
 
 def _lowered(function: FunctionType) -> Program:
@@ -156,34 +151,35 @@ def _lowered(function: FunctionType) -> Program:
             program.closed = _is_closed(tree, function)
         program.tree = tree
         local = set(code.co_varnames) | set(code.co_cellvars)
-        body: list[ast.AST] = [tree.body] if isinstance(tree, ast.Lambda) else list(tree.body)
-        parameters = set(code.co_varnames[: code.co_argcount + code.co_kwonlyargcount])
-        whole = Summary(body, local, resolve, _may_write, parameters)
-        program.writes, program.objects = whole.writes, whole.objects
-        if isinstance(tree, ast.Lambda):
-            plain_body: list[ast.AST] = [tree.body]
-        else:
-            plain_body = list(tree.body)
+        plain_body: list[ast.AST] = [tree.body] if isinstance(tree, ast.Lambda) else list(tree.body)
+        whole = effects_of(function)
+        program.writes, program.objects, program.changed = whole.writes, whole.objects, whole.changed
         if not _reaches(plain_body, local, resolve):
             program.reason = NO_CALL
-            program.computes = (
-                not whole.writes and not whole.objects and not names.has(plain_body, ast.Attribute)
-            )
-            return program
+            program.computes = not (
+                whole.writes or whole.objects or whole.changed or whole.shared
+            ) and not names.has(plain_body, ast.Attribute)
+            if program.computes or whole.writes:
+                return program
+            program.reason = ""
+
+        parameters = set(code.co_varnames[: code.co_argcount + code.co_kwonlyargcount])
+        kinds = Summary(
+            plain_body, local, resolve, effects_of, parameters, function.__globals__, None, _self_of(function)
+        ).kinds()
 
         def summary(statements: Any) -> Summary:
-            return Summary(statements, local, resolve, _may_write, local - names.stored(statements))
+            inputs = local - names.stored(statements)
+            return Summary(statements, local, resolve, effects_of, inputs, function.__globals__, kinds)
 
-        positions = code.co_varnames[: code.co_argcount]
-        program.changed = sum(1 << place for place, name in enumerate(positions) if name in whole.changed)
-        if code.co_flags & 0x0C or code.co_freevars:
-            program.changed = -1  # *args, **kwargs, captured variables
-        program.flags = (WRITES if whole.writes else 0) | (OBJECTS if whole.objects else 0)
+        program.flags = (
+            (WRITES if whole.writes else 0) | (OBJECTS if whole.objects else 0) | shared_flag(whole.shared)
+        )
 
         def reaches(statements: Any, data: set[str]) -> bool:
             return _reaches(statements, local, resolve, data)
 
-        program.sets = _sets(body, local, resolve)
+        program.sets = _sets(plain_body, local, resolve)
 
         def stays(statements: Any) -> bool:
             return program.sets and _sets(statements, local, resolve)
@@ -200,17 +196,93 @@ def _lowered(function: FunctionType) -> Program:
     return program
 
 
-def _may_write(value: Any) -> bool:
-    """Whether calling `value`, which statements name, may change what others can reach."""
-    value = getattr(value, "__ember_jit__", value)
-    if type(value) is FunctionType:
-        program = program_of(value)
-        return program.writes or program.objects
-    if isinstance(value, type):
-        from ._calls import only_stores
+# What functions may do --------------------------------------------------------------------------
 
-        return not only_stores(value)
-    return True
+_effects: dict[CodeType, Effects] = {}
+_found: list[CodeType] = []
+_open: dict[CodeType, bool] = {}
+
+
+def effects_of(function: FunctionType) -> Effects:
+    """Return what calling `function` may do. For functions that call each other, asked until the answers agree."""
+    code = function.__code__
+    known = _effects.get(code)
+    if known is not None:
+        if code in _open:
+            _open[code] = True
+        return known
+    if _is_installed(function) or code.co_flags & CO_ASYNC_GENERATOR:
+        known = _effects[code] = ANYTHING
+        return known
+    known = _effects[code] = Effects()  # for whoever asks meanwhile: itself, by recursion
+    begun = len(_found)
+    _open[code] = False
+    try:
+        for _ in range(8):
+            fresh = _effects_now(function)
+            settled = fresh == known or not _open[code]
+            known = _effects[code] = fresh
+            if settled:
+                break
+            for one in _found[begun:]:  # these may have been told too little
+                _effects.pop(one, None)
+            del _found[begun:]
+        else:
+            known = _effects[code] = ANYTHING
+    finally:
+        del _open[code]
+    if _open:
+        _found.append(code)
+    else:
+        _found.clear()
+    return known
+
+
+def _self_of(function: FunctionType) -> tuple[str, type] | None:
+    """Return the name of a method's first parameter, and its class."""
+    cls, code = owner_of(function), function.__code__
+    return (code.co_varnames[0], cls) if cls is not None and code.co_argcount else None
+
+
+def _effects_now(function: FunctionType) -> Effects:
+    code = function.__code__
+    try:
+        tree = _mangled(tree_of(code), function)
+        if code.co_flags & CO_COROUTINE:
+            from ._awaits import Synchronous  # asyncio: only for those who use it
+
+            tree.body = [Synchronous().visit(one) for one in tree.body]
+    except (NoSource, RecursionError):
+        return ANYTHING
+    index_names(function.__globals__)
+    local = set(code.co_varnames) | set(code.co_cellvars)
+    body: list[ast.AST] = [ast.Return(tree.body)] if isinstance(tree, ast.Lambda) else list(tree.body)
+    arguments = code.co_argcount + code.co_kwonlyargcount
+    extra = bool(code.co_flags & 0x04) + bool(code.co_flags & 0x08)
+    parameters = set(code.co_varnames[: arguments + extra])
+    whole = Summary(
+        body,
+        local,
+        _resolver(function),
+        effects_of,
+        parameters,
+        function.__globals__,
+        None,
+        _self_of(function),
+    )
+    positions = code.co_varnames[: code.co_argcount]
+    changed = sum(1 << place for place, name in enumerate(positions) if name in whole.changed)
+    if whole.changed & (parameters - set(positions)):
+        changed = -1
+    return Effects(
+        whole.writes,
+        whole.objects,
+        changed,
+        frozenset(whole.shared),
+        frozenset(name for name in whole.outside if name.startswith(OUTSIDE)),
+        None if extra else whole.kept(positions),
+        whole.result(body),
+    )
 
 
 def _reaches(body: list[ast.AST], local: set[str], resolve: Any, data: set[str] = frozenset()) -> bool:  # type: ignore[assignment]
@@ -331,7 +403,7 @@ def is_installed_file(name: str) -> bool:
     """Whether a file is the standard library's or an installed distribution's."""
     known = _modules.get(name)
     if known is None:
-        known = _modules[name] = name.startswith(_INSTALLED) or "site-packages" in PurePath(name).parts
+        known = _modules[name] = is_installed(name)
     return known
 
 

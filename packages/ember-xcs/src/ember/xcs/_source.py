@@ -96,7 +96,10 @@ def _same(node: Function, code: CodeType) -> bool:
     """Whether `node` takes the parameters of `code`: the file may have changed, and a line may hold several."""
     arguments = node.args
     names = [arg.arg for arg in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)]
-    if len(names) != code.co_argcount + code.co_kwonlyargcount or tuple(names) != code.co_varnames[: len(names)]:
+    if (
+        len(names) != code.co_argcount + code.co_kwonlyargcount
+        or tuple(names) != code.co_varnames[: len(names)]
+    ):
         return False
     if isinstance(node, ast.Lambda):
         columns = {

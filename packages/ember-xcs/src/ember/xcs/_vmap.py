@@ -86,9 +86,7 @@ class Vmapped(Generic[E, B]):
 
         if self._jax_form(args, kwargs) is None and can_be_tasks(self.__wrapped__):
             batch = self._batch(args, kwargs)
-            return self._together(
-                await arun_elements(self._one, self.__wrapped__, batch, self._limit), batch
-            )
+            return self._together(await arun_elements(self._one, self.__wrapped__, batch, self._limit), batch)
         return await run_thread(self.__call__, args, kwargs)
 
     def stream(self, *args: Any, **kwargs: Any) -> Generator[E, None, None]:
