@@ -1,9 +1,5 @@
 """A graph with equal siblings folded: a thousand elements of a comprehension are one box."""
 
-# Values here are the user's, of whatever type; what isinstance leaves of them is partly unknown to pyright.
-# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false, reportUnknownMemberType=false
-# pyright: reportPrivateUsage=false
-
 from __future__ import annotations
 
 import re
@@ -25,7 +21,7 @@ class Box:
     index: int
     label: str
     site: Site | None
-    calls: list[Call] = field(default_factory=list)
+    calls: list[Call] = field(default_factory=list[Call])
     critical: bool = False
     row: bool = False
     layer: int = 0
@@ -101,7 +97,7 @@ def _fold(graph: Graph, rows: bool) -> Folded:
     box_of: dict[int, Box] = {}
     boxes: dict[object, Box] = {}
     edges: dict[tuple[int, int], EdgeKind] = {}
-    for place in graph._order():
+    for place in graph.order():
         call = graph.calls[place]
         mine = call.site, call.label, call.kind
         sources: list[tuple[Box, EdgeKind]] = [(box_of[one], kind) for one, kind in before[place]]
@@ -120,9 +116,8 @@ def _fold(graph: Graph, rows: bool) -> Folded:
                 box.row = True
             else:
                 key = source.index, box.index
-                known = edges.get(key)
-                if known is None or _STRENGTH[kind] > _STRENGTH[known]:
-                    edges[key] = kind
+                known: EdgeKind = edges.get(key, kind)
+                edges[key] = kind if _STRENGTH[kind] > _STRENGTH[known] else known
     made = list(boxes.values())
     _layers(made, edges)
     for box in made:
