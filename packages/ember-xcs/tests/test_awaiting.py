@@ -335,6 +335,7 @@ def test_what_is_the_loops_is_awaited_as_ever() -> None:
 def test_a_timeout_inside_is_raised_where_it_stands() -> None:
     @jit
     async def program() -> str:
+        a = ""
         try:
             async with asyncio.timeout(0.03):
                 a = await ask.aio("quick", 0.0)

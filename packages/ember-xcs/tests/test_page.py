@@ -83,7 +83,10 @@ def test_a_saved_page_holds_timeline_graph_cost_and_what_was_kept_in_order(tmp_p
 
 
 def test_everything_that_comes_from_a_program_is_escaped(tmp_path: Path) -> None:
-    evil = xcs.external(ask.__wrapped__)  # type: ignore[attr-defined]
+    @xcs.external
+    async def evil(question: str) -> str:
+        return question
+
     evil.name = EVIL
 
     def program() -> str:
@@ -166,7 +169,7 @@ def test_a_notebook_gets_the_same_without_a_document_around_it() -> None:
 
     with xcs.trace() as trace:
         program()
-    html = trace._repr_html_()
+    html = trace._repr_html_()  # pyright: ignore[reportPrivateUsage]  # by this name notebooks look for it
     assert html.startswith("<div>")
     assert "<html" not in html
     assert "body {" not in html

@@ -151,9 +151,10 @@ _WORDS: Final[dict[str, str]] = {
 
 def name_of(function: Any) -> str:
     """Return what a callable is called, without running code of the user's."""
-    kind = type(function)
-    named = kind in _NAMED or isinstance(function, type)
-    return str(function.__qualname__) if named else kind.__qualname__
+    kind: type[Any] = type(function)
+    if kind in _NAMED or isinstance(function, type):
+        return str(getattr(function, "__qualname__", kind.__qualname__))
+    return kind.__qualname__
 
 
 _NAMED: Final = frozenset({FunctionType, BuiltinFunctionType, MethodType, type(str.upper), type(str.__add__)})

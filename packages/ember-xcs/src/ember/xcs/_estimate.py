@@ -4,6 +4,9 @@ The program runs, and its external calls are answered by a stand-in at once, on 
 what each call would take. So calls overlap as they would, and nothing is sent.
 """
 
+# Values here are the user's, of whatever type; what isinstance leaves of them is partly unknown to pyright.
+# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false, reportUnknownMemberType=false
+
 from __future__ import annotations
 
 import io
@@ -15,7 +18,7 @@ from decimal import Decimal
 from functools import partial
 from heapq import heappop, heappush
 from types import CodeType, NoneType
-from typing import Any, Final, Generic, ParamSpec, get_origin, get_type_hints
+from typing import Any, Final, Generic, ParamSpec, cast, get_origin, get_type_hints
 
 from ember.core.externals import Estimate, External, handling
 
@@ -283,7 +286,7 @@ class Terms:
             return _EMPTY[kind]
         if kind in (list, tuple, set, frozenset):
             self.note(f"{name}: how many items it returns. One text was taken.")
-            return kind([text])
+            return cast(Any, kind)([text])
         if kind is dict:
             self.note(f"{name}: what is in the dict it returns. An empty one was taken.")
             return {}
@@ -322,7 +325,7 @@ class Estimator(Generic[P]):
         if python_function(function) is None:
             program = jit(lambda: function(*args, **kwargs))
         else:
-            jitted = function if isinstance(function, Jitted) else jit(function)
+            jitted: Any = function if isinstance(function, Jitted) else jit(function)
             program = partial(jitted, *args, **kwargs)
         token = listening.set(terms)
         stopped: str | None = None

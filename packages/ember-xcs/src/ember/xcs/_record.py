@@ -8,6 +8,10 @@ tuple of sources, shared and never copied, so that a thousand answers joined int
 returns comes also from what it had waited for (`Via`).
 """
 
+# Values here are the user's, of whatever type; what isinstance leaves of them is partly unknown to pyright.
+# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false, reportUnknownMemberType=false
+# pyright: reportPrivateUsage=false
+
 from __future__ import annotations
 
 import re
@@ -54,6 +58,7 @@ _MOST_FRAMES: Final = 24
 """So many frames tell one way to a call from another."""
 _MOST_TEXT: Final = 20_000
 
+_caller: Final = sys._getframe  # pyright: ignore[reportPrivateUsage]  # where in the program a call stands
 _flying: ContextVar[tuple[Recorder, int] | None] = ContextVar("ember_flying", default=None)
 
 
@@ -133,7 +138,7 @@ class Recorder:
         known = self._known.get(parent)
         if known:
             self._known[child] = known
-        _, frame, _ = place(sys._getframe(2))
+        _, frame, _ = place(_caller(2))
         if frame is None:
             self._sites[child] = self._sites.get(parent, (None, 0))
         else:
@@ -161,7 +166,7 @@ class Recorder:
 
     def settled(self, entry: Entry, value: Any) -> None:
         """`entry` has got `value`, which is known from now on by what it is."""
-        kind = type(value)
+        kind: type[Any] = type(value)
         if isinstance(value, str) and len(value) < _LEAST_TEXT:
             return
         if kind not in _NAMELESS and id(entry) in self._sources:
@@ -176,7 +181,7 @@ class Recorder:
 
     def of(self, value: Any, depth: int = 0) -> Sources:
         """Return the calls that `value` comes from, and what is in it."""
-        kind = type(value)
+        kind: type[Any] = type(value)
         if kind in _NAMELESS:
             return _NONE
         if isinstance(value, Pending):
@@ -222,7 +227,7 @@ class Recorder:
             return
         log = _Log(flight.external, self.now())
         task = flight.run.current
-        _, frame, _ = place(sys._getframe(2))
+        _, frame, _ = place(_caller(2))
         where, path = self._sites.get(task, (None, 0))
         if frame is not None:
             where = frame.f_code, frame.f_lineno
@@ -302,7 +307,7 @@ class Recorder:
 
     def holds(self, task: Task, entry: Entry) -> Held:
         """`task` is about to wait for `entry`. Returns what `resumed` needs."""
-        hook, frame, behind = place(sys._getframe(2))
+        hook, frame, behind = place(_caller(2))
         forced = why(hook, behind, task)
         at = self._sites.get(task, (None, 0))[0] if frame is None else (frame.f_code, frame.f_lineno)
         found: dict[int, tuple[EdgeKind, int]] = {}
@@ -352,7 +357,7 @@ class Recorder:
 
     def decided(self, value: Pending) -> None:
         """A decision looks at `value`, which is an answer or made of one."""
-        _, frame, _ = place(sys._getframe(2))
+        _, frame, _ = place(_caller(2))
         if frame is not None and (site := _site((frame.f_code, frame.f_lineno))) is not None:
             self.decisions[site] = self.decisions.get(site, 0) + 1
 
@@ -402,10 +407,12 @@ class Recorder:
                     sources = {one: sources[one] for one in last}
                 flat[id(log.data)] = sources
             into: dict[int, Edge] = {}
-            known = ((one, (kind, wait)) for one, kind, wait in log.known)
+            known: list[tuple[int, tuple[EdgeKind, int]]] = [
+                (one, (kind, wait)) for one, kind, wait in log.known
+            ]
             for one, (kind, wait) in (*sources.items(), *known):
                 if one not in into and self._before(one, log):
-                    into[one] = Edge(one, index, kind, wait if wait >= 0 else None)
+                    into[one] = Edge(one, index, kind, wait if wait >= 0 else None)  # pyright: ignore[reportArgumentType]
             edges.extend(into[one] for one in sorted(into))
         plain = tuple(sorted(self.plain.items()))
         site = None if self.code is None else _site((self.code, self.code.co_firstlineno))
@@ -504,7 +511,7 @@ def _way(path: int, frame: FrameType | None) -> int:
     return path
 
 
-_ENDS: Final[set[CodeType]] = {Run._fiber.__code__, perform.__code__}
+_ENDS: Final[set[CodeType]] = {Run._fiber.__code__, perform.__code__}  # pyright: ignore[reportPrivateUsage]
 """Where the user's code of a task ends: beyond are the callers of the whole."""
 
 

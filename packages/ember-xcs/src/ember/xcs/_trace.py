@@ -1,14 +1,18 @@
 """`trace` and `explain`: watch runs, and tell what decided how long they took."""
 
+# Values here are the user's, of whatever type; what isinstance leaves of them is partly unknown to pyright.
+# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false, reportUnknownMemberType=false
+# pyright: reportPrivateUsage=false
+
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from decimal import Decimal
 from types import CodeType
-from typing import Any, Generic, ParamSpec, TypeVar
+from typing import Any, Generic, ParamSpec, TypeVar, cast
 
 from ember.core import events
 
@@ -119,7 +123,11 @@ class Trace:
 
     def begins(self, function: str, code: CodeType) -> Recorder:
         """A run begins."""
-        return Recorder(function, code, prompts=self._prompts or _wants_prompts(self._around))
+        return Recorder(function, code, prompts=self.keeps_prompts())
+
+    def keeps_prompts(self) -> bool:
+        """Whether this trace or one around it keeps arguments and answers."""
+        return self._prompts or (isinstance(self._around, Trace) and self._around.keeps_prompts())
 
     def ended(self, record: Recorder) -> None:
         """A run has ended."""
@@ -127,10 +135,6 @@ class Trace:
         self.runs.append(graph if self._prompts else _without_prompts(graph))
         if self._around is not None:
             self._around.ended(record)
-
-
-def _wants_prompts(listener: Listener | None) -> bool:
-    return isinstance(listener, Trace) and (listener._prompts or _wants_prompts(listener._around))
 
 
 def _without_prompts(graph: Graph) -> Graph:
@@ -201,7 +205,7 @@ def finish(value: Any) -> Any:
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        return asyncio.run(value)
+        return asyncio.run(cast("Coroutine[Any, Any, Any]", value))
     value.close()
     raise LoopRuns(
         "The function is asynchronous, and an event loop is running here. Ask from another thread: "
