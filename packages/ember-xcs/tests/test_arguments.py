@@ -82,7 +82,7 @@ async def make(word: str) -> list[str]:
 
 @dataclass
 class Notes:
-    lines: list[str] = field(default_factory=list)
+    lines: list[str] = field(default_factory=list[str])
     count: int = 0
 
 

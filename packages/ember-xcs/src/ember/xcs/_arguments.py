@@ -14,8 +14,6 @@ import random
 from types import CodeType, FunctionType
 from typing import Any, Final
 
-from ember.core.externals import External
-
 from ._program import is_installed_file, resolver
 from ._source import NoSource, tree_of
 from ._summary import ALL_CHANGING
@@ -29,10 +27,10 @@ _CHANGING: Final[frozenset[Any]] = frozenset(
 _known: dict[CodeType, bool] = {}
 
 
-def takes_over(external: External[..., Any]) -> bool:
-    """Whether `external` may change or keep its arguments."""
+def takes_over(external: Any) -> bool:
+    """Whether an external call may change or keep its arguments."""
     function: Any = getattr(external, "_function", None)
-    while isinstance(function, External):  # a method's
+    if not isinstance(function, FunctionType):  # a method: of the external function that it binds
         function = getattr(function, "_function", None)
     return type(function) is FunctionType and _takes_over(function)
 
