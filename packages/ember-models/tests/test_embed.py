@@ -127,7 +127,9 @@ def test_when_one_request_fails_the_call_does_at_once_and_what_was_used_is_booke
 
     assert time.monotonic() - begun < 10 and caught.value.provider == "strict"
     assert len(strict.requests) <= 3 and models.usage(here).input_tokens == 3  # one more was let in meanwhile
-    assert failures[0].requests == models.usage(here).requests == len(strict.requests)
+    assert failures[0].requests == models.usage(here).requests
+    # One that was ended at once is counted, and may not have reached the server.
+    assert len(strict.requests) <= models.usage(here).requests <= 3
 
     strict.replies(400).then(fault="hang")
     with pytest.raises(errors.InvalidRequestError):
