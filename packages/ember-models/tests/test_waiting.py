@@ -24,13 +24,11 @@ Script = Callable[..., "CompletedProcess[str]"]
 @contextmanager
 def _full(server: LocalServer) -> Iterator[dict[str, Any]]:
     """One call may be under way, and one is."""
-    server.replies(fault="hang")
+    server.replies(text="one two three", fault="hang", after=2)
     with with_context(models={"max_concurrency": 1}):
-        other = threading.Thread(target=_call_for, args=(3.0,))
-        other.start()
-        server.wait_for(lambda: server.in_flight == 1)
-        yield {"max_concurrency": 1}
-    other.join()
+        with models.stream("acme-small", "Hello") as other:
+            next(other)
+            yield {"max_concurrency": 1}
 
 
 @contextmanager
