@@ -234,7 +234,8 @@ def test_forked_children_use_the_cache_of_their_parent(
         for thread in threads:
             thread.join()
         print(all(models("acme-small", f"child {turn}", cache=True).cached for turn in range(10)))
-        """
+        """,
+        PYTHONWARNINGS="ignore:This process:DeprecationWarning",  # Python 3.12 warns of forks beside threads
     )
     assert (done.stdout, done.stderr) == ("True\n", "")
     assert checked(ember_home) == "ok"
