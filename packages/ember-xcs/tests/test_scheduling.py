@@ -6,6 +6,8 @@ import asyncio
 import time
 from collections.abc import Callable
 
+import pytest
+
 from ember import xcs
 
 sent: list[str] = []
@@ -41,6 +43,7 @@ def test_without_a_record_calls_are_sent_in_the_order_of_the_program() -> None:
     assert sent.index("row 0") == 12
 
 
+@pytest.mark.long  # what took how long decides, and a busy machine has its say in that
 def test_after_one_run_the_longest_remaining_path_goes_first() -> None:
     program = xcs.jit(max_concurrency=2)(skewed)
     first = timed(program)
@@ -58,6 +61,7 @@ def test_results_do_not_depend_on_the_order_of_sending() -> None:
     assert program() == program() == skewed()
 
 
+@pytest.mark.long  # what took how long decides, and a busy machine has its say in that
 def test_calls_of_one_place_are_told_apart_by_the_way_there() -> None:
     def chain(depth: int, name: str) -> str:
         answer = step(f"{name} {depth}")
@@ -73,6 +77,7 @@ def test_calls_of_one_place_are_told_apart_by_the_way_there() -> None:
     assert sent[1] == "c 3", sent  # the first is sent before the others stand in the queue
 
 
+@pytest.mark.long  # what took how long decides, and a busy machine has its say in that
 def test_a_call_never_seen_before_comes_after_those_that_others_are_known_to_wait_for() -> None:
     wanted = ["none"]
 
@@ -89,6 +94,7 @@ def test_a_call_never_seen_before_comes_after_those_that_others_are_known_to_wai
     assert sent == ["first", "row", "row", "extra"]
 
 
+@pytest.mark.long  # what took how long decides, and a busy machine has its say in that
 def test_a_run_that_fails_leaves_a_plan_that_works() -> None:
     fails = [True]
 

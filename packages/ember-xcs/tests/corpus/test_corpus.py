@@ -25,6 +25,7 @@ def test_a_program_of_the_corpus_means_the_same_under_jit(name: str) -> None:
     assert jitted.most > 1
 
 
+@pytest.mark.long  # a busy machine has its say in times
 @pytest.mark.parametrize("name", measured.NAMES)
 def test_a_program_of_the_corpus_takes_its_critical_path(name: str) -> None:
     measured.run(name, jit, 0.0)  # the first call also lowers: benchmarks/critical_path.py has that one, too
