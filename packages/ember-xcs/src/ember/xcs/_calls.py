@@ -257,7 +257,8 @@ def _library(run: Run, function: Any, args: tuple[Any, ...], kwargs: dict[str, A
     if function is functools.partial and all(
         type(one) in SCALARS or type(one) is FunctionType for one in (*args, *kwargs.values())
     ):
-        return functools.partial(*args, **kwargs)  # what it holds never changes, and calls of it are seen
+        partial: Any = function
+        return partial(*args, **kwargs)  # what it holds never changes, and calls of it are seen
     if function is dataclasses.replace and not (
         args and (type(args[0]) in PENDING or only_stores(type(args[0])))
     ):
