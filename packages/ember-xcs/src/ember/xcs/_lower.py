@@ -717,12 +717,9 @@ class Lowering:
             return False
         if stored & self.globals or names.has(statements, ast.Global, ast.Nonlocal):
             return False
-        if self._precise & stored and not self._tries_inside(statements):
+        if self._precise & stored:
             return False
         return not names.bare_raise(statements) and not self._stays(statements)
-
-    def _tries_inside(self, statements: Sequence[ast.stmt]) -> bool:
-        return False
 
     def region(
         self,
@@ -733,11 +730,10 @@ class Lowering:
         guard_name: str | None = None,
         always: bool = False,
         flags: int = 0,
-        extra: Sequence[str] = (),
     ) -> list[ast.stmt]:
         """Make `statements`, lowered by `lower`, a function of what they read that returns what they assign."""
-        stored = (names.stored(statements) & self.locals) - {*extra}
-        read = (names.loaded(statements) & self.locals) - {*extra}
+        stored = names.stored(statements) & self.locals
+        read = names.loaded(statements) & self.locals
         outputs = sorted(stored)
         before = set(self.known)
         precise, self._precise = self._precise, set()
@@ -749,7 +745,7 @@ class Lowering:
         self._precise = precise
         missing = {name for name in outputs if name not in self.known}
         self.sentinels |= missing | ((read | stored) - before)
-        inputs = sorted(read | (stored - self._assigned_first(stored, before)))
+        inputs = sorted(read | stored)
         self.known |= before - self._deleted(statements)
         name = f"_x_r{self.count()}"
         values: ast.expr = ast.Tuple([load(one) for one in outputs], ast.Load())
@@ -815,9 +811,6 @@ class Lowering:
             ast.copy_location(one, node)
         self.known -= self._deleted([node])
         return made
-
-    def _assigned_first(self, stored: set[str], before: set[str]) -> set[str]:
-        return set()
 
     def _deleted(self, statements: Sequence[ast.stmt]) -> set[str]:
         return {

@@ -661,11 +661,3 @@ def _set_attr(run: Run, thing: Any, name: str, value: Any) -> None:
 def del_attr(thing: Any, name: str) -> None:
     """`del thing.name`."""
     unknown(local.run, delattr, (thing, name), {})
-
-
-def global_value(value: Any) -> Any:
-    """A global variable that may change: read when nothing before can still change it."""
-    run: Run = local.run
-    if run.suspended and type(value) not in (FunctionType, type, ModuleType):
-        return None
-    return value
