@@ -1,4 +1,4 @@
-"""What is known of a provider or a model here, without asking anybody: where calls would go, with which key, at what price."""
+"""What is known of a provider or a model here, without asking anybody: address, key, price."""
 
 from __future__ import annotations
 
@@ -58,9 +58,9 @@ def provider_info(name: str) -> ProviderInfo:
     own = f"{provider.name.upper().replace('-', '_')}_API_KEY"
     takes_key = provider.needs_key or bool(provider.key_variables)
     try:
-        base_url, source, _ = address(provider, context)
         if takes_key:
             key = context.find_credential(provider.name, *provider.key_variables)
+        base_url, source, _ = address(provider, context)
         endpoint(provider, context)
     except EmberError as error:
         problem = f"{error}"

@@ -135,7 +135,9 @@ class Google(BaseProvider):
     def encode_discover(self, endpoint: Endpoint) -> HttpRequest:
         """Return the GET of the models there are, those that are not stable yet among them."""
         version = _version(endpoint, "", _LISTING)
-        asked = get_request(f"{endpoint.base_url}/{version}/models?pageSize=1000", replace(endpoint, key=None))
+        asked = get_request(
+            f"{endpoint.base_url}/{version}/models?pageSize=1000", replace(endpoint, key=None)
+        )
         return replace(asked, headers={**asked.headers, **_key(endpoint)})
 
     def decode_discover(self, reply: HttpReply) -> tuple[str, ...]:
