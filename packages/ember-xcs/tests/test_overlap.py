@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from constructs import PROGRAMS, alone
 from constructs.world import Program, World, run
@@ -20,6 +22,10 @@ def test_what_is_kept_in_order_is_told_with_the_reason(program: Program) -> None
     reasons: list[str] = [found.reason]
     if not found.reason:
         made: list[xcs.Explanation[object]] = []
-        run(lambda **given: made.append(found(**given)), program.function, World())
+
+        def explained(**given: Any) -> None:
+            made.append(found(**given))
+
+        run(explained, program.function, World())
         reasons += [wait.construct for wait in made[0].graph.waits]
     assert any(program.order in one for one in reasons), reasons

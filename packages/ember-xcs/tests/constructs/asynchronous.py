@@ -1,9 +1,15 @@
 """Coroutine functions: awaits of independent calls overlap, and mean what they meant."""
 
+# These are programs as users write them, with what strict checkers would have told them.
+# pyright: reportPossiblyUnbound=false, reportConstantRedefinition=false, reportUnnecessaryIsInstance=false
+# pyright: reportUnknownLambdaType=false, reportUnknownVariableType=false, reportUnknownMemberType=false
+# pyright: reportUnknownArgumentType=false, reportMatchNotExhaustive=false, reportUnnecessaryComparison=false
+
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 from .world import Other, Refused, ask, count, effect, program
 
@@ -27,7 +33,7 @@ async def own_coroutines() -> object:
 
 @program("a b c")
 async def loops_and_comprehensions() -> object:
-    out = []
+    out: list[Any] = []
     for word in "abc":
         out.append(await ask.aio(word))
     return out
@@ -50,7 +56,7 @@ async def decisions() -> object:
 
 @program("a b")
 async def errors() -> object:
-    out = []
+    out: list[Any] = []
     for word in "ab":
         try:
             out.append(await ask.aio(word))
@@ -76,7 +82,7 @@ async def words() -> AsyncIterator[str]:
 
 @program()
 async def asynchronous_iteration() -> object:
-    out = []
+    out: list[Any] = []
     async for word in words():
         out.append(await ask.aio(word))
     return out

@@ -1,7 +1,14 @@
 """Decisions on answers: what does not depend on them goes on."""
 
 # ruff: noqa: SIM201
+# These are programs as users write them, with what strict checkers would have told them.
+# pyright: reportPossiblyUnbound=false, reportConstantRedefinition=false, reportUnnecessaryIsInstance=false
+# pyright: reportUnknownLambdaType=false, reportUnknownVariableType=false, reportUnknownMemberType=false
+# pyright: reportUnknownArgumentType=false, reportMatchNotExhaustive=false, reportUnnecessaryComparison=false
+
 from __future__ import annotations
+
+from typing import Any
 
 from .world import Thing, ask, count, effect, program, record, rows
 
@@ -18,7 +25,7 @@ def if_else() -> object:
 
 @program("b c d")
 def if_elif_else_each_in_its_turn() -> list[str]:
-    out = []
+    out: list[Any] = []
     for word in ("x", "yy", "zzz"):
         size = count(word)
         if size == 1:
@@ -149,5 +156,5 @@ def asserts() -> object:
 
 @program("a s")
 def truth_of_containers_and_objects(thing: Thing) -> object:
-    found = [ask("a")] if thing else []
+    found = [ask("a")] if thing.name else []
     return "some" if found else "none", bool(found), not found, ask("s") if thing.notes else ask("s t")

@@ -1,6 +1,11 @@
 """Comprehensions and generator expressions: elements overlap, filters and inner sources wait for their own alone."""
 
 # ruff: noqa: C400, C402
+# These are programs as users write them, with what strict checkers would have told them.
+# pyright: reportPossiblyUnbound=false, reportConstantRedefinition=false, reportUnnecessaryIsInstance=false
+# pyright: reportUnknownLambdaType=false, reportUnknownVariableType=false, reportUnknownMemberType=false
+# pyright: reportUnknownArgumentType=false, reportMatchNotExhaustive=false, reportUnnecessaryComparison=false
+
 from __future__ import annotations
 
 from .world import ask, count, effect, program, record, rows

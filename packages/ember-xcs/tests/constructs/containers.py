@@ -1,6 +1,11 @@
 """Containers: displays, subscripts, unpacking, mutation of what was made inside and of what was handed in."""
 
 # ruff: noqa: PIE800
+# These are programs as users write them, with what strict checkers would have told them.
+# pyright: reportPossiblyUnbound=false, reportConstantRedefinition=false, reportUnnecessaryIsInstance=false
+# pyright: reportUnknownLambdaType=false, reportUnknownVariableType=false, reportUnknownMemberType=false
+# pyright: reportUnknownArgumentType=false, reportMatchNotExhaustive=false, reportUnnecessaryComparison=false
+
 from __future__ import annotations
 
 import collections
@@ -94,7 +99,7 @@ def counting() -> object:
 @program("a b c", "d e")
 def queues() -> list[str]:
     queue = collections.deque(["a", "b", "c"])
-    out = []
+    out: list[Any] = []
     while queue:
         out.append(ask(queue.popleft()))
     return [ask("d " + out[0]), ask("e " + out.pop())]
@@ -135,7 +140,7 @@ def aliases() -> object:
     second = first
     first.append(ask("a"))
     second.append(ask("b"))
-    holder = {"one": first, "two": [second]}
+    holder: dict[str, Any] = {"one": first, "two": [second]}
     holder["one"].append(ask(f"c {len(second)}"))
     return holder, first is second, ask("d")
 

@@ -1,15 +1,21 @@
 """Failures: the earliest in the order of the program counts; handlers, `else` and `finally` run as without jit."""
 
+# These are programs as users write them, with what strict checkers would have told them.
+# pyright: reportPossiblyUnbound=false, reportConstantRedefinition=false, reportUnnecessaryIsInstance=false
+# pyright: reportUnknownLambdaType=false, reportUnknownVariableType=false, reportUnknownMemberType=false
+# pyright: reportUnknownArgumentType=false, reportMatchNotExhaustive=false, reportUnnecessaryComparison=false
+
 from __future__ import annotations
 
 import contextlib
+from typing import Any
 
 from .world import Other, Refused, ask, count, effect, program
 
 
 @program("a b c")
 def try_in_a_loop() -> list[str]:
-    out = []
+    out: list[Any] = []
     for word in "abc":
         try:
             out.append(ask(word))
@@ -20,7 +26,7 @@ def try_in_a_loop() -> list[str]:
 
 @program("a b", "d e")
 def try_else_finally() -> object:
-    out = []
+    out: list[Any] = []
     for word, after in ("ad", "be"):
         try:
             answer = ask(word)
@@ -67,6 +73,7 @@ def raise_in_a_handler() -> object:
         int(ask("a") + ask("b"))
     except ValueError:
         raise Other(ask("c")) from None
+    return "none"
 
 
 @program(raises=True, order="the beginning of a try or with that is left by return")
@@ -84,7 +91,7 @@ def reraised() -> object:
 
 @program("a b c", raises=True)
 def the_first_matching_handler() -> list[str]:
-    out = []
+    out: list[Any] = []
     for word in "abc":
         try:
             answer = ask(word)
@@ -100,7 +107,7 @@ def the_first_matching_handler() -> list[str]:
 
 @program("a b", raises=True)
 def nested_tries() -> object:
-    log = []
+    log: list[Any] = []
     try:
         try:
             log.append(ask("a") + ask("b"))
@@ -152,7 +159,7 @@ def retries() -> object:
 
 @program("a", raises=True)
 def what_a_failed_body_has_done_stays(xs: list[str]) -> object:
-    made = []
+    made: list[Any] = []
     try:
         made.append(ask("a"))
         xs.append("seen")
@@ -174,7 +181,7 @@ def errors_of_computations() -> object:
 
 @program("a b", "c d")
 def suppressed() -> list[str]:
-    out = []
+    out: list[Any] = []
     for word, after in ("ac", "bd"):
         with contextlib.suppress(Refused):
             out.append(ask(f"{after} {ask(word)}"))

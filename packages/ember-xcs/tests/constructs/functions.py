@@ -1,6 +1,11 @@
 """Functions, closures and classes: calls of them overlap; what they capture is seen as it is when they run."""
 
 # ruff: noqa: PIE804
+# These are programs as users write them, with what strict checkers would have told them.
+# pyright: reportPossiblyUnbound=false, reportConstantRedefinition=false, reportUnnecessaryIsInstance=false
+# pyright: reportUnknownLambdaType=false, reportUnknownVariableType=false, reportUnknownMemberType=false
+# pyright: reportUnknownArgumentType=false, reportMatchNotExhaustive=false, reportUnnecessaryComparison=false
+
 from __future__ import annotations
 
 import dataclasses
@@ -44,7 +49,7 @@ def nested_functions() -> list[str]:
 
 @program("a b c")
 def defaults_bind_early() -> list[str]:
-    made = [lambda word=word: ask(word) for word in "abc"]
+    made: list[Callable[[], str]] = [lambda word=word: ask(word) for word in "abc"]  # type: ignore[misc]
     return [one() for one in made]
 
 
@@ -210,5 +215,5 @@ def objects_that_are_handed_in(thing: Thing) -> object:
 
 @program("a b")
 def immediately_returned_lambdas() -> object:
-    double = lambda text: text * 2  # noqa: E731
+    double: Callable[[str], str] = lambda text: text * 2  # noqa: E731
     return double(ask("a")) + double(ask("b"))

@@ -1,13 +1,20 @@
 """Loops: turns overlap where nothing is carried from one to the next, and go on as soon as what is carried is there."""
 
+# These are programs as users write them, with what strict checkers would have told them.
+# pyright: reportPossiblyUnbound=false, reportConstantRedefinition=false, reportUnnecessaryIsInstance=false
+# pyright: reportUnknownLambdaType=false, reportUnknownVariableType=false, reportUnknownMemberType=false
+# pyright: reportUnknownArgumentType=false, reportMatchNotExhaustive=false, reportUnnecessaryComparison=false
+
 from __future__ import annotations
+
+from typing import Any
 
 from .world import Other, ask, count, effect, program, rows
 
 
 @program("a b c", "d e f")
 def for_with_two_calls() -> list[str]:
-    out = []
+    out: list[Any] = []
     for word, after in ("ad", "be", "cf"):
         first = ask(word)
         out.append(ask(f"{after} {first}"))
@@ -16,7 +23,7 @@ def for_with_two_calls() -> list[str]:
 
 @program("a b c", "d")
 def for_else() -> list[str]:
-    out = []
+    out: list[Any] = []
     for word in "abc":
         out.append(ask(word))
     else:
@@ -40,7 +47,7 @@ def for_with_break() -> list[str]:
 
 @program("a b c", "d e")
 def for_with_continue() -> list[str]:
-    out = []
+    out: list[Any] = []
     for word, after in (("a", "d"), ("b", "e"), ("c", "x")):
         answer = ask(word)
         if answer == "C":
@@ -62,7 +69,7 @@ def while_on_answers() -> object:
 @program("b s")
 def while_else_and_break() -> object:
     text, out = ask("a"), ["begun"]
-    while True:
+    while text:
         text = ask("b " + text)
         if len(text) > 5:
             break
@@ -118,7 +125,7 @@ def carried_values(thing: object) -> object:
 
 @program("a b c")
 def enumerated_zipped_and_reversed() -> list[str]:
-    out = []
+    out: list[Any] = []
     for number, (word, other) in enumerate(zip("abc", reversed("xyz"), strict=True)):
         out.append(f"{number}{other}{ask(word)}")
     return out
@@ -126,7 +133,7 @@ def enumerated_zipped_and_reversed() -> list[str]:
 
 @program("a", "b c d")
 def over_an_answer() -> list[str]:
-    out = []
+    out: list[Any] = []
     for word in rows("a b c d"):
         out.append(ask(f"{word.lower()} again") if word != "A" else word)
     return out
@@ -149,7 +156,7 @@ def effects_in_a_loop() -> None:
 
 @program("a b", raises=True)
 def raise_in_a_loop() -> list[str]:
-    out = []
+    out: list[Any] = []
     for word in "abc":
         answer = ask(word)
         effect(f"after {word}")

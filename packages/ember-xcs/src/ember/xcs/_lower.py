@@ -989,7 +989,18 @@ class Lowering:
         wanted = [(one.name, "") for one in node.names]
         if isinstance(node, ast.ImportFrom):
             wanted = [] if node.level else [(node.module or "", one.name) for one in node.names]
-        return [ast.Expr(self.X("importing", *[ast.Constant(one) for one in wanted])), node]
+        return [
+            ast.Expr(
+                self.X(
+                    "importing",
+                    *[
+                        ast.Tuple([ast.Constant(module), ast.Constant(name)], ast.Load())
+                        for module, name in wanted
+                    ],
+                )
+            ),
+            node,
+        ]
 
     st_ImportFrom = st_Import
 
