@@ -1,6 +1,6 @@
 """What the programs of this folder are run in: calls that are recorded, may fail, and can be held until others came.
 
-A program is an ordinary function. `@program("a b", "c d e")` takes it into the tests and says which of its calls must be
+A program is an ordinary function. `@program("a b", "c d e")` takes it into the tests and says which of its calls are
 under way at the same time: those whose prompts begin with `a` and `b`, and so on. Nothing here looks at a clock: such a
 call is held until the others of its group came, and only a failing test comes to the end of its patience.
 """

@@ -986,21 +986,12 @@ class Lowering:
 
     def st_Import(self, node: ast.Import | ast.ImportFrom) -> list[ast.stmt]:
         self.known |= names.stored([node])
-        wanted = [(one.name, "") for one in node.names]
-        if isinstance(node, ast.ImportFrom):
+        if isinstance(node, ast.Import):
+            wanted = [(one.name, "") for one in node.names]
+        else:
             wanted = [] if node.level else [(node.module or "", one.name) for one in node.names]
-        return [
-            ast.Expr(
-                self.X(
-                    "importing",
-                    *[
-                        ast.Tuple([ast.Constant(module), ast.Constant(name)], ast.Load())
-                        for module, name in wanted
-                    ],
-                )
-            ),
-            node,
-        ]
+        pairs = [ast.Tuple([ast.Constant(part) for part in pair], ast.Load()) for pair in wanted]
+        return [ast.Expr(self.X("importing", *pairs)), node]
 
     st_ImportFrom = st_Import
 
