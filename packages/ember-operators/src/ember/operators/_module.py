@@ -12,8 +12,8 @@ from ._fields import HasFields
 from ._shown import shown
 
 
-# Not frozen to type checkers, which would refuse `self.name = ...` in an `__init__` too. `static`, `param` and `prompt` are
-# no specifiers to them, since of those they take no default by position.
+# Not frozen to type checkers, which would refuse `self.name = ...` in an `__init__` too. `static`, `param` and `prompt`
+# are no specifiers to them, since of those they take no default by position.
 @dataclass_transform(kw_only_default=True, field_specifiers=(dataclasses.field,))
 class Module(HasFields):
     """A frozen dataclass that is a pytree to JAX.
