@@ -79,7 +79,7 @@ def test_lowering_takes_steps_in_proportion_to_the_lines(
         (tmp_path / f"long_{turns}.py").write_text(
             f"from {__name__} import ask\ndef long(x):\n    z = []\n{turn * turns}    return x, z\n"
         )
-        monkeypatch.syspath_prepend(str(tmp_path))
+        monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
         return lowering(__import__(f"long_{turns}").long)
 
     few, many = of(5), of(20)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Sequence
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
 COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
@@ -41,11 +41,10 @@ def children(node: ast.AST) -> list[ast.AST]:
         fields = _below[kind] = tuple(name for name in kind._fields if name not in _LEAVES)
     found: list[ast.AST] = []
     for name in fields:
-        value = getattr(node, name, None)
+        value: Any = getattr(node, name, None)
         if type(value) is list:
-            for one in value:
-                if isinstance(one, ast.AST):
-                    found.append(one)
+            of: list[Any] = value
+            found += [one for one in of if isinstance(one, ast.AST)]
         elif isinstance(value, ast.AST):
             found.append(value)
     return found

@@ -275,7 +275,8 @@ def _look_into(function: FunctionType) -> tuple[Any, dict[str, Any], Summary, li
 
         tree.body = [Synchronous().visit(one) for one in tree.body]
     index_names(function.__globals__)
-    body: list[Any] = [ast.Return(tree.body)] if isinstance(tree, ast.Lambda) else list(tree.body)
+    inside: Any = tree.body
+    body: list[Any] = [ast.Return(inside)] if isinstance(tree, ast.Lambda) else list(inside)
     extra = bool(code.co_flags & 0x04) + bool(code.co_flags & 0x08)
     parameters = set(code.co_varnames[: code.co_argcount + code.co_kwonlyargcount + extra])
     summary = Summary(
