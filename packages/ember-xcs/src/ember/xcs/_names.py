@@ -5,6 +5,7 @@ its attribute `_x_facts`, so that a tree is gone through once. What is asked of 
 what lowering does in place to defaults and decorators: that assigns nothing, and reads nothing new.
 """
 
+# pyright: reportUnknownVariableType=false
 from __future__ import annotations
 
 import ast
