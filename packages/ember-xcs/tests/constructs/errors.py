@@ -1,7 +1,7 @@
 """Failures: the earliest in the order of the program counts; handlers, `else` and `finally` run as without jit."""
 
 # These are programs as users write them, with what strict checkers would have told them.
-# pyright: reportPossiblyUnbound=false, reportConstantRedefinition=false, reportUnnecessaryIsInstance=false
+# pyright: reportPossiblyUnboundVariable=false, reportConstantRedefinition=false, reportUnnecessaryIsInstance=false
 # pyright: reportUnknownLambdaType=false, reportUnknownVariableType=false, reportUnknownMemberType=false
 # pyright: reportUnknownArgumentType=false, reportMatchNotExhaustive=false, reportUnnecessaryComparison=false
 

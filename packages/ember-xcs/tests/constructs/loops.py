@@ -1,7 +1,7 @@
 """Loops: turns overlap where nothing is carried from one to the next, and go on as soon as what is carried is there."""
 
 # These are programs as users write them, with what strict checkers would have told them.
-# pyright: reportPossiblyUnbound=false, reportConstantRedefinition=false, reportUnnecessaryIsInstance=false
+# pyright: reportPossiblyUnboundVariable=false, reportConstantRedefinition=false, reportUnnecessaryIsInstance=false
 # pyright: reportUnknownLambdaType=false, reportUnknownVariableType=false, reportUnknownMemberType=false
 # pyright: reportUnknownArgumentType=false, reportMatchNotExhaustive=false, reportUnnecessaryComparison=false
 

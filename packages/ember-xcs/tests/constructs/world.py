@@ -207,10 +207,10 @@ def run(function: Callable[..., Any], like: Callable[..., Any], here: World) -> 
 
 
 def _put_back(namespace: dict[str, Any], name: str, before: Any) -> None:
-    now = namespace[name]
-    if isinstance(now, list):
+    now: Any = namespace[name]
+    if type(now) is list:
         now[:] = before
-    elif isinstance(now, dict):
+    elif type(now) is dict:
         now.clear()
         now.update(before)
     elif hasattr(now, "__dict__"):
@@ -234,7 +234,8 @@ def told(error: BaseException | None) -> str:
     """Type, message, cause, context and parts of an exception."""
     if error is None:
         return "None"
-    inner = [told(one) for one in error.exceptions] if isinstance(error, BaseExceptionGroup) else []
+    parts: tuple[BaseException, ...] = getattr(error, "exceptions", ())
+    inner = [told(one) for one in parts]
     shown = error.__cause__ if error.__suppress_context__ else error.__context__
     return f"{type(error).__name__}({error}) {inner} from {told(error.__cause__)} in {told(shown)}"
 
