@@ -24,7 +24,7 @@ from zlib import crc32
 
 from ember.xcs import external, jit
 
-PATIENCE: Final = 3.0
+PATIENCE: Final = 20.0
 
 
 class Refused(Exception):
