@@ -6,14 +6,13 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
-from typing import Any, Final, NamedTuple, TypeVar, cast
+from typing import Any, Final, NamedTuple, cast
 
 import click
 
 from . import _say
 from ._exits import Failure
 
-_F = TypeVar("_F", bound=Callable[..., Any])
 GROUP: Final = "ember.commands"
 
 
@@ -138,10 +137,10 @@ class Group(click.Group):
         return command
 
 
-def command(*, examples: str) -> Callable[[_F], Command]:
+def command(*, examples: str) -> Callable[[Callable[..., Any]], Command]:
     """Make a function a command; its docstring is the help."""
 
-    def make(function: _F) -> Command:
+    def make(function: Callable[..., Any]) -> Command:
         # The first paragraph is for --help; the rest of a docstring is for those who read the code.
         return click.command(cls=Command, examples=examples)(function)
 

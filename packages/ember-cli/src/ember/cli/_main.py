@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from io import TextIOWrapper
 
 import click
 
@@ -20,7 +21,7 @@ def run(arguments: Sequence[str]) -> int:
     _say.set_level(_say.NORMAL)
     for stream in (sys.stdout, sys.stderr):
         # What a terminal's encoding cannot show becomes "?" and not a traceback.
-        if hasattr(stream, "reconfigure"):
+        if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")
     if instruction := os.environ.get(COMPLETE):
         from click.shell_completion import shell_complete

@@ -28,6 +28,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Mapping
+from io import TextIOWrapper
 from typing import Any, Final, TextIO, cast
 
 from ember.core.errors import EmberError
@@ -244,7 +245,7 @@ def main() -> int:
 
     warnings.simplefilter("ignore")
     for stream in (sys.stdin, sys.stdout):
-        if hasattr(stream, "reconfigure"):
+        if isinstance(stream, TextIOWrapper):
             stream.reconfigure(encoding="utf-8")
     # What a library prints is no answer.
     sink, sys.stdout = sys.stdout, sys.stderr

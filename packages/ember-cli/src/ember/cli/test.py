@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import click
@@ -48,17 +49,16 @@ def test(provider: str | None, model: str | None, timeout: float | None, as_json
 
     facade = api("models")
     if provider is not None:
-        names = [_providers.known(provider)]
+        names: list[str] = [_providers.known(provider)]
     else:
         names = [name for name in facade.providers() if _is_set_up(facade, name)]
         if not names:
             raise Failure(
                 "no provider is set up. `ember setup` does it; `ember run smollm2` needs none.", KEY
             )
+    check = partial(_validate.validate, timeout=timeout or _validate.TIMEOUT)
     with _say.waiting("asking the providers"), ThreadPoolExecutor(len(names)) as pool:
-        verdicts = list(
-            pool.map(lambda name: _validate.validate(name, timeout=timeout or _validate.TIMEOUT), names)
-        )
+        verdicts = list(pool.map(check, names))
     if as_json:
         _show.as_json([_plain(verdict) for verdict in verdicts])
     else:

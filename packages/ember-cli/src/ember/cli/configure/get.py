@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import cast
 
 import click
 
@@ -72,4 +73,4 @@ def _level(key: str) -> Mapping[str, object] | None:
         raise
     except ConfigError:
         return None  # told, with what may be meant, by who explains the key
-    return found if isinstance(found, Mapping) else None
+    return cast("Mapping[str, object]", found) if isinstance(found, Mapping) else None
