@@ -31,6 +31,11 @@ def _is_array_type(value: Any) -> bool:
     return array is not None and isinstance(value, (array, getattr(jax, "ShapeDtypeStruct", array)))
 
 
+def is_number(value: object) -> bool:
+    """Whether `value` is a plain number, which JAX can learn."""
+    return isinstance(value, int | float | complex) and not isinstance(value, bool)
+
+
 def array_text(array: Any) -> str:
     """Return type and shape of an array, as Equinox writes it: `f32[2,3]`."""
     name = str(array.dtype)

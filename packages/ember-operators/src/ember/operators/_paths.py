@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
 
 from ember.core.suggest import nearest
 
-from ._arrays import is_array
-from ._fields import HasFields, roles
+from ._arrays import is_array, is_number
+from ._fields import HasFields, roles, values_of
 
 if TYPE_CHECKING:
     from ._module import Module
@@ -39,16 +39,11 @@ def mapped(tree: Any, function: Callable[[Any], Any], where: Callable[[str, Any]
     return tree
 
 
-def is_number(value: object) -> bool:
-    """Whether `value` is a plain number that JAX can learn."""
-    return isinstance(value, int | float | complex) and not isinstance(value, bool)
-
-
 def _parts(tree: Any) -> list[tuple[str, Any, str]] | None:
     """Return what `tree` consists of, with steps of paths and roles; None for what is one piece."""
     if isinstance(tree, HasFields):
         own = roles(type(tree))
-        return [(f".{name}", part, own.get(name, "")) for name, part in vars(tree).items()]
+        return [(f".{name}", part, own.get(name, "")) for name, part in values_of(tree).items()]
     if isinstance(tree, list | tuple):
         if type(tree) is not tuple and hasattr(tree, "_fields"):
             return [(f".{name}", part, "") for name, part in zip(tree._fields, tree)]
