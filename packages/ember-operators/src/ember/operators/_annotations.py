@@ -1,5 +1,8 @@
 """What a class's annotations say of its fields before there is any instance: dynamic to JAX, constant, or either."""
 
+# Values here are the user's, of whatever type; what isinstance leaves of them is partly unknown to pyright.
+# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false, reportUnknownMemberType=false
+
 from __future__ import annotations
 
 import sys

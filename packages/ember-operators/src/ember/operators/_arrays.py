@@ -1,5 +1,8 @@
 """Arrays, told from other things without importing NumPy or JAX."""
 
+# Values here are the user's, of whatever type; what isinstance leaves of them is partly unknown to pyright.
+# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false, reportUnknownMemberType=false
+
 from __future__ import annotations
 
 import sys

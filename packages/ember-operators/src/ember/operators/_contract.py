@@ -201,7 +201,7 @@ def checked_function(function: Callable[..., Any], names: Mapping[str, Any]) -> 
 
 def names_around(depth: int) -> dict[str, Any]:
     """Return the local names of the code that is `depth` calls up, for hints that name them; {} at module level."""
-    frame: FrameType | None = sys._getframe(depth + 1)
+    frame: FrameType | None = sys._getframe(depth + 1)  # pyright: ignore[reportPrivateUsage]
     found: dict[str, Any] = {}
     while frame is not None and frame.f_locals is not frame.f_globals:
         found = {**frame.f_locals, **found}

@@ -74,8 +74,9 @@ class Function(_Partial[P, R]):
         return self if instance is None else Function(MethodType(self.func, instance))
 
     def __reduce__(self) -> Any:
-        if type(self.func) is MethodType:
-            return getattr, (self.func.__self__, self.func.__name__)
+        function: Any = self.func
+        if type(function) is MethodType:
+            return getattr, (function.__self__, function.__name__)
         return self.__qualname__  # by reference, as functions are
 
     def __repr__(self) -> str:

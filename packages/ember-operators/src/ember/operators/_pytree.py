@@ -4,6 +4,9 @@ A class whose annotations say of every field what it is gets JAX's own flattenin
 value: a *plan* says which fields are dynamic, and where in a container what is constant stands among what is not.
 """
 
+# Values here are the user's, of whatever type; what isinstance leaves of them is partly unknown to pyright.
+# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false, reportUnknownMemberType=false
+
 from __future__ import annotations
 
 import sys
@@ -17,6 +20,7 @@ from weakref import WeakSet
 from ._annotations import decided
 from ._arrays import is_array, is_number
 from ._fields import HasFields, roles, values_of
+from ._nodes import is_node
 from ._sameness import content_hash, same
 
 if TYPE_CHECKING:
@@ -55,7 +59,7 @@ def shape_of(value: Any, role: str, hint: Shape | None = None) -> Shape:
         return True
     elements = _elements(value)
     if elements is None:
-        return _is_node(value)
+        return is_node(value)
     hints = hint.parts if isinstance(hint, Mixed) else {}
     parts = {key: shape_of(one, role, hints.get(key)) for key, one in elements}
     if not any(parts.values()):
@@ -70,16 +74,10 @@ def _elements(value: Any) -> list[tuple[Any, Any]] | None:
     """Return what a container holds, by index or key; None for what JAX does not know as a container."""
     kind = type(value)
     if kind in (list, tuple) or (isinstance(value, tuple) and hasattr(value, "_fields")):
-        return list(enumerate(cast("Iterable[Any]", value)))
-    if kind in (dict, OrderedDict, defaultdict):
-        return list(cast("dict[Any, Any]", value).items())
+        return list(enumerate(value))
+    if isinstance(value, dict) and kind in (dict, OrderedDict, defaultdict):
+        return list(value.items())
     return None
-
-
-def _is_node(value: Any) -> bool:
-    """Whether JAX knows `value`'s type as a pytree: an Equinox or nnx module, or what a user registered."""
-    tree_util = sys.modules.get("jax.tree_util")
-    return tree_util is not None and not tree_util.all_leaves([value])
 
 
 class Pinned:
@@ -107,7 +105,7 @@ def _pinned(value: Any, shape: Shape) -> Any:
     if shape is False:
         return Pinned(value)
     if isinstance(value, dict):
-        made = cast("dict[Any, Any]", value).copy()
+        made = value.copy()
         made.update((key, _pinned(one, shape.parts[key])) for key, one in made.items())
         return made
     items = [_pinned(one, shape.parts[i]) for i, one in enumerate(value)]
@@ -181,7 +179,7 @@ def plan_of(module: HasFields) -> Plan:
 def _may_change(value: Any) -> bool:
     """Whether `value` has a list or dict in it, which somebody may change in place."""
     if isinstance(value, tuple):
-        return any(map(_may_change, cast("tuple[Any, ...]", value)))
+        return any(map(_may_change, value))
     return isinstance(value, list | dict | set)
 
 
@@ -243,9 +241,9 @@ def _register(tree_util: Any, kind: type[Module]) -> None:
 
 
 def _jax_is_here() -> None:
-    """Register what has waited for JAX."""
+    """Register what has waited for JAX, which is imported."""
     global _tree_util
-    import jax.tree_util as tree_util
+    from jax import tree_util
 
     with _lock:
         if _tree_util is not None:
@@ -256,11 +254,17 @@ def _jax_is_here() -> None:
             _register(tree_util, _waiting.pop())
 
 
+def _is_half_imported() -> bool:
+    return bool(getattr(sys.modules["jax"].__spec__, "_initializing", False))
+
+
 class _WaitsForJax:
     """A finder of modules that finds none: it sees JAX being imported, and has the classes registered at its end."""
 
     def find_spec(self, name: str, path: Any = None, target: ModuleType | None = None) -> ModuleSpec | None:
         if name != "jax":
+            if "jax" in sys.modules and not _is_half_imported():
+                self.ends()  # it was half imported when we came
             return None
         for finder in sys.meta_path:
             spec = None if finder is self else cast(Any, finder).find_spec(name, path, target)
@@ -270,6 +274,12 @@ class _WaitsForJax:
                 return cast("ModuleSpec", spec)
         return None
 
+    def ends(self) -> None:
+        """JAX is imported."""
+        if self in sys.meta_path:
+            sys.meta_path.remove(cast(Any, self))
+        _jax_is_here()
+
 
 def _afterwards(loader: Any, finder: _WaitsForJax) -> None:
     execute: Callable[[ModuleType], None] = loader.exec_module
@@ -277,19 +287,20 @@ def _afterwards(loader: Any, finder: _WaitsForJax) -> None:
     def exec_module(module: ModuleType) -> None:
         del loader.exec_module  # the loader stays with the module, and is its own again
         execute(module)
-        _jax_is_here()
-        if finder in sys.meta_path:
-            sys.meta_path.remove(cast(Any, finder))
+        finder.ends()
 
     loader.exec_module = exec_module
 
 
 def _watch() -> None:
     if "jax" in sys.modules:
-        # Also where another thread is half-way through importing it: this waits for that to end.
-        _jax_is_here()
-    else:
-        sys.meta_path.insert(0, cast(Any, _WaitsForJax()))
+        import jax  # where another thread is half-way through importing it, this waits for that to end
+
+        del jax
+        if not _is_half_imported():
+            _jax_is_here()
+            return
+    sys.meta_path.insert(0, cast(Any, _WaitsForJax()))
 
 
 _watch()

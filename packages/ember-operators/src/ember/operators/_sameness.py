@@ -1,8 +1,11 @@
 """Whether two values are the same to a compiler: by type and content, also where `==` says otherwise or nothing."""
 
+# Values here are the user's, of whatever type; what isinstance leaves of them is partly unknown to pyright.
+# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false, reportUnknownMemberType=false
+
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 from ._arrays import is_array
 from ._fields import HasFields
@@ -28,9 +31,7 @@ def same(one: Any, other: Any) -> bool:
     if kind in (list, tuple) or (isinstance(one, tuple) and hasattr(one, "_fields")):
         return len(one) == len(other) and all(map(same, one, other))
     if isinstance(one, dict):
-        mine: dict[Any, Any] = one
-        theirs = cast("dict[object, object]", other)
-        return mine.keys() == theirs.keys() and all(same(value, theirs[key]) for key, value in mine.items())
+        return one.keys() == other.keys() and all(same(value, other[key]) for key, value in one.items())
     try:
         return bool(one == other)
     except Exception:  # a stranger's `==`: one that cannot say so does not say yes
@@ -54,10 +55,9 @@ def content_hash(value: Any) -> int:
     if isinstance(value, HasFields):
         return hash((kind, content_hash(vars(value))))
     if isinstance(value, list | tuple):
-        return hash((kind, tuple(map(content_hash, cast("list[Any]", value)))))
+        return hash((kind, tuple(map(content_hash, value))))
     if isinstance(value, dict):
-        items = cast("dict[Any, Any]", value).items()
-        return hash((kind, frozenset((key, content_hash(part)) for key, part in items)))
+        return hash((kind, frozenset((key, content_hash(part)) for key, part in value.items())))
     try:
         return hash((kind, value))
     except TypeError:

@@ -5,6 +5,9 @@ models follow their own configuration, dataclasses and TypedDicts may be given a
 JSON.
 """
 
+# Values here are the user's, of whatever type; what isinstance leaves of them is partly unknown to pyright.
+# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false, reportUnknownMemberType=false
+
 from __future__ import annotations
 
 import json
@@ -12,7 +15,7 @@ import re
 import sys
 import typing
 from threading import Lock
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
 from .errors import Problem, SpecMismatch
 
@@ -119,7 +122,7 @@ def _validator(schema: Any) -> SchemaValidator:
 def _strict(schema: Any) -> Any:
     """Return a copy of pydantic's schema in which plain values are taken as they are; models keep what they say."""
     if isinstance(schema, dict):
-        node = cast("dict[str, Any]", schema)
+        node = schema
         kind = node.get("type")
         if kind == "model":
             return node
@@ -133,9 +136,9 @@ def _strict(schema: Any) -> Any:
                 known["extra_behavior"] = "forbid"
         return made
     if isinstance(schema, list):
-        return [_strict(part) for part in cast("list[object]", schema)]
+        return [_strict(part) for part in schema]
     if type(schema) is tuple:
-        return tuple(_strict(part) for part in cast("tuple[object, ...]", schema))
+        return tuple(_strict(part) for part in schema)
     return schema
 
 
@@ -212,7 +215,7 @@ def _portable(kind: Any) -> Any:
         return typing.Annotated[(changed[0], *kind.__metadata__)]
     if isinstance(kind, type(int | str)):
         return typing.Union[changed]  # noqa: UP007
-    return kind.copy_with(changed) if hasattr(kind, "copy_with") else cast(Any, origin)[changed]
+    return kind.copy_with(changed) if hasattr(kind, "copy_with") else origin[changed]
 
 
 def _bare(hint: Any) -> Any:
