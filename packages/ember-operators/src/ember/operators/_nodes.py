@@ -18,13 +18,19 @@ def node_parts(value: Any) -> list[tuple[str, Any]] | None:
     if value is None or isinstance(value, str) or not is_node(value):
         return None
     tree_util: Any = sys.modules["jax.tree_util"]
-    found, _ = tree_util.tree_flatten_with_path(value, is_leaf=lambda part: part is not value)
-    return [(tree_util.keystr(path), part) for path, part in found]
+    return [(tree_util.keystr(path), part) for path, part in _one_level(tree_util, value)[0]]
 
 
 def with_node_part(value: Any, chosen: Callable[[str], bool], part: Any) -> Any:
     """Return `value` with another part in the place of the one whose step is `chosen`."""
     tree_util: Any = sys.modules["jax.tree_util"]
-    found, structure = tree_util.tree_flatten_with_path(value, is_leaf=lambda one: one is not value)
+    found, structure = _one_level(tree_util, value)
     parts = [part if chosen(tree_util.keystr(path)) else one for path, one in found]
     return tree_util.tree_unflatten(structure, parts)
+
+
+def _one_level(tree_util: Any, value: Any) -> Any:
+    def is_part(part: Any) -> bool:
+        return part is not value
+
+    return tree_util.tree_flatten_with_path(value, is_leaf=is_part)
