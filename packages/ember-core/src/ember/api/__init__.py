@@ -9,9 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ember import data as data, xcs as xcs
+    from ember import data as data, operators as operators, xcs as xcs
     from ember.data import stream as stream
     from ember.models import File as File, Image as Image, models as models
+    from ember.operators import Operator as Operator, op as op
 else:
     # Our own names are plain imports: asking importlib.metadata for them would cost 74 ms of CPU.
     _OURS = {

@@ -188,8 +188,8 @@ def _unpacked(path: str, kind: str | None) -> Iterator[bytes]:
                     packed = file.read(_FEED)
                     if not packed:
                         raise SourceError(
-                            f"{path} is cut off: its {kind} data ends before its end mark. All rows before that were given. "
-                            f"Fetch the file again."
+                            f"{path} is cut off: its {kind} data ends before its end mark. "
+                            f"All rows before that were given. Fetch the file again."
                         )
         except (zlib.error, lzma.LZMAError, OSError, ValueError) as error:
             if isinstance(error, SourceError):

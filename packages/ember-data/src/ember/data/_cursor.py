@@ -43,6 +43,7 @@ class Cursor(ABC):
 
     def close(self) -> None:
         """Let go of what is held: threads, files. The rows end here."""
+        return
 
 
 class Piece(NamedTuple):
@@ -91,7 +92,7 @@ class PieceCursor(Cursor):
                     f"Row {skip} of a piece that now has {len(rows)} was the next: the source has changed since the "
                     f"state was taken. Begin anew without it."
                 )
-            at = iter(rows)
+            at: Any = iter(rows)
             at.__setstate__(skip)  # a list's iterator begins anywhere at no cost
             self._size, self._at, skip = len(rows), at, 0
             self._reading = False

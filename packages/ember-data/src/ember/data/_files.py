@@ -132,8 +132,8 @@ class Files(Reader):
         number = self.paths.index(path)
         if _mark(self.paths[:number]) != start["before"]:
             raise SourceChanged(
-                f"The files before {path} are not those that were read when the state was taken. Begin anew without it, "
-                f"or give new files names that come last."
+                f"The files before {path} are not those that were read when the state was taken. Begin "
+                f"anew without it, or give new files names that come last."
             )
         return number
 
@@ -175,7 +175,7 @@ class _Reading(PieceCursor):
         if self._sizes is None:
             self._sizes = [os.stat(path).st_size for path in self._files.paths]
         number = self._files.paths.index(at["file"])
-        done = sum(self._sizes[:number]) + min(at["at"][0], self._sizes[number])
+        done: int = sum(self._sizes[:number]) + min(at["at"][0], self._sizes[number])
         return done / (sum(self._sizes) or 1)
 
 

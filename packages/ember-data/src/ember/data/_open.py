@@ -64,13 +64,14 @@ def stream(
 ) -> Stream[Any]:
     """Return the rows of `source`, lazily: nothing is read before a row is asked for.
 
-    `source` is a path, a pattern (`"logs/*.jsonl.gz"`), any iterable, or a function that returns one. Formats and
-    compression are told by what a file holds. Rows of files are plain dicts; `columns=` (names, or names with types) reads
-    those alone, and `schema=` (a dataclass, TypedDict, msgspec Struct or pydantic model) makes instances of it: both are
-    faster.
+    `source` is a path, a pattern (`"logs/*.jsonl.gz"`), any iterable, or a function that returns one. Formats
+    and compression are told by what a file holds. Rows of files are plain dicts; `columns=` (names, or names with
+    types) reads those alone, and `schema=` (a dataclass, TypedDict, msgspec Struct or pydantic model) makes
+    instances of it: both are faster.
 
     A record that cannot be read is raised as BadRecord, passed over (`on_error="skip"`) or put aside
-    (`on_error="quarantine"`, in the JSONL file `quarantine=`, or handed to the function that is given there); how many there were is in the summary.
+    (`on_error="quarantine"`, in the JSONL file `quarantine=`, or handed to the function that is given there); how
+    many there were is in the summary.
     With `checkpoint=` the iterator keeps its place in that file, and goes on from it after a crash.
 
     Raises SourceNotFound at once if there is no such file.
@@ -119,11 +120,11 @@ def _source(source: Any, columns: Any, schema: Any, format: str | None, options:
             f"stream() takes a path, rows, or a function that returns rows, and was given {type(source).__name__}."
         )
     if isinstance(source, Sequence):
-        return Held(cast("Sequence[Any]", source))
+        return Held(cast("Sequence[object]", source))
     if isinstance(source, Iterator):
-        return Once(cast("Iterator[Any]", source))
+        return Once(cast("Iterator[object]", source))
     if isinstance(source, Iterable):
-        return Iterated(None, cast("Iterable[Any]", source))
+        return Iterated(None, cast("Iterable[object]", source))
     if callable(source):
         return Iterated(cast("Callable[[], Iterable[Any]]", source))
     raise TypeError(

@@ -16,9 +16,10 @@ subclass `Reader` and write one generator:
                     yield Piece(groups.rows(number), {"group": number})      # some hundred rows, as a list
 
 `start` is None at the beginning, else the `start` of a `Piece` (or the `after` of a `Bad`) that this generator once
-yielded, back from JSON: reading from it begins with the very rows of that piece. Rows within a piece are counted for
-you. A record that cannot be read is yielded as `Bad(BadRecord(...), after)`; the stream's `on_error` decides. What is
-wrong with the whole (missing, truncated, changed) is raised. `file handles` belong into the generator: they close with it.
+yielded, back from JSON: reading from it begins with the very rows of that piece. Rows within a piece are counted
+for you. A record that cannot be read is yielded as `Bad(BadRecord(...), after)`; the stream's `on_error` decides.
+What is wrong with the whole (missing, truncated, changed) is raised. File handles belong into the generator: they
+close with it.
 
 A source may offer `narrowed(columns)`, `sharded(i, n)` or `reordered(seed, epoch)`, each returning a source that does
 that part itself, or None; `explain()` then shows it as pushed to the reader.
@@ -64,7 +65,9 @@ Loaded: TypeAlias = "Iterable[Any] | str | PathLike[str] | Source"
 
 
 class Loader(Protocol):
-    """What a registry keeps under a name: called with the options of `stream(name, **options)`, it says where rows are."""
+    """What a registry keeps under a name: called with the options of `stream(name, **options)`, it says where
+    the rows are.
+    """
 
     def __call__(self, **options: Any) -> Loaded: ...
 
@@ -117,8 +120,8 @@ class Once:
     def _start(self) -> Iterator[Any]:
         if self._used:
             raise DataError(
-                f"This stream reads an iterator ({type(self._rows).__name__}), which can be gone through only once, and "
-                f"was. Give stream() a list, a path, or a function that makes the iterator anew."
+                f"This stream reads an iterator ({type(self._rows).__name__}), which can be gone through only "
+                f"once, and was. Give stream() a list, a path, or a function that makes the iterator anew."
             )
         self._used = True
         return self._rows

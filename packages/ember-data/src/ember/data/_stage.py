@@ -35,14 +35,15 @@ One that remembers something subclasses `Through` and says where it stands, its 
             self.asked = state["asked"]
             self.upstream.load(state["up"])
 
-Three rules keep resuming exact. Ask the upstream only for what is needed now: a row read ahead is a row lost, unless the
-state is from before it. State is taken between rows only, never while one is being made. A stage that holds
-rows back (a window, a shuffle) keeps the upstream's state from before the first of them and counts what it handed over
-since; loading it reads those rows again. A stage that makes several rows of one uses `upstream.state(undo=True)`, which is
-the state before the row in hand.
+Three rules keep resuming exact. Ask the upstream only for what is needed now: a row read ahead is a row lost,
+unless the state is from before it. A stage that holds rows back (a window, a shuffle) keeps the upstream's state
+from before the first of them and counts what it handed over since; loading it reads those rows again. A stage that
+makes several rows of one uses `upstream.state(undo=True)`, which is the state before the row in hand. `state()` is
+asked between rows, `state(undo=True)` also after a failure, and never while a row is being made.
 
-A state belongs to a chain: the stages' signatures must be those that it was taken with. A signature is the `repr`, where a
-stage has no attribute `signature`; one that shows a function has one without it, so that a function may be renamed.
+A state belongs to a chain: the stages' signatures must be those that it was taken with. A signature is the `repr`,
+where a stage has no attribute `signature`; one that shows a function has one without it, so that a function may be
+renamed.
 
 `Stream.through(stage)` adds any stage; a stage with a method on `Stream` is one line there.
 """

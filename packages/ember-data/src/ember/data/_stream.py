@@ -153,7 +153,7 @@ class Stream(Generic[T]):
 
 
 def _count(n: int, stage: str, least: int) -> int:
-    if not isinstance(n, int) or isinstance(n, bool):
+    if type(n) is not int:
         raise TypeError(f"{stage}() takes a whole number, and was given {n!r}.")
     if n < least:
         raise ValueError(f"{stage}() takes a number from {least} on, and was given {n}.")

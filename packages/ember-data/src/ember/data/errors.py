@@ -62,8 +62,9 @@ class SourceChanged(SourceError):
 class BadRecord(DataError, ValueError):
     """One record cannot be read.
 
-    `file` is its file, `line` counts from 1, `offset` is the byte it begins at (of the decompressed UTF-8 text, where
-    the file is compressed or in UTF-16), `reason` says what is wrong and `content` is how it begins (at most 2,000 bytes).
+    `file` is its file, `line` counts from 1, `offset` is the byte it begins at (of the decompressed UTF-8 text,
+    where the file is compressed or in UTF-16), `reason` says what is wrong and `content` is how it begins (at most
+    2,000 bytes).
     """
 
     def __init__(self, file: str, line: int, offset: int, reason: str, content: bytes = b"") -> None:
