@@ -103,9 +103,7 @@ def stream(
 
 def _source(source: Any, columns: Any, schema: Any, format: str | None, options: dict[str, Any]) -> Source:
     if isinstance(source, (str, os.PathLike)):
-        name = os.fspath(source)
-        if isinstance(name, bytes):
-            name = os.fsdecode(name)
+        name = os.fsdecode(cast("Path", source))
         if "://" in name:
             raise SourceError(f"{name}: addresses are not read here.")
         return Files(name, find(name), columns, schema, format)

@@ -38,7 +38,10 @@ def _shown(by: By) -> str:
 
 @dataclass(frozen=True)
 class Reservoir:
-    """`n` rows, each set of `n` as likely as any other (Algorithm R: Vitter, "Random Sampling with a Reservoir", 1985)."""
+    """`n` rows, each set of `n` as likely as any other.
+
+    Algorithm R: Vitter, "Random Sampling with a Reservoir", 1985.
+    """
 
     n: int
 
@@ -142,18 +145,19 @@ class _Drawing(Through):
         super().__init__(upstream)
         self._sampler, self._seed = sampler, seed
         self._given = 0
+        self._giving = False
         self._start: State = None
 
     def rows(self) -> Iterator[Any]:
         self._start = self.upstream.state()
         chosen = sorted(self._sampler(enumerate(self.upstream.rows()), Random(self._seed)), key=itemgetter(0))
         for _, row in chosen[self._given :]:
-            self._given += 1
+            self._given, self._giving = self._given + 1, True
             yield row
 
     def state(self, undo: bool = False) -> State:
         start = self.upstream.state() if self._start is None else self._start
-        return {"given": self._given - (undo and self._given > 0), "up": start}
+        return {"given": self._given - (undo and self._giving), "up": start}
 
     def load(self, state: State) -> None:
         self._given = state["given"]

@@ -1,8 +1,8 @@
 """Shuffling in constant memory with a place to go on from.
 
-Rows are shuffled a buffer at a time, each buffer by a generator of its own, made of the seed and the buffer's number. So
-the place is two numbers and the upstream's state from before the buffer: nothing of the buffer is kept, it is read
-again. A buffer that was kept would be lost or repeated on resuming, as other libraries' is (ADR 32).
+Rows are shuffled a buffer at a time, each buffer by a generator of its own, made of the seed and the buffer's
+number. So the place is two numbers and the upstream's state from before the buffer: nothing of the buffer is kept,
+it is read again. A buffer that is kept and not saved is lost on resuming, as other libraries' is (ADR 32).
 """
 
 from __future__ import annotations
@@ -48,16 +48,20 @@ class _Shuffling(Through):
 
     def _buffers(self) -> Iterator[Iterable[Any]]:
         rows = self.upstream.rows()
+        held: list[Any]
+        at: Any
         while True:
-            self._held, self._start = None, self.upstream.state()
+            self._held, self._at, held = None, iter(()), []  # before the next buffer is filled
+            self._start = self.upstream.state()
             held = list(islice(rows, self._buffer))
             if not held:
                 return
             Random(f"{self._seed}/{self._number}").shuffle(held)
-            at: Any = iter(held)
+            at = iter(held)
             at.__setstate__(self._given)
             self._held, self._at = held, at
             yield at
+            at = None
             self._number, self._given = self._number + 1, 0
 
     def state(self, undo: bool = False) -> State:
