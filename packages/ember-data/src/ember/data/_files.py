@@ -7,22 +7,28 @@ import os
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ember.core.suggest import nearest
 
 from ._bytes import content
+from ._csv import Separated
 from ._cursor import Bad, Cursor, Piece, PieceCursor, State
 from ._decode import Columns
+from ._json import Document
 from ._jsonl import JsonLines, TextLines
 from ._run import Run
 from ._source import Reader
-from .errors import SourceChanged, SourceError, SourceNotFound, UnknownFormat
+from .errors import SourceChanged, SourceDenied, SourceError, SourceNotFound, UnknownFormat
 
 # Takes the path, the columns and the schema.
 FORMATS: dict[str, Callable[[str, Columns, Any], Reader]] = {
     "jsonl": JsonLines,
+    "json": Document,
+    "csv": Separated,
+    "tsv": partial(Separated, delimiter="\t"),
     "text": TextLines,
 }
 _ENDINGS = {
@@ -153,6 +159,16 @@ class Files(Reader):
             return None
         return replace(self, columns=columns)
 
+    def reads(self) -> str:
+        """Return what is read, and how, in words."""
+        files = f"{len(self.paths):,} files" if len(self.paths) > 1 else "1 file"
+        kind = self.format or format_of(next(iter(self.paths)))
+        if self.schema is not None:
+            return f"reads {files} as {kind}, for {self.schema.__name__}"
+        return (
+            f"reads {files} as {kind}, {'all columns' if self.columns is None else ', '.join(self.columns)}"
+        )
+
     def open(self, run: Run) -> Cursor:
         return _Reading(self, run)
 
@@ -202,10 +218,6 @@ def _plainly(path: str, error: OSError) -> SourceError:
     if error.errno == errno.ELOOP:
         return SourceError(f"{path} is a symbolic link that leads back to itself.")
     return SourceError(f"{path} cannot be read: {error.strerror or error}.")
-
-
-class SourceDenied(SourceError, PermissionError):
-    """A file may not be read."""
 
 
 def _mark(paths: tuple[str, ...]) -> int:

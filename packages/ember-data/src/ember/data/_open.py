@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar, cast, overload
 
 from ._files import FORMATS, Files, find
-from ._run import OnError
+from ._run import OnError, Policy
 from ._source import Held, Iterated, Once, Source
-from ._stream import Policy, Stream
+from ._stream import Stream
 from .errors import BadRecord, SourceError, UnknownFormat
 
 T = TypeVar("T")
@@ -115,7 +115,7 @@ def _source(source: Any, columns: Any, schema: Any, format: str | None, options:
         return source
     if isinstance(source, (bytes, bytearray, Mapping)):
         raise TypeError(
-            f"stream() takes a path, rows, or a function that returns rows, and was given {type(source).__name__}."
+            f"stream() takes a path, rows, or a function that returns rows, and was given {type(cast('object', source)).__name__}."
         )
     if isinstance(source, Sequence):
         return Held(cast("Sequence[object]", source))

@@ -13,6 +13,7 @@ from ember.core.suggest import nearest
 from ._cursor import Cursor, State, Through
 from ._decode import picked
 from ._run import Run
+from ._source import Source
 from ._stage import Rowwise, named
 from .errors import UnknownColumn
 
@@ -66,6 +67,11 @@ class Select:
 
     def open(self, upstream: Cursor, run: Run) -> Cursor:
         return _Selecting(upstream, self.columns)
+
+    def pushed(self, source: Source) -> Source | None:
+        """Return `source` reading these columns alone, if it can."""
+        narrowed = getattr(source, "narrowed", None)
+        return None if narrowed is None else narrowed(self.columns)
 
     def __repr__(self) -> str:
         return f"select({', '.join(map(repr, self.columns))})"

@@ -32,7 +32,7 @@ def key_of(by: By) -> Callable[[Any], Any]:
     return itemgetter(by) if isinstance(by, str) else by
 
 
-def _shown(by: By) -> str:
+def shown(by: By) -> str:
     return repr(by) if isinstance(by, str) else named(by)
 
 
