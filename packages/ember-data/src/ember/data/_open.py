@@ -114,9 +114,7 @@ def _source(source: Any, columns: Any, schema: Any, format: str | None, options:
     if isinstance(source, Source):
         return source
     if isinstance(source, (bytes, bytearray, Mapping)):
-        raise TypeError(
-            f"stream() takes a path, rows, or a function that returns rows, and was given {type(cast('object', source)).__name__}."
-        )
+        raise _no_source(cast("object", source))
     if isinstance(source, Sequence):
         return Held(cast("Sequence[object]", source))
     if isinstance(source, Iterator):
@@ -125,6 +123,10 @@ def _source(source: Any, columns: Any, schema: Any, format: str | None, options:
         return Iterated(None, cast("Iterable[object]", source))
     if callable(source):
         return Iterated(cast("Callable[[], Iterable[Any]]", source))
-    raise TypeError(
+    raise _no_source(source)
+
+
+def _no_source(source: object) -> TypeError:
+    return TypeError(
         f"stream() takes a path, rows, or a function that returns rows, and was given {type(source).__name__}."
     )
