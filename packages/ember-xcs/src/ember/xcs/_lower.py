@@ -229,16 +229,16 @@ class Lowering:
         self.sentinels |= read - self.known
         temps = {
             n.id
-            for n in ast.walk(body)
+            for n in names.walk(body)
             if isinstance(n, ast.Name)
             and n.id.startswith("_x")
             and n.id[2:].isdigit()
             and isinstance(n.ctx, ast.Load)
         }
-        made = {n.target.id for n in ast.walk(body) if isinstance(n, ast.NamedExpr)}
+        made = {n.target.id for n in names.walk(body) if isinstance(n, ast.NamedExpr)}
         made |= {
             a.arg
-            for n in ast.walk(body)
+            for n in names.walk(body)
             if isinstance(n, ast.Lambda)
             for a in (*n.args.args, *n.args.kwonlyargs)
         }
@@ -578,12 +578,12 @@ class Lowering:
 
     def _is_inner(self, node: ast.expr) -> bool:
         """Whether the variables that := assigns in a comprehension are read in it only: they may be its own."""
-        made = {n.target.id for n in ast.walk(node) if isinstance(n, ast.NamedExpr)}
-        inside = {id(n) for n in ast.walk(node)}
+        made = {n.target.id for n in names.walk(node) if isinstance(n, ast.NamedExpr)}
+        inside = {id(n) for n in names.walk(node)}
         outside = {
             n.id
             for top in self.body
-            for n in ast.walk(top)
+            for n in names.walk(top)
             if isinstance(n, ast.Name) and n.id in made and id(n) not in inside
         }
         return not (outside | (made & (self.shared | self.globals | set(self.parameters))))
@@ -816,9 +816,9 @@ class Lowering:
         return {
             n.id
             for s in statements
-            for n in ast.walk(s)
+            for n in names.walk(s)
             if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Del)
-        } | {n.name for s in statements for n in ast.walk(s) if isinstance(n, ast.ExceptHandler) and n.name}
+        } | {n.name for s in statements for n in names.walk(s) if isinstance(n, ast.ExceptHandler) and n.name}
 
     def count(self) -> int:
         self._counter += 1
