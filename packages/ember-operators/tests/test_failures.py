@@ -1,4 +1,8 @@
-"""What happens when calls fail, are slow, or come again: `Retry`, `Fallback`, `Timeout`, `Cache`, `Router`, `Cascade`."""
+"""When calls fail, are slow, or come again: `Retry`, `Fallback`, `Timeout`, `Cache`; and `Router`, `Cascade`."""
+
+# Lambdas for members are of no known type.
+# pyright: reportUnknownLambdaType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
+# pyright: reportUnknownMemberType=false
 
 from __future__ import annotations
 
@@ -12,7 +16,16 @@ from typing import Any
 
 import pytest
 
-from ember.core import CallFailed, CallFinished, CallRetried, CallStarted, EmberError, Event, external, subscribe
+from ember.core import (
+    CallFailed,
+    CallFinished,
+    CallRetried,
+    CallStarted,
+    EmberError,
+    Event,
+    external,
+    subscribe,
+)
 from ember.operators import (
     Cache,
     Cascade,
@@ -306,7 +319,9 @@ def test_what_cannot_be_compared_needs_a_key() -> None:
 
 @both
 def test_a_router_calls_the_route_that_is_named(way: Way) -> None:
-    router = Router({"long": str.upper, "short": str.title}, by=lambda text: "long" if len(text) > 9 else "short")
+    router = Router(
+        {"long": str.upper, "short": str.title}, by=lambda text: "long" if len(text) > 9 else "short"
+    )
     assert way(router, "the sea") == "The Sea"
     with pytest.raises(NoRoute, match="'long', 'short'"):
         way(router.replace(by=lambda text: "none"), "the sea")

@@ -1,5 +1,9 @@
 """Answers asked for until they are good enough, taken apart, discussed, searched for, and given by agents."""
 
+# Lambdas for members are of no known type.
+# pyright: reportUnknownLambdaType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
+# pyright: reportUnknownMemberType=false
+
 from __future__ import annotations
 
 import asyncio
@@ -122,7 +126,7 @@ def test_an_answer_with_objections_is_asked_for_again(way: Way) -> None:
 
 @both
 def test_where_no_answer_passes_the_last_objection_and_all_attempts_are_told(way: Way) -> None:
-    with pytest.raises(Rejected, match="None of 2 answers passed the check.*wrong") as caught:
+    with pytest.raises(Rejected, match=r"None of 2 answers passed the check.*wrong") as caught:
         way(Verifier(str.upper, lambda text: "wrong", attempts=2), "hi")
     assert len(getattr(caught.value, "attempts")) == 2  # noqa: B009
 
@@ -245,7 +249,16 @@ def test_an_agent_ends_when_its_steps_are_used_up() -> None:
 
     with pytest.raises(StepLimit, match="step 3") as caught:
         Agent(model, [add], max_steps=3)("1 + 2?")
-    assert [one.get("content") for one in caught.value.messages] == ["1 + 2?", None, "3", None, "3", None, "3"]
+    messages: Any = caught.value.messages
+    assert [one.get("content") for one in messages] == [
+        "1 + 2?",
+        None,
+        "3",
+        None,
+        "3",
+        None,
+        "3",
+    ]
 
 
 @both

@@ -34,12 +34,16 @@ class Agent(Stepped, kw_only=False):
 
     def steps(self, *args: Any, **kwargs: Any) -> Steps[Any]:
         if self.max_steps < 1:
-            raise ValueError(f"max_steps is how often the model is asked, at least 1; got {self.max_steps!r}.")
+            raise ValueError(
+                f"max_steps is how often the model is asked, at least 1; got {self.max_steps!r}."
+            )
         messages = self._opening(args, kwargs)
         named = {_name(tool): tool for tool in self.tools}
         for _ in range(self.max_steps):
-            answer = yield Do(self.model, (list(messages),), {"tools": list(self.tools)} if self.tools else {})
-            calls = tuple(getattr(answer, "tool_calls", ()))
+            answer = yield Do(
+                self.model, (list(messages),), {"tools": list(self.tools)} if self.tools else {}
+            )
+            calls: tuple[Any, ...] = tuple(getattr(answer, "tool_calls", ()))
             if not calls:
                 return answer
             messages.append(answer.message)
@@ -50,8 +54,10 @@ class Agent(Stepped, kw_only=False):
         raise StepLimit(self.max_steps, messages)
 
     def _opening(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
-        asked = args[0] if len(args) == 1 and not kwargs and isinstance(args[0], list) else None
-        messages: list[Any] = list(asked) if asked else [{"role": "user", "content": question_of(args, kwargs)}]
+        asked: Any = args[0] if len(args) == 1 and not kwargs and isinstance(args[0], list) else None
+        messages: list[Any] = (
+            list(asked) if asked else [{"role": "user", "content": question_of(args, kwargs)}]
+        )
         return [{"role": "system", "content": self.instruction}, *messages] if self.instruction else messages
 
     def _told(self, result: Attempt) -> str:

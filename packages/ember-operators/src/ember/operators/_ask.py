@@ -17,7 +17,9 @@ def question_of(args: Sequence[Any], kwargs: Mapping[str, Any]) -> str:
 
 def labels(count: int) -> list[str]:
     """Return so many labels: letters while they last, else numbers."""
-    return list(ascii_uppercase[:count]) if count <= len(ascii_uppercase) else [str(n + 1) for n in range(count)]
+    return (
+        list(ascii_uppercase[:count]) if count <= len(ascii_uppercase) else [str(n + 1) for n in range(count)]
+    )
 
 
 def choose(model: Member | None, text: str, among: Sequence[str]) -> Do:

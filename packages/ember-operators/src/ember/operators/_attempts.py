@@ -18,7 +18,8 @@ _E = TypeVar("_E", bound=BaseException)
 class Attempt:
     """One call that an operator made: its `number` from 1, `who` was called, and what came of it.
 
-    `seconds` is how long it took (None under `@xcs.jit`, whose trace knows); `error` is None where `value` is the result.
+    `seconds` is how long it took (None under `@xcs.jit`, whose trace knows), and `error` None where `value` is the
+    result.
     """
 
     number: int
@@ -46,7 +47,11 @@ def with_attempts(error: _E, attempts: Iterable[Attempt | None]) -> _E:
 @contextmanager
 def observed(operator: object) -> Iterator[None]:
     """Tell the start and the end of an operator's run to those who listen; calls made in it name it as their parent."""
-    if not any(map(events.listening, (events.CallStarted, events.CallFinished, events.CallFailed, events.CallRetried))):
+    if not any(
+        map(
+            events.listening, (events.CallStarted, events.CallFinished, events.CallFailed, events.CallRetried)
+        )
+    ):
         yield
         return
     number, scope, began = events.next_call(), events.current_scope(), time.perf_counter()

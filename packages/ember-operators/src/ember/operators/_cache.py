@@ -72,6 +72,9 @@ class _Entry:
     at: float = 0.0
     landed: Signal | None = None
 
+    def too_old(self, max_age: float | None) -> bool:
+        return self.answered and max_age is not None and time.monotonic() - self.at > max_age
+
 
 class Kept:
     """The memory of a `Cache`. A copy of it made by pickle or deepcopy begins empty."""
@@ -84,9 +87,8 @@ class Kept:
         """Return what is known of a call, and whether it is the caller's to make."""
         with self._lock:
             entry = self._entries.get(key)
-            if entry is not None and entry.answered and max_age is not None:
-                if time.monotonic() - entry.at > max_age:
-                    entry = None
+            if entry is not None and entry.too_old(max_age):
+                entry = None
             if entry is None:
                 entry = self._entries[key] = _Entry(op)
                 return entry, True
@@ -144,9 +146,10 @@ def fingerprint(value: Any) -> Hashable:
     """
     if isinstance(value, str):
         return "str", str(value)  # a model's answer is the text it is
-    kind = type(value)
+    kind: Any = type(value)
+    other: Any = value
     if isinstance(value, Mapping):
-        items = cast("Mapping[Any, Any]", value).items()
+        items = cast("dict[Any, Any]", value).items()
         return kind, frozenset((fingerprint(name), fingerprint(inner)) for name, inner in items)
     if isinstance(value, (list, tuple)):
         return kind, tuple(map(fingerprint, cast("list[Any]", value)))
@@ -154,10 +157,10 @@ def fingerprint(value: Any) -> Hashable:
         return kind, frozenset(map(fingerprint, cast("set[Any]", value)))
     if is_dataclass(value) and not isinstance(value, type):
         return kind, tuple(fingerprint(getattr(value, one.name)) for one in fields(value))
-    if hasattr(value, "model_dump"):  # pydantic's
-        return kind, fingerprint(value.model_dump())
-    if hasattr(value, "tobytes") and hasattr(value, "shape"):  # an array
-        return kind, str(getattr(value, "dtype", "")), tuple(value.shape), value.tobytes()
+    if hasattr(other, "model_dump"):  # pydantic's
+        return kind, fingerprint(other.model_dump())
+    if hasattr(other, "tobytes") and hasattr(other, "shape"):  # an array
+        return kind, str(getattr(other, "dtype", "")), tuple(other.shape), other.tobytes()
     try:
         hash(value)
     except TypeError:
@@ -165,4 +168,4 @@ def fingerprint(value: Any) -> Hashable:
             f"A {kind.__name__} among the arguments cannot be told from others. Say with Cache(key=...) what makes two "
             "calls the same."
         ) from None
-    return kind, cast(Hashable, value)
+    return kind, other

@@ -6,8 +6,8 @@ from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
 from ._attempts import Attempt, with_attempts
-from ._steps import Budget, Do, Member, Stepped, Steps, Together, answered, traced
 from ._failures import GradientThroughModel
+from ._steps import Budget, Do, Member, Stepped, Steps, Together, answered, traced
 from ._vote import decided, majority, normal, tally
 
 
@@ -42,7 +42,9 @@ class Ensemble(Stepped, kw_only=False):
 def first(need: int, calls: list[Do], limit: int | None = None) -> Steps[list[Any]]:
     """Return the answers of the first `need` calls that have one, in the calls' order."""
     if not 1 <= need <= len(calls):
-        raise ValueError(f"need is how many answers are enough, from 1 to {len(calls)} (the members); got {need}.")
+        raise ValueError(
+            f"need is how many answers are enough, from 1 to {len(calls)} (the members); got {need}."
+        )
     spare = len(calls) - need
 
     def enough(ended: list[Attempt | None]) -> bool:
@@ -52,7 +54,9 @@ def first(need: int, calls: list[Do], limit: int | None = None) -> Steps[list[An
     ended: list[Attempt | None] = yield Together(calls, limit, keep=True, enough=enough)
     there = answered(ended)
     if len(there) < need:
-        raise with_attempts(next(one.error for one in ended if one is not None and one.error is not None), ended)
+        raise with_attempts(
+            next(one.error for one in ended if one is not None and one.error is not None), ended
+        )
     return [one.value for one in there[:need]]
 
 
@@ -139,7 +143,9 @@ class SelfConsistency(Stepped, kw_only=False):
         extract = self.extract
         if extract is None:
             return (yield from voted(calls, None, self.key, self.early, self.limit))
-        winner = yield from voted(calls, None, lambda answer: self.key(extract(answer)), self.early, self.limit)
+        winner = yield from voted(
+            calls, None, lambda answer: self.key(extract(answer)), self.early, self.limit
+        )
         return extract(winner)
 
 

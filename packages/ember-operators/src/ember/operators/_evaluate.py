@@ -86,7 +86,11 @@ class _Work:
         path: str | PathLike[str] | None,
     ) -> None:
         self._op, self._ask, self._metrics = member(op), ask, _named(metrics)
-        about = {"op": _told(op), "ask": ask if isinstance(ask, str) else _told(ask), "metrics": [*self._metrics]}
+        about = {
+            "op": _told(op),
+            "ask": ask if isinstance(ask, str) else _told(ask),
+            "metrics": [*self._metrics],
+        }
         self._notes = None if path is None else _Notes(Path(path), about)
         self._accounts: dict[int, _Account] = {}
 
@@ -102,7 +106,9 @@ class _Work:
             if self._notes is not None:
                 self._notes.close()
 
-    def thunks(self, dataset: Iterable[Mapping[str, Any]], do: Callable[[int, str, Any], Any]) -> Iterator[Any]:
+    def thunks(
+        self, dataset: Iterable[Mapping[str, Any]], do: Callable[[int, str, Any], Any]
+    ) -> Iterator[Any]:
         """Yield what is to be done for each item."""
         seen: Counter[str] = Counter()
         for index, item in enumerate(dataset):
@@ -146,7 +152,9 @@ class _Work:
         if not isinstance(self._ask, str):
             return self._ask(item)
         if self._ask not in item:
-            raise KeyError(f"This item has no field {self._ask!r}, only {', '.join(map(repr, item))}: say ask=...")
+            raise KeyError(
+                f"This item has no field {self._ask!r}, only {', '.join(map(repr, item))}: say ask=..."
+            )
         return item[self._ask]
 
     def _known(self, index: int, key: str, item: Mapping[str, Any]) -> Item | None:
@@ -242,7 +250,7 @@ class _Notes:
                     was = row["evaluation"]
                     differing = ", ".join(name for name in about if was.get(name) != about[name])
                     raise ValueError(
-                        f"{path} was written by an evaluation with another {differing}. Give this one a file of its own."
+                        f"{path} was written by an evaluation with another {differing}. Give this one its own file."
                     )
             except (KeyError, TypeError, json.JSONDecodeError) as error:
                 raise ValueError(f"{path}, line {number + 1}, was not written by an evaluation.") from error

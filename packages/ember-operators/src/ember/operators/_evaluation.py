@@ -103,7 +103,9 @@ class Evaluation:
         shared = [index for index in mine if index in theirs]
         for index in shared:
             if self.items[index].question != other.items[index].question:
-                raise ValueError(f"Item {index} is another question there: only evaluations of the same items compare.")
+                raise ValueError(
+                    f"Item {index} is another question there: only evaluations of the same items compare."
+                )
         return difference([mine[i] for i in shared], [theirs[i] for i in shared], self.confidence)
 
     def __str__(self) -> str:
@@ -147,18 +149,20 @@ class Evaluation:
 
 
 _STYLE = (
-    ":root{color-scheme:light dark}body{font:15px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem}"
+    ":root{color-scheme:light dark}"
+    "body{font:15px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem}"
     "table{border-collapse:collapse;margin:1rem 0}td,th{text-align:left;vertical-align:top;padding:.2rem .8rem .2rem 0}"
     ".items td{border-top:1px solid #8884;max-width:28rem;overflow-wrap:anywhere;white-space:pre-wrap}"
     ".error{color:#c33}.bar{position:relative;width:16rem;height:.9rem;background:#8883;display:inline-block}"
-    ".bar i{position:absolute;top:0;bottom:0;background:#48f8}.bar b{position:absolute;top:0;bottom:0;width:2px;background:#48f}"
+    ".bar i{position:absolute;top:0;bottom:0;background:#48f8}"
+    ".bar b{position:absolute;top:0;bottom:0;width:2px;background:#48f}"
 )
 
 
 def _bar(named: tuple[str, Interval]) -> str:
     name, found = named
     bar = ""
-    if 0 <= found.low and found.high <= 1:
+    if found.low >= 0 and found.high <= 1:
         left, width, mean = found.low * 100, (found.high - found.low) * 100, found.mean * 100
         bar = (
             f"<span class=bar><i style='left:{left:.1f}%;width:{width:.1f}%'></i>"

@@ -6,7 +6,7 @@ from ember.core import EmberError
 
 
 class Rejected(EmberError, ValueError):
-    """No answer passed its check. Carries `answer`, the last one, `objection`, what was wrong with it, and `attempts`."""
+    """No answer passed its check. Carries the last `answer`, what was its `objection`, and `attempts`."""
 
     def __init__(self, answer: object, objection: str, times: int) -> None:
         super().__init__(answer, objection, times)
@@ -50,7 +50,7 @@ class GradientThroughModel(EmberError, TypeError):
 
     def describe(self) -> str:
         return (
-            f"JAX is differentiating through {self.name}, whose answer is text that was called for: it has no gradient, "
+            f"JAX is differentiating through {self.name}, whose answer was called for: it has no gradient, "
             "and zeros would be a lie. Log calls first, and train on what was logged: LearnedRouter.loss and "
             "LearnedRouter.fit show how."
         )

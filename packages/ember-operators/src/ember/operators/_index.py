@@ -95,7 +95,7 @@ class BM25:
 class Vectors:
     """An index of documents by vectors, ranked by the cosine of the angle between them.
 
-    `vectors` has one for each document, and `embed` makes one of a query. `Retrieve` makes both with an embedding model.
+    `vectors` has one for each document, and `embed` makes one of a query. `Retrieve` makes both with a model.
 
     >>> index = Vectors(["east", "north"], [(1.0, 0.0), (0.0, 1.0)])
     >>> index.nearest((0.9, 0.2), k=1)[0].document
@@ -106,7 +106,9 @@ class Vectors:
         self.documents = tuple(documents)
         self._units = [_unit(vector) for vector in vectors]
         if len(self._units) != len(self.documents):
-            raise ValueError(f"{len(self.documents)} documents have {len(self._units)} vectors: one each is needed.")
+            raise ValueError(
+                f"{len(self.documents)} documents have {len(self._units)} vectors: one each is needed."
+            )
 
     def __len__(self) -> int:
         return len(self.documents)
@@ -118,7 +120,9 @@ class Vectors:
         """Return the `k` documents whose vectors point most nearly where `vector` does; of equals, the earlier one."""
         unit = _unit(vector)
         if self._units and len(unit) != len(self._units[0]):
-            raise ValueError(f"The vector has {len(unit)} dimensions, those of the index {len(self._units[0])}.")
+            raise ValueError(
+                f"The vector has {len(unit)} dimensions, those of the index {len(self._units[0])}."
+            )
         return _best(self.documents, ((i, sum(map(mul, unit, own))) for i, own in enumerate(self._units)), k)
 
 

@@ -83,7 +83,8 @@ class Difference:
     p: float
 
     def __str__(self) -> str:
-        return f"{self.mean:+.3f} [{self.low:+.3f}, {self.high:+.3f}], {self.wins} better, {self.losses} worse, p={self.p:.3g}"
+        split = f"{self.wins} better, {self.losses} worse, p={self.p:.3g}"
+        return f"{self.mean:+.3f} [{self.low:+.3f}, {self.high:+.3f}], {split}"
 
 
 def difference(

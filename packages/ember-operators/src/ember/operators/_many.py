@@ -93,7 +93,9 @@ class TreeSearch(Stepped, kw_only=False):
             raise ValueError(f"beam and depth are at least 1; got {self.beam!r} and {self.depth!r}.")
         kept, best = [state], ((yield Do(self.score, (state,))), state)
         for _ in range(self.depth):
-            families: list[Iterable[Any]] = yield Together([Do(self.expand, (one,)) for one in kept], self.limit)
+            families: list[Iterable[Any]] = yield Together(
+                [Do(self.expand, (one,)) for one in kept], self.limit
+            )
             states = [child for family in families for child in family]
             if not states:
                 break

@@ -15,7 +15,7 @@ from ember.core.crew import Crew, crew
 
 from ._attempts import Attempt
 from ._calling import arun
-from ._steps import Timed, Together
+from ._steps import Do, Timed, Together
 
 
 class Race(External[[], list[Attempt | None]]):
@@ -54,7 +54,9 @@ class Race(External[[], list[Attempt | None]]):
                 if more and not wanted.every:
                     continue
                 patience = wanted.every if more else None
-                done, waiting = await asyncio.wait(waiting, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
+                done, waiting = await asyncio.wait(
+                    waiting, timeout=patience, return_when=asyncio.FIRST_COMPLETED
+                )
                 for task in done:
                     task.result()
                 if done and wanted.enough is not None and wanted.enough(seen := list(ended)):
@@ -83,10 +85,10 @@ class Limited(External[..., Any]):
         return await loop.arun(self._limited(args, kwargs))
 
     async def _limited(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        late = Crew()
+        late, limit = Crew(), asyncio.timeout(self._seconds)
         before = crew.set(late)
         try:
-            async with asyncio.timeout(self._seconds) as limit:
+            async with limit:
                 return await arun(self._function, *args, **kwargs)
         except TimeoutError as error:
             if not limit.expired():  # its own, which was raised in time

@@ -48,9 +48,12 @@ class Retrieve(Stepped, kw_only=False):
 
     def steps(self, question: str) -> Steps[list[Hit]]:
         if not isinstance(self.index, Vectors):
-            return (yield Do(self.index.search, (question, self.k)))
+            found: list[Hit] = yield Do(self.index.search, (question, self.k))
+            return found
         if self.embed is None:
-            raise ValueError("An index of vectors is searched with a vector: say with embed= what makes one of a text.")
+            raise ValueError(
+                "An index of vectors is searched with a vector: say with embed= what makes one of a text."
+            )
         vectors = yield Do(embedder(self.embed), ([str(question)],))
         return self.index.nearest(vectors[0], self.k)
 

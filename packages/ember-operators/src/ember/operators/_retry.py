@@ -59,7 +59,7 @@ class Retry(Stepped, kw_only=False):
 
 
 def repeatable(error: BaseException) -> bool:
-    """Whether a call that failed so may be made again: not if the engine gave it up, or a budget or a key forbids it."""
+    """Whether a call that failed so may be made again: not if the engine gave it up, or a budget forbids it."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, EmberError) and not isinstance(cause, Rejected):

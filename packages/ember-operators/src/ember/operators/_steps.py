@@ -20,7 +20,7 @@ from ember.core import External, gather, resolve
 from ember.core.externals import handler
 
 from ._attempts import Attempt, observed
-from ._calling import Awaited, agather, arun, is_async, run
+from ._calling import agather, arun, run, waited
 from ._failures import GradientThroughModel
 from ._operator import Operator
 from ._thunks import kept
@@ -31,7 +31,7 @@ Member: TypeAlias = Callable[..., Any] | str
 """What can be put into an operator: an operator, any callable, `async` or not, or the name of a model."""
 
 Budget: TypeAlias = float | Mapping[str, Any]
-"""What an operator's model calls may use in all: US dollars, or `usd`, `tokens`, `calls` (docs/models.md, "Budgets")."""
+"""What an operator's model calls may use in all: US dollars, or `usd`, `tokens`, `calls` (docs/models.md, Budgets)."""
 
 
 def member(one: Member | None) -> Callable[..., Any]:
@@ -61,15 +61,14 @@ class Do:
 
     def function(self) -> Callable[..., Any]:
         """Return what is to be called. Raises `GradientThroughModel` where JAX would follow a number into it."""
-        function = member(self.who)
+        function: Any = member(self.who)
         if isinstance(function, External) and any(map(traced, (*self.args, *self.kwargs.values()))):
             raise GradientThroughModel(name_of(self.who))
-        return function
+        return cast("Callable[..., Any]", function)
 
     def thunk(self) -> Callable[[], Any]:
         """Return the call as a partial, into which `@xcs.jit` can look."""
-        function = self.function()
-        return partial(Awaited(function) if is_async(function) else function, *self.args, **self.kwargs)
+        return partial(waited(self.function()), *self.args, **self.kwargs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,12 +162,13 @@ def _do(wanted: Do | Together) -> Any:
         from ._race import Race  # asyncio: not before it is needed
 
         return Race(wanted)()
+    # Tuples, which nobody can change: xcs would go through a list only after the calls that might.
     if not wanted.keep:
-        return gather([one.thunk() for one in wanted.calls], wanted.limit)
+        return gather(tuple(one.thunk() for one in wanted.calls), wanted.limit)
     if handler() is None:
         return gather([Timed(*numbered).now for numbered in enumerate(wanted.calls, 1)], wanted.limit)
     # What a program's tasks do beside their calls is kept in order, looking at the clock included.
-    pairs = gather([kept(one.thunk()) for one in wanted.calls], wanted.limit)
+    pairs = gather(tuple(kept(one.thunk()) for one in wanted.calls), wanted.limit)
     return [
         Attempt(number, name_of(one.who), None, value, error)
         for number, (one, (value, error)) in enumerate(zip(wanted.calls, pairs), 1)

@@ -32,8 +32,12 @@ class Throttle(Stepped, kw_only=False):
     _gate: Gate = static(default_factory=lambda: Gate())
 
     def __post_init__(self) -> None:
-        if (self.at_once is not None and self.at_once < 1) or (self.per_minute is not None and self.per_minute <= 0):
-            raise ValueError(f"at_once is at least 1 and per_minute more than 0; got {self.at_once}, {self.per_minute}.")
+        if (self.at_once is not None and self.at_once < 1) or (
+            self.per_minute is not None and self.per_minute <= 0
+        ):
+            raise ValueError(
+                f"at_once is at least 1 and per_minute more than 0; got {self.at_once}, {self.per_minute}."
+            )
 
     def steps(self, *args: Any, **kwargs: Any) -> Steps[Any]:
         ticket = self._gate.enter(self.at_once)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from typing import TypeVar, cast
+from typing import TypeVar
 
 _T = TypeVar("_T")
 
@@ -27,7 +27,7 @@ def normal(answer: object) -> Hashable:
         hash(answer)
     except TypeError:
         return repr(answer)
-    return cast(Hashable, answer)
+    return answer
 
 
 def tally(
@@ -86,12 +86,12 @@ def borda(rankings: Sequence[Sequence[_T]], key: Callable[[_T], Hashable] = norm
     points = dict.fromkeys(options, 0.0)
     for ranking in rankings:
         named = list(dict.fromkeys(map(key, ranking)))
-        for place, option in enumerate(named):
-            points[option] += len(options) - 1 - place
-        unnamed = [option for option in options if option not in set(named)]
-        for option in unnamed:
-            points[option] += (len(unnamed) - 1) / 2
-    return [options[option] for option in sorted(options, key=lambda option: -points[option])]
+        for place, counted in enumerate(named):
+            points[counted] += len(options) - 1 - place
+        unnamed = [counted for counted in options if counted not in set(named)]
+        for counted in unnamed:
+            points[counted] += (len(unnamed) - 1) / 2
+    return [options[counted] for counted in sorted(options, key=lambda counted: -points[counted])]
 
 
 def approval(ballots: Sequence[Iterable[_T]], key: Callable[[_T], Hashable] = normal) -> _T:
@@ -117,5 +117,3 @@ def decided(votes: Mapping[Hashable, float], outstanding: float) -> bool:
         return False
     first, *others = sorted(votes.values(), reverse=True)
     return first - (others[0] if others else 0.0) > outstanding
-
-
