@@ -39,6 +39,7 @@ from ._metrics import (
     token_f1 as token_f1,
 )
 from ._module import Module as Module
+from ._notation import Network as Network, non as non
 from ._operator import Operator as Operator
 from ._retrieve import RAG as RAG, Answer as Answer, Retrieve as Retrieve
 from ._retry import Fallback as Fallback, Retry as Retry, Timeout as Timeout

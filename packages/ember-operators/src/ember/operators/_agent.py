@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from ._ask import question_of
 from ._attempts import Attempt
@@ -54,10 +54,10 @@ class Agent(Stepped, kw_only=False):
         raise StepLimit(self.max_steps, messages)
 
     def _opening(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
-        asked: Any = args[0] if len(args) == 1 and not kwargs and isinstance(args[0], list) else None
-        messages: list[Any] = (
-            list(asked) if asked else [{"role": "user", "content": question_of(args, kwargs)}]
-        )
+        if len(args) == 1 and not kwargs and isinstance(args[0], list):
+            messages: list[Any] = list(cast("list[object]", args[0]))
+        else:
+            messages = [{"role": "user", "content": question_of(args, kwargs)}]
         return [{"role": "system", "content": self.instruction}, *messages] if self.instruction else messages
 
     def _told(self, result: Attempt) -> str:

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from string import ascii_uppercase
 from typing import Any
 
+from ember.core import Estimate, External, resolve
+
 from ._steps import Do, Member
 
 
@@ -30,3 +32,34 @@ def choose(model: Member | None, text: str, among: Sequence[str]) -> Do:
 def is_model(one: Any) -> bool:
     """Whether `one` is asked as a model is: by a name, or one that was bound to it."""
     return one is None or isinstance(one, str) or getattr(one, "kind", None) == "model"
+
+
+class Asked(External[..., Any]):
+    """A model by its name (None: the default one), with settings, that is looked up when it is called."""
+
+    kind = "model"
+
+    def __init__(self, model: str | None, settings: Mapping[str, Any]) -> None:
+        self.model, self.settings = model, dict(settings)
+        self.name = model or "default"
+
+    def run(self, *args: Any, **kwargs: Any) -> Any:
+        return resolve("model", self.model).run(*args, **{**self.settings, **kwargs})
+
+    async def arun(self, *args: Any, **kwargs: Any) -> Any:
+        return await resolve("model", self.model).arun(*args, **{**self.settings, **kwargs})
+
+    def estimate(self, *args: Any, **kwargs: Any) -> Estimate | None:
+        """Say what the call would use, without making it."""
+        found: Estimate | None = resolve("model", self.model).estimate(*args, **{**self.settings, **kwargs})
+        return found
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Asked) and (self.model, self.settings) == (other.model, other.settings)
+
+    def __hash__(self) -> int:
+        return hash((self.model, tuple(self.settings)))
+
+    def __repr__(self) -> str:
+        settings = ", ".join(f"{name}={value!r}" for name, value in self.settings.items())
+        return f"{self.name}({settings})" if settings else self.name

@@ -136,7 +136,7 @@ def _tell(entry: _Entry) -> None:
         landed.set()
 
 
-def fingerprint(value: Any) -> Hashable:
+def fingerprint(value: object) -> Hashable:
     """Return something hashable that is equal for equal arguments: types count, so 1, 1.0 and True differ.
 
     Raises TypeError for what can neither be hashed nor looked into.
@@ -146,8 +146,8 @@ def fingerprint(value: Any) -> Hashable:
     """
     if isinstance(value, str):
         return "str", str(value)  # a model's answer is the text it is
-    kind: Any = type(value)
     other: Any = value
+    kind: type[Any] = type(other)
     if isinstance(value, Mapping):
         items = cast("dict[Any, Any]", value).items()
         return kind, frozenset((fingerprint(name), fingerprint(inner)) for name, inner in items)

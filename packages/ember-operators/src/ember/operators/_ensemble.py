@@ -119,9 +119,9 @@ def voted(
 class SelfConsistency(Stepped, kw_only=False):
     """Ask `op` the same question `n` times, and return what most of the answers come to.
 
-    `extract` takes from an answer what is voted on and returned: the number at the end of a chain of thought, say. A
-    model, or any member with a parameter `seed`, is given `seed`, `seed + 1` and so on. (Wang et al., "Self-Consistency
-    Improves Chain of Thought Reasoning in Language Models", 2023.)
+    `extract` takes from an answer what is voted on and returned: the number at the end of a chain of thought, say. With
+    `seed`, each call is given one: `seed`, `seed + 1` and so on; not every provider knows seeds. (Wang et al.,
+    "Self-Consistency Improves Chain of Thought Reasoning in Language Models", 2023.)
 
     >>> import itertools
     >>> thoughts = itertools.cycle(["6 and 6 is 12", "it is 12", "that makes 13"])
@@ -132,7 +132,7 @@ class SelfConsistency(Stepped, kw_only=False):
     op: Member
     n: int = 5
     extract: Callable[[Any], Any] | None = None
-    seed: int | None = 0
+    seed: int | None = None
     key: Callable[[Any], Hashable] = normal
     early: bool = False
     limit: int | None = None
@@ -152,21 +152,8 @@ class SelfConsistency(Stepped, kw_only=False):
 def samples(
     op: Member | None, n: int, seed: int | None, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> list[Do]:
-    """Return `n` calls of `op`, with a seed each if it takes one and none was given."""
+    """Return `n` calls of `op`, each with a seed of its own if there is one."""
     if n < 1:
         raise ValueError(f"n is how many answers are asked for, at least 1; got {n!r}.")
-    if seed is None or "seed" in kwargs or not takes_seed(op):
-        return [Do(op, args, kwargs) for _ in range(n)]
-    return [Do(op, args, {**kwargs, "seed": seed + number}) for number in range(n)]
-
-
-def takes_seed(op: Member | None) -> bool:
-    """Whether `op` has a parameter `seed`, as models have."""
-    if op is None or isinstance(op, str) or getattr(op, "kind", None) == "model":
-        return True
-    from inspect import signature
-
-    try:
-        return "seed" in signature(getattr(op, "call", op)).parameters
-    except (TypeError, ValueError):  # some builtins do not say
-        return False
+    seeds: list[dict[str, Any]] = [{} if seed is None else {"seed": seed + number} for number in range(n)]
+    return [Do(op, args, {**own, **kwargs}) for own in seeds]

@@ -272,8 +272,8 @@ class _Notes:
 
 def _named(metrics: Metrics) -> dict[str, Metric]:
     if isinstance(metrics, Mapping):
-        return dict(metrics)
-    several = cast("Sequence[Metric]", [metrics] if callable(metrics) else metrics)
+        return dict(cast("dict[str, Metric]", metrics))
+    several: Sequence[Metric] = [metrics] if callable(metrics) else metrics
     named: dict[str, Metric] = {}
     for metric in several:
         name = getattr(metric, "__name__", type(metric).__name__).replace("<lambda>", "score")

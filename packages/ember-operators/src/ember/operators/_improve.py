@@ -19,7 +19,7 @@ class BestOfN(Stepped, kw_only=False):
 
     `score` is called with an answer and says a number. With `threshold`, the first answer that reaches it is enough,
     and the rest is cancelled. Calls that fail are left out; if all do, the first one's error escapes, with `.attempts`.
-    A member with a parameter `seed`, as models have, is given `seed`, `seed + 1` and so on.
+    With `seed`, each call is given one: `seed`, `seed + 1` and so on; not every provider knows seeds.
 
     >>> import itertools
     >>> lengths = itertools.cycle(["a", "aaa", "aa"])
@@ -31,7 +31,7 @@ class BestOfN(Stepped, kw_only=False):
     score: Callable[[Any], float]
     n: int = 5
     threshold: float | None = None
-    seed: int | None = 0
+    seed: int | None = None
     limit: int | None = None
     budget: Budget | None = None
 

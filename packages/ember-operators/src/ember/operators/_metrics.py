@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, cast
 
 from ._ask import choose
 from ._index import words
@@ -94,7 +94,8 @@ def graded(model: Member | None = None, field: str = "answer") -> Metric:
 
 def _rights(item: Mapping[str, Any], field: str) -> list[Any]:
     right = item[field]
-    return list(right) if isinstance(right, (list, tuple, set, frozenset)) else [right]
+    several = isinstance(right, (list, tuple, set, frozenset))
+    return list(cast("list[Any]", right)) if several else [right]
 
 
 def _content(text: Any) -> list[str]:
