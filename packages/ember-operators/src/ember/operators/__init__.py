@@ -1,6 +1,7 @@
 """Operators: plain Python to call, pytrees to JAX, validated where asked.
 
-Read in order: _fields, _module, _operator, _function, _compose; then _steps, on which the built-in operators stand.
+Read in order: _fields, _module, _pytree, _operator, _contract, _spec, _function, _compose; then _steps, on which the
+built-in operators stand.
 """
 
 from ._agent import Agent as Agent
@@ -11,13 +12,6 @@ from ._compose import Chain as Chain, Parallel as Parallel
 from ._ensemble import Ensemble as Ensemble, MajorityVote as MajorityVote, SelfConsistency as SelfConsistency
 from ._evaluate import aevaluate as aevaluate, evaluate as evaluate
 from ._evaluation import Evaluation as Evaluation, Item as Item
-from ._failures import (
-    GradientThroughModel as GradientThroughModel,
-    NoRoute as NoRoute,
-    NotationError as NotationError,
-    Rejected as Rejected,
-    StepLimit as StepLimit,
-)
 from ._fields import Param as Param, param as param, prompt as prompt, static as static
 from ._function import Function as Function, op as op
 from ._improve import BestOfN as BestOfN, Refine as Refine, Verifier as Verifier
@@ -48,3 +42,12 @@ from ._steps import Stepped as Stepped
 from ._throttle import Throttle as Throttle
 from ._version import __version__ as __version__
 from ._vote import approval as approval, borda as borda, majority as majority
+from .errors import (
+    GradientThroughModel as GradientThroughModel,
+    NoRoute as NoRoute,
+    NotationError as NotationError,
+    Problem as Problem,
+    Rejected as Rejected,
+    SpecMismatch as SpecMismatch,
+    StepLimit as StepLimit,
+)

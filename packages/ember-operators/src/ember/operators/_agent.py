@@ -8,10 +8,10 @@ from typing import Any, Literal, cast
 
 from ._ask import question_of
 from ._attempts import Attempt
-from ._failures import StepLimit
 from ._fields import prompt
 from ._retry import repeatable
 from ._steps import Budget, Do, Member, Stepped, Steps, Together
+from .errors import StepLimit
 
 
 class Agent(Stepped, kw_only=False):

@@ -6,9 +6,9 @@ from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
 from ._attempts import Attempt, with_attempts
-from ._failures import GradientThroughModel
 from ._steps import Budget, Do, Member, Stepped, Steps, Together, answered, traced
 from ._vote import decided, majority, normal, tally
+from .errors import GradientThroughModel
 
 
 class Ensemble(Stepped, kw_only=False):

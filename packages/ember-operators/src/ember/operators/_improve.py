@@ -8,10 +8,10 @@ from typing import Any
 from ._ask import choose, is_model, question_of
 from ._attempts import Attempt, tell_retry, with_attempts
 from ._ensemble import samples
-from ._failures import Rejected
 from ._fields import prompt
 from ._retry import repeatable
 from ._steps import Budget, Do, Member, Stepped, Steps, Together, answered, attempt
+from .errors import Rejected
 
 
 class BestOfN(Stepped, kw_only=False):

@@ -22,12 +22,12 @@ from typing import Any, Final, NoReturn
 from ._ask import Asked
 from ._compose import Chain
 from ._ensemble import Ensemble, MajorityVote
-from ._failures import NotationError
 from ._improve import Verifier
 from ._judge import Judge, Synthesize
 from ._operator import Operator
 from ._steps import Do, Stepped, Steps
 from ._vote import majority
+from .errors import NotationError
 
 
 def non(notation: str) -> Network:

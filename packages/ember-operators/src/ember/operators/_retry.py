@@ -8,8 +8,8 @@ from typing import Any
 from ember.core import EmberError
 
 from ._attempts import Attempt, tell_retry, with_attempts
-from ._failures import Rejected
 from ._steps import Budget, Do, Member, Stepped, Steps, Together, attempt, member, name_of
+from .errors import Rejected, SpecMismatch
 
 Errors = type[Exception] | tuple[type[Exception], ...]
 
@@ -62,7 +62,8 @@ def repeatable(error: BaseException) -> bool:
     """Whether a call that failed so may be made again: not if the engine gave it up, or a budget forbids it."""
     cause: BaseException | None = error
     while cause is not None:
-        if isinstance(cause, EmberError) and not isinstance(cause, Rejected):
+        ours = isinstance(cause, Rejected) or (isinstance(cause, SpecMismatch) and cause.side == "output")
+        if isinstance(cause, EmberError) and not ours:
             return False
         cause = cause.__cause__
     return True

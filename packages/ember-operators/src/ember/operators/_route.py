@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ._ask import choose, is_model, question_of
-from ._failures import NoRoute
 from ._fields import prompt
 from ._steps import Budget, Do, Member, Stepped, Steps
+from .errors import NoRoute
 
 
 class Router(Stepped, kw_only=False):

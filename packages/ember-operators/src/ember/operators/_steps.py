@@ -21,9 +21,9 @@ from ember.core.externals import handler
 
 from ._attempts import Attempt, observed
 from ._calling import agather, arun, run, waited
-from ._failures import GradientThroughModel
 from ._operator import Operator
 from ._thunks import kept
+from .errors import GradientThroughModel
 
 _T = TypeVar("_T")
 
