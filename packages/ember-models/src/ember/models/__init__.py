@@ -21,7 +21,14 @@ from ._deltas import (
     TextDelta as TextDelta,
     ToolCallDelta as ToolCallDelta,
 )
-from ._facade import BoundModel as BoundModel, Models as Models, bound as bound, models as models
+from ._facade import (
+    BoundEmbedder as BoundEmbedder,
+    BoundModel as BoundModel,
+    Models as Models,
+    bound as bound,
+    embedder as embedder,
+    models as models,
+)
 from ._likelihood import TokenLogprob as TokenLogprob
 from ._matrix import Matrix as Matrix
 from ._parts import (

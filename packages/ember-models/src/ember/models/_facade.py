@@ -464,3 +464,24 @@ models = Models()
 def bound(name: str | None) -> BoundModel:
     """Return the model called `name`: what `ember.core.resolve("model", name)` finds."""
     return models.instance(name)
+
+
+class BoundEmbedder(External[..., "Embeddings"]):
+    """One embedding model, to be called with texts."""
+
+    kind = "model"
+
+    def __init__(self, model: str | None) -> None:
+        self.model = model
+        self.name = model or "default"
+
+    def run(self, texts: str | Sequence[str], **params: Unpack[EmbedParams]) -> Embeddings:
+        return models.embed.run(self.model, texts, **params)
+
+    async def arun(self, texts: str | Sequence[str], **params: Unpack[EmbedParams]) -> Embeddings:
+        return await models.embed.arun(self.model, texts, **params)
+
+
+def embedder(name: str | None) -> BoundEmbedder:
+    """Return the embedding model called `name`: what `ember.core.resolve("embedder", name)` finds."""
+    return BoundEmbedder(name)
