@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from os import PathLike
 from typing import Any, Generic, TypeVar
 
+from ember.core.journal import Journal
+
+from ._concurrent import MapConcurrent, OnItemError
 from ._cursor import Cursor
 from ._extent import Shard, Skip, Take
 from ._grouping import Batch, FlatMap, Unbatch, Window
@@ -71,6 +75,44 @@ class Stream(Generic[T]):
         if not columns:
             raise ValueError("select() takes the names of columns, and was given none.")
         return self.through(Select(columns))
+
+    def map_concurrent(
+        self,
+        function: Callable[[T], Any],
+        concurrency: int = 16,
+        *,
+        ordered: bool = True,
+        on_error: OnItemError = "raise",
+        retries: int = 0,
+        journal: Journal | str | PathLike[str] | None = None,
+    ) -> Stream[Any]:
+        """Make `function(row)` of each row, `concurrency` of them at the same time: for calls of models and the like.
+
+        `function` may be plain, `async`, a model or an operator; each call sees the context of whoever asks for the
+        rows. Rows come in order, or with `ordered=False` as they are done. No more than four times `concurrency` are
+        taken ahead of who asks.
+
+        What `function` raises is raised when that row is due. With `on_error="skip"` the row is left out and counted, with
+        "quarantine" also put where the stream's bad records go, and with "return" the exception stands in its
+        place. What would meet every row alike (no key, no budget) is raised all the same. A row is tried `retries` times again,
+        except after Ember's own errors: transport errors, 429 and 5xx of model calls are the engine's to retry.
+
+        With `journal` (a file, or a `Journal`) results are kept on disk before they are handed on, and what is there is
+        not called again, whatever became of the process meanwhile.
+
+        >>> stream(["a", "b"]).map_concurrent(str.upper, concurrency=2).to_list()
+        ['A', 'B']
+        """
+        if not callable(function):
+            raise TypeError(f"map_concurrent() takes a function of a row, and was given {type(function).__name__}.")
+        if on_error not in ("raise", "skip", "return", "quarantine"):
+            raise ValueError(f'on_error is "raise", "skip", "return" or "quarantine", and was {on_error!r}.')
+        if on_error == "quarantine" and self._policy.quarantine is None:
+            raise ValueError('on_error="quarantine" puts rows where stream(..., quarantine=...) says, which it does not.')
+        kept = journal if isinstance(journal, Journal) or journal is None else Journal(journal)
+        _count(concurrency, "map_concurrent", 1)
+        _count(retries, "map_concurrent", 0)
+        return self.through(MapConcurrent(function, concurrency, ordered, on_error, retries, kept))
 
     # By where a row stands
 
