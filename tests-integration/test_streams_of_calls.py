@@ -88,7 +88,7 @@ def test_what_a_journal_gives_back_is_the_answer_with_its_usage_and_cost(openai:
 
 
 def test_transport_errors_429_and_5xx_are_retried_by_the_engine_alone(openai: LocalServer) -> None:
-    openai.replies(429, {"retry-after": "0"}).then(503).then(fault="drop")
+    openai.replies(429, {"retry-after": "0"}).then(503).then(fault="drop").then()
     with with_context(models={"max_retries": 5}):
         rows = stream(["a"]).map_concurrent(lambda row: models("gpt-4", row), retries=3).to_list()
     assert rows == ["a"]
