@@ -293,6 +293,9 @@ class Journal:
             flight = self._flights.pop(key)
         flight.end()
 
+    def __fingerprint__(self) -> str:
+        return ""  # where results are kept does not change them
+
     def __repr__(self) -> str:
         return f"Journal({str(self.path)!r})"
 

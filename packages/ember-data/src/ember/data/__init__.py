@@ -7,9 +7,18 @@ from ._cursor import (
     State as State,
     Through as Through,
 )
-from ._iterator import StreamIterator as StreamIterator
+from ._describe import Column as Column, Description as Description
+from ._expressions import Condition as Condition, Expression as Expression, col as col
+from ._iterator import AsyncStreamIterator as AsyncStreamIterator, StreamIterator as StreamIterator
 from ._open import stream as stream
 from ._run import Run as Run, Summary as Summary
+from ._sample import (
+    Balanced as Balanced,
+    Reservoir as Reservoir,
+    Sampler as Sampler,
+    Stratified as Stratified,
+    Weighted as Weighted,
+)
 from ._source import Loader as Loader, Reader as Reader, Source as Source
 from ._stage import Rowwise as Rowwise, Stage as Stage
 from ._stream import Collected as Collected, Stream as Stream
@@ -18,6 +27,7 @@ from .errors import (
     DataError as DataError,
     SharedIterator as SharedIterator,
     SourceChanged as SourceChanged,
+    SourceDenied as SourceDenied,
     SourceError as SourceError,
     SourceNotFound as SourceNotFound,
     StateMismatch as StateMismatch,

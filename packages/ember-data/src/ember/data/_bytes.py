@@ -13,6 +13,8 @@ from typing import Any, Protocol
 from .errors import SourceError
 
 BLOCK = 256 * 1024
+_FEED = 64 * 1024
+_KEPT = 4096  # before what is asked for, since somebody may look back a little
 MAGIC: dict[bytes, str] = {
     b"\x1f\x8b": "gz",
     b"\x28\xb5\x2f\xfd": "zst",
@@ -110,7 +112,7 @@ class Unpacked:
             self._restart()
         held = self._held
         while offset + size > self._held_at + len(held):
-            gone = min(len(held), offset - self._held_at)
+            gone = min(len(held), offset - self._held_at - _KEPT)
             if gone > 0:
                 held, self._held_at = held[gone:], self._held_at + gone
             try:
@@ -197,7 +199,6 @@ def _unpacked(path: str, kind: str | None) -> Iterator[bytes]:
             raise SourceError(f"{path} is damaged: its {kind} data cannot be unpacked ({error}).") from error
 
 
-_FEED = 64 * 1024
 # Takes packed bytes; returns what they hold, the packed bytes that are left, and whether a member has ended.
 _Unpack = Callable[[bytes], "tuple[bytes, bytes, bool]"]
 

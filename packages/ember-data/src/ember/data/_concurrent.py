@@ -62,6 +62,10 @@ class MapConcurrent:
         said += ["journal=..."] if self.journal is not None else []
         return f"map_concurrent({', '.join(said)})"
 
+    @property
+    def signature(self) -> str:
+        return "map_concurrent" if self.ordered else "map_concurrent(ordered=False)"
+
 
 class _Item:
     """A row on its way: where the upstream stood before it, and what came of it."""

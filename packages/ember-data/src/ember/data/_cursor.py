@@ -119,7 +119,7 @@ class CountingCursor(Cursor):
         self._failed = False
 
     def rows(self) -> Iterator[Any]:
-        rows = self._iterate()
+        rows: Iterator[Any] = self._iterate()
         if self._had:
             next(islice(rows, self._had, self._had), None)
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, NamedTuple, NotRequired, TypeAlias, TypedDict, cast
 
 import msgspec
@@ -32,18 +33,26 @@ def decoding(columns: Columns, schema: Any) -> Decoding:
         return _pydantic(schema)
     shape: Any = schema
     if columns is not None:
-        types = columns if isinstance(columns, Mapping) else dict.fromkeys(columns, Any)
+        types: dict[str, Any] = dict(columns) if isinstance(columns, Mapping) else dict.fromkeys(columns, Any)
         # Made by a call: the columns are not known before.
         row_type: Any = TypedDict  # the checkers want the columns spelled out
         shape = row_type("Row", {name: NotRequired[type_] for name, type_ in types.items()})
     if shape is None:
         plain = msgspec.json.Decoder()
-        return Decoding(plain.decode, plain.decode_lines, lambda row: row)
+        return Decoding(plain.decode, plain.decode_lines, _same)
     typed: Any = msgspec.json.Decoder(shape)
     if columns is not None and not isinstance(columns, Mapping):
-        names = tuple(columns)
-        return Decoding(typed.decode, typed.decode_lines, lambda row: {n: row[n] for n in names if n in row})
-    return Decoding(typed.decode, typed.decode_lines, lambda row: msgspec.convert(row, shape, strict=False))
+        return Decoding(typed.decode, typed.decode_lines, partial(picked, tuple(columns)))
+    return Decoding(typed.decode, typed.decode_lines, partial(msgspec.convert, type=shape, strict=False))
+
+
+def _same(row: dict[str, Any]) -> Any:
+    return row
+
+
+def picked(columns: tuple[str, ...], row: dict[str, Any]) -> dict[str, Any]:
+    """Return those columns of `row` that it has, in the order asked for."""
+    return {column: row[column] for column in columns if column in row}
 
 
 def _pydantic(model: Any) -> Decoding:
@@ -66,10 +75,10 @@ def salvaged(line: bytes, decode: Decoding) -> Any:
         if b"NaN" not in line and b"Infinity" not in line:
             raise
         try:
-            row = json.loads(line)
+            row: object = json.loads(line)
         except ValueError:
             raise error from None
-    return decode.row(row) if isinstance(row, dict) else row
+    return decode.row(cast("dict[str, Any]", row)) if isinstance(row, dict) else row
 
 
 def reason(error: Exception, line: bytes) -> str:

@@ -134,7 +134,8 @@ class _Windowing(Through):
         self._full = False
 
     def rows(self) -> Iterator[Any]:
-        rows, held, size, step = self.upstream.rows(), [], self._size, self._step
+        rows, size, step = self.upstream.rows(), self._size, self._step
+        held: list[Any] = []
         at = 0  # rows since the beginning of the first window in hand
         while True:
             self._full = False

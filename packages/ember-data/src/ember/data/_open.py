@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar, cast, overload
 
 from ._files import FORMATS, Files, find
-from ._run import OnError
+from ._run import OnError, Policy
 from ._source import Held, Iterated, Once, Source
-from ._stream import Policy, Stream
+from ._stream import Stream
 from .errors import BadRecord, SourceError, UnknownFormat
 
 T = TypeVar("T")
@@ -103,9 +103,7 @@ def stream(
 
 def _source(source: Any, columns: Any, schema: Any, format: str | None, options: dict[str, Any]) -> Source:
     if isinstance(source, (str, os.PathLike)):
-        name = os.fspath(source)
-        if isinstance(name, bytes):
-            name = os.fsdecode(name)
+        name = os.fsdecode(cast("Path", source))
         if "://" in name:
             raise SourceError(f"{name}: addresses are not read here.")
         return Files(name, find(name), columns, schema, format)
@@ -116,9 +114,7 @@ def _source(source: Any, columns: Any, schema: Any, format: str | None, options:
     if isinstance(source, Source):
         return source
     if isinstance(source, (bytes, bytearray, Mapping)):
-        raise TypeError(
-            f"stream() takes a path, rows, or a function that returns rows, and was given {type(source).__name__}."
-        )
+        raise _no_source(cast("object", source))
     if isinstance(source, Sequence):
         return Held(cast("Sequence[object]", source))
     if isinstance(source, Iterator):
@@ -127,6 +123,10 @@ def _source(source: Any, columns: Any, schema: Any, format: str | None, options:
         return Iterated(None, cast("Iterable[object]", source))
     if callable(source):
         return Iterated(cast("Callable[[], Iterable[Any]]", source))
-    raise TypeError(
+    raise _no_source(source)
+
+
+def _no_source(source: object) -> TypeError:
+    return TypeError(
         f"stream() takes a path, rows, or a function that returns rows, and was given {type(source).__name__}."
     )

@@ -11,7 +11,9 @@ from typing import Any
 from ember.core.suggest import nearest
 
 from ._cursor import Cursor, State, Through
+from ._decode import picked
 from ._run import Run
+from ._source import Source
 from ._stage import Rowwise, named
 from .errors import UnknownColumn
 
@@ -66,6 +68,11 @@ class Select:
     def open(self, upstream: Cursor, run: Run) -> Cursor:
         return _Selecting(upstream, self.columns)
 
+    def pushed(self, source: Source) -> Source | None:
+        """Return `source` reading these columns alone, if it can."""
+        narrowed = getattr(source, "narrowed", None)
+        return None if narrowed is None else narrowed(self.columns)
+
     def __repr__(self) -> str:
         return f"select({', '.join(map(repr, self.columns))})"
 
@@ -76,7 +83,7 @@ class _Selecting(Through):
     def __init__(self, upstream: Cursor, columns: tuple[str, ...]) -> None:
         super().__init__(upstream)
         self._columns = columns
-        self._unseen = list(columns)
+        self._unseen: list[str] = list(columns)
         self._rows = 0
 
     def rows(self) -> Iterator[Any]:
@@ -93,9 +100,9 @@ class _Selecting(Through):
             self._rows += 1
             known.update(dict.fromkeys(row))
             self._unseen = [column for column in self._unseen if column not in row]
-            yield {column: row[column] for column in columns if column in row}
+            yield picked(columns, row)
         for row in rows:
-            yield {column: row[column] for column in columns if column in row}
+            yield picked(columns, row)
 
     def state(self, undo: bool = False) -> State:
         return {"unseen": self._unseen, "rows": self._rows, "up": self.upstream.state(undo)}

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
+from io import FileIO
 from typing import Any, Literal
+
+import msgspec
 
 from ._spending import Spending
 from .errors import BadRecord
@@ -16,12 +20,21 @@ OnError = Literal["raise", "skip", "quarantine"]
 _KEPT = 20
 
 
+@dataclass(frozen=True)
+class Policy:
+    """What is done with bad records, and where the place is kept."""
+
+    on_error: OnError = "raise"
+    quarantine: str | Callable[[BadRecord], object] | None = None
+    checkpoint: str | None = None
+
+
 @dataclass
 class Summary:
-    """The account of one run: what was bad, and how long it took (seconds, while somebody iterated).
+    """The account of one run: what was bad, and how long it took (seconds, from the first row asked for).
 
-    `failed` counts the rows that `map_concurrent` passed over. `calls` and `cost` (US dollars) are of the external
-    calls made inside it, as model calls; `unpriced_calls` are those whose cost is not known.
+    `failed` counts the rows that `map_concurrent` passed over. `calls` and `cost` (US dollars) are of the external calls
+    made inside it, as model calls; `unpriced_calls` are those whose cost is not known.
     """
 
     bad: int = 0
@@ -50,29 +63,43 @@ class Summary:
 class Run:
     """What all stages of one iterator share. A source hands each `BadRecord` to `meet`."""
 
-    def __init__(
-        self, on_error: OnError = "raise", quarantine: Callable[[BadRecord], Any] | None = None
-    ) -> None:
-        self.on_error = on_error
-        self.summary = Summary()
-        self._quarantine = quarantine
-        self._started = time.perf_counter()
+    def __init__(self, policy: Policy, summary: Summary | None = None) -> None:
+        self.policy = policy
+        self.summary = Summary() if summary is None else summary
+        self._aside: _Aside | None = None
+        self._beside: list[Run] = []
         self._spendings: list[Spending] = []
+        self._begun: float | None = None
+        where = policy.quarantine
+        if isinstance(where, str):
+            self._aside = _Aside(where)
+            self.summary.quarantine = where
+
+    def beside(self, policy: Policy) -> Run:
+        """Return the run of another stream that takes part in this one, with its own policy and the same account."""
+        run = Run(policy, self.summary)
+        self._beside.append(run)
+        return run
 
     def meet(self, bad: BadRecord) -> None:
         """Raise `bad`, or count it and put it aside, as the stream's `on_error` says."""
-        if self.on_error == "raise":
+        if self.policy.on_error == "raise":
             raise bad
-        if self._quarantine is not None:
-            self._quarantine(bad)
+        self._put_aside(bad)
         self.summary.bad += 1
         if len(self.summary.first_bad) < _KEPT:
             self.summary.first_bad.append(bad)
 
-    def fail(self, record: BadRecord, aside: bool) -> None:
-        """Count a row that a stage's function failed for, and put it aside."""
-        if aside and self._quarantine is not None:
-            self._quarantine(record)
+    def _put_aside(self, record: BadRecord) -> None:
+        if self._aside is not None:
+            self._aside.put(record)
+        elif callable(self.policy.quarantine):
+            self.policy.quarantine(record)
+
+    def fail(self, record: BadRecord, *, aside: bool) -> None:
+        """Count a row that a stage's function failed for, and put it aside if so said."""
+        if aside:
+            self._put_aside(record)
         self.summary.failed += 1
         if len(self.summary.first_failed) < _KEPT:
             self.summary.first_failed.append(record)
@@ -82,10 +109,61 @@ class Run:
         self._spendings.append(Spending())
         return self._spendings[-1]
 
-    def done(self) -> Summary:
+    def begin(self) -> None:
+        """Start the clock."""
+        if self._begun is None:
+            self._begun = time.perf_counter()
+
+    def account(self) -> Summary:
         """Return the account so far."""
-        self.summary.calls = sum(each.calls for each in self._spendings)
-        self.summary.unpriced_calls = sum(each.unpriced for each in self._spendings)
-        self.summary.cost = sum((each.cost for each in self._spendings), Decimal(0))
-        self.summary.seconds = time.perf_counter() - self._started
+        if self._begun is not None:
+            self.summary.seconds = time.perf_counter() - self._begun
+        spendings = [each for run in (self, *self._beside) for each in run._spendings]
+        self.summary.calls = sum(each.calls for each in spendings)
+        self.summary.unpriced_calls = sum(each.unpriced for each in spendings)
+        self.summary.cost = sum((each.cost for each in spendings), Decimal(0))
         return self.summary
+
+    def state(self) -> Any:
+        """Return how many were bad, and how long each file of those put aside is."""
+        return {"bad": self.summary.bad, "aside": self._lengths()}
+
+    def _lengths(self) -> list[Any]:
+        own = None if self._aside is None else self._aside.length
+        return [own, *(run._lengths() for run in self._beside)]
+
+    def load(self, state: Any) -> None:
+        """Go on counting from `state`; what was put aside after it was taken is taken back."""
+        self.summary.bad = state["bad"]
+        self._cut(state["aside"])
+
+    def _cut(self, lengths: list[Any]) -> None:
+        if self._aside is not None:
+            self._aside.length = lengths[0] or 0
+        for run, inner in zip(self._beside, lengths[1:]):
+            run._cut(inner)
+
+
+class _Aside:
+    """The JSONL file of the records put aside. Written anew, or from the length that a state says."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self.length = 0
+        self._file: FileIO | None = None
+
+    def put(self, bad: BadRecord) -> None:
+        if self._file is None:
+            self._file = open(self._path, "r+b" if os.path.exists(self._path) else "w+b", buffering=0)  # noqa: SIM115
+            self._file.truncate(self.length)
+            self._file.seek(self.length)
+        record = {
+            "file": bad.file,
+            "line": bad.line,
+            "offset": bad.offset,
+            "reason": bad.reason,
+            "content": bad.content.decode("utf-8", "backslashreplace"),
+        }
+        line = msgspec.json.encode(record) + b"\n"
+        self._file.write(line)
+        self.length += len(line)

@@ -4,6 +4,7 @@
     └── DataError
         ├── SourceError                     what was to be read cannot be
         │   ├── SourceNotFound (FileNotFoundError)
+        │   ├── SourceDenied (PermissionError)
         │   ├── UnknownFormat (ValueError)  neither name nor content says how to read it
         │   ├── UnknownColumn (KeyError)    ... with the nearest names
         │   └── SourceChanged               it is not what it was when the state was taken
@@ -37,6 +38,10 @@ class SourceNotFound(SourceError, FileNotFoundError):
     def describe(self) -> str:
         hint = f" Did you mean {' or '.join(map(repr, self.suggestions))}?" if self.suggestions else ""
         return f"There is nothing to read at {self.name!r}.{hint}{f' {self.advice}' if self.advice else ''}"
+
+
+class SourceDenied(SourceError, PermissionError):
+    """A file may not be read by this user."""
 
 
 class UnknownFormat(SourceError, ValueError):

@@ -1,5 +1,8 @@
 """Call a member of a composition, whatever it is: an operator, a model, a function, `async` or not."""
 
+# pyright: reportUnknownArgumentType=false
+# What is left of Any once isinstance has looked at it is partly unknown to pyright.
+
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
@@ -18,7 +21,7 @@ _COROUTINE: Final = (
 def is_async(member: Any) -> bool:
     """Whether calling `member` gives something to await."""
     member = getattr(member, "__ember_jit__", member)
-    code = getattr(member, "__code__", None)
+    code: Any = getattr(member, "__code__", None)
     if code is None:
         inner = getattr(member, "func", None)  # a partial
         if inner is not None and not isinstance(member, type):

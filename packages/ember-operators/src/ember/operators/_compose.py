@@ -83,5 +83,5 @@ def chained(first: Callable[..., Any], second: Callable[..., Any]) -> Chain:
     for one in (first, second):
         if not callable(one):
             raise TypeError(f"`>>` composes callables, and {one!r:.80} is none.")
-        members.extend(one.ops if type(one) is Chain else (one,))
+        members.extend(one.ops if isinstance(one, Chain) and type(one) is Chain else (one,))
     return Chain(tuple(members))
