@@ -91,6 +91,12 @@ class _Cached(Through):
         self._passing = False
 
     def rows(self) -> Iterator[Any]:
+        try:
+            yield from self._all()
+        finally:
+            self._let_go()
+
+    def _all(self) -> Iterator[Any]:
         place, loaded = self._stage.place(), self._before is not None or self._row > 0
         skip = self._row
         whole = _opened(place / "rows")
@@ -141,9 +147,9 @@ class _Cached(Through):
         """Hand over the upstream's rows, and write them down if this is the run that does."""
         upstream, writer = self.upstream, self._writer
         rows = upstream.rows()
-        for _ in range(skip):
-            next(rows, None)
         if writer is None:
+            for _ in range(skip):
+                next(rows, None)
             self._passing = True
             for row in rows:
                 yield row
@@ -156,6 +162,11 @@ class _Cached(Through):
             except StopIteration:
                 break
             self._asking = False
+            if self._row < skip:  # handed over before the state was taken; they belong into the block all the same
+                writer.put(row)
+                self._row += 1
+                continue
+            skip = 0
             if writer.put(row):
                 self._row += 1
                 self._in_hand = True
@@ -194,10 +205,13 @@ class _Cached(Through):
             return self._at / max(1, os.fstat(self._reading.fileno()).st_size)
         return super().fraction()
 
-    def close(self) -> None:
+    def _let_go(self) -> None:
         self._leave()
         if self._reading is not None:
             self._reading.close()
+
+    def close(self) -> None:
+        self._let_go()
         super().close()
 
 

@@ -54,6 +54,10 @@ class MapConcurrent:
     def open(self, upstream: Cursor, run: Run) -> Cursor:
         return _Mapping(upstream, self, run)
 
+    def __fingerprint__(self) -> object:
+        """Say what rows come of it, for `cache()`."""
+        return self.function, self.on_error
+
     def __repr__(self) -> str:
         said = [named(self.function), f"concurrency={self.concurrency}"]
         said += [] if self.ordered else ["ordered=False"]

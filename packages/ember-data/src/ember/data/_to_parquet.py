@@ -92,11 +92,26 @@ def _frame(polars: Any, group: list[Any], schema: Any, done: int) -> Any:
                     f"Row {done + number} has the column {extra[0]!r}, which none of the first {_GROUP:,} rows has. Name "
                     f"the columns to be written by select()."
                 )
-    try:
-        return polars.DataFrame(group, schema=schema, infer_schema_length=None, strict=True)
-    except (polars.exceptions.PolarsError, TypeError, ValueError, OverflowError) as error:
-        said = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise MixedTypes(
-            f"Rows {done:,} to {done + len(group) - 1:,} do not fit into one table: {said}. A column has values of one "
-            f"type: make them so by transform()."
-        ) from error
+    names = list(dict.fromkeys(name for row in group for name in row)) if schema is None else list(schema)
+    columns: list[Any] = []
+    for name in names:
+        values = [row.get(name) for row in group]
+        try:
+            columns.append(_column(polars, name, values, None if schema is None else schema[name]))
+        except (polars.exceptions.PolarsError, TypeError, ValueError, OverflowError) as error:
+            said = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise MixedTypes(
+                f"The column {name!r} of rows {done:,} to {done + len(group) - 1:,} does not fit into one table: "
+                f"{said}. A column has values of one type: make them so by transform()."
+            ) from error
+    return polars.DataFrame(columns)
+
+
+def _column(polars: Any, name: str, values: list[Any], kind: Any) -> Any:
+    # Whole numbers among fractions are fractions; text among numbers is a mistake, which polars would make text of all.
+    kinds = {type(value) for value in values if value is not None}
+    if float in kinds and kinds <= {int, float} and kind in (None, polars.Float64):
+        return polars.Series(name, [None if value is None else float(value) for value in values], polars.Float64)
+    if kinds == {int} and kind == polars.Float64:
+        return polars.Series(name, [None if value is None else float(value) for value in values], polars.Float64)
+    return polars.Series(name, values, kind, strict=True)
