@@ -1,7 +1,7 @@
 import { useApp } from "ink";
 import { useRef, useState } from "react";
 import type { Bridge } from "./bridge.js";
-import { type Plan, back, begin, forward, named, screen } from "./plan.js";
+import { type Plan, type Wanted, back, begin, forward, named, screen } from "./plan.js";
 import type { Committed, Hello } from "./protocol.js";
 import { Keys } from "./keys.js";
 import { CredentialScreen } from "./screens/Credential.js";
@@ -24,9 +24,11 @@ export type Props = {
   quit: () => void;
 };
 
-export function Wizard({ hello, bridge, onLeave }: { hello: Hello; bridge: Bridge; onLeave: (left: Left) => void }) {
+type Given = { hello: Hello; wanted: Wanted; bridge: Bridge; onLeave: (left: Left) => void };
+
+export function Wizard({ hello, wanted, bridge, onLeave }: Given) {
   const { exit } = useApp();
-  const [plan, setPlan] = useState(() => begin(hello));
+  const [plan, setPlan] = useState(() => begin(hello, wanted));
   const [committed, setCommitted] = useState<Committed | null>(null);
   const written = useRef(false);
   const leave = (left: Left) => {

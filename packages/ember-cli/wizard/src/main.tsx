@@ -6,6 +6,7 @@
 import { render } from "ink";
 import { Bridge } from "./bridge.js";
 import { type Left, Wizard } from "./Wizard.js";
+import type { Wanted } from "./plan.js";
 import { type Hello, PROTOCOL } from "./protocol.js";
 
 const CANNOT = 78;
@@ -16,6 +17,7 @@ async function main(): Promise<number> {
     console.error("This is a part of `ember setup`, and is started by it, in a terminal.");
     return CANNOT;
   }
+  const wanted: Wanted = JSON.parse(process.argv[2] ?? "{}"); // never a key
   const bridge = new Bridge(python);
   let hello: Hello;
   try {
@@ -27,7 +29,7 @@ async function main(): Promise<number> {
     return CANNOT;
   }
   let left: Left = "quit";
-  const { waitUntilExit } = render(<Wizard hello={hello} bridge={bridge} onLeave={(how) => (left = how)} />, { exitOnCtrlC: false });
+  const { waitUntilExit } = render(<Wizard hello={hello} wanted={wanted} bridge={bridge} onLeave={(how) => (left = how)} />, { exitOnCtrlC: false });
   await waitUntilExit();
   bridge.close();
   if ((left as Left) === "quit") console.error("Left. Nothing was written.");

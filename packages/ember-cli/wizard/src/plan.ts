@@ -11,11 +11,18 @@ export type Screen =
   | { at: "review" }
   | { at: "done" };
 
-/** A provider the user wants: the key typed for it (null: the one that is there, or none needed), and what came of it. */
+/** A provider the user wants: key and base URL typed for it (null: as they are now), and what came of asking there. */
 export type Credential = { key: string | null; base_url: string | null; verdict: Verdict };
+
+/** Where the embedded model is asked for, as any other: `local/smollm2`. */
+const LOCAL = "local";
+
+/** What was said on the command line already. */
+export type Wanted = { provider?: string | null; base_url?: string | null; default_model?: string | null; pull?: boolean };
 
 export type Plan = {
   hello: Hello;
+  wanted: Wanted;
   chosen: string[];
   credentials: Record<string, Credential>;
   pull: boolean;
@@ -24,12 +31,13 @@ export type Plan = {
   path: Screen[];
 };
 
-export const begin = (hello: Hello): Plan => ({
+export const begin = (hello: Hello, wanted: Wanted = {}): Plan => ({
   hello,
-  chosen: hello.providers.filter((provider) => provider.key !== null).map((provider) => provider.name),
+  wanted,
+  chosen: wanted.provider ? [wanted.provider] : hello.providers.filter((provider) => provider.installed && provider.key.set).map((provider) => provider.name),
   credentials: {},
-  pull: hello.embedded.available && !hello.embedded.present && hello.providers.every((provider) => provider.key === null),
-  model: hello.default_model,
+  pull: wanted.pull ? !hello.embedded.pulled : hello.embedded.installed && !hello.embedded.pulled && hello.providers.every((provider) => !provider.key.set),
+  model: wanted.default_model || hello.default_model || null,
   path: [{ at: "welcome" }],
 });
 
@@ -54,7 +62,7 @@ function after(plan: Plan): Screen {
       const place = here.at === "providers" ? 0 : plan.chosen.indexOf(here.provider) + 1;
       const next = plan.chosen[place];
       if (next !== undefined) return { at: "credential", provider: next };
-      return plan.hello.embedded.available ? { at: "embedded" } : { at: "model" };
+      return plan.hello.embedded.installed ? { at: "embedded" } : { at: "model" };
     }
     case "embedded":
       return offered(plan).length > 0 ? { at: "model" } : { at: "review" };
@@ -74,23 +82,22 @@ export function named(plan: Plan, name: string): Provider {
 
 /** The models one can make the default, as `provider/model`: those that the chosen providers listed, and the embedded one. */
 export function offered(plan: Plan): string[] {
-  const listed = plan.chosen.flatMap((name) => (plan.credentials[name]?.verdict.models ?? []).map((model) => qualified(name, model)));
   const { embedded } = plan.hello;
-  const local = embedded.available && (embedded.present || plan.pull) ? [embedded.model] : [];
-  return [...new Set([...local, ...listed])];
+  const local = embedded.installed && (embedded.pulled || plan.pull) ? [`${LOCAL}/${embedded.model}`] : [];
+  const wanted = plan.wanted.default_model ? [plan.wanted.default_model] : [];
+  return [...new Set([...wanted, ...local, ...plan.chosen.flatMap((name) => plan.credentials[name]?.verdict.models ?? [])])];
 }
 
-const qualified = (provider: string, model: string): string => (model.startsWith(`${provider}/`) ? model : `${provider}/${model}`);
-
-/** What is to be written: typed keys, each with the base URL it was checked at, and a default that was changed. */
+/** What is to be written: each typed key with the base URL it was checked at, and a default that was changed. */
 export function toCommit(plan: Plan): Commit {
   const credentials: Commit["credentials"] = {};
   const base_urls: Commit["base_urls"] = {};
   for (const name of plan.chosen) {
     const credential = plan.credentials[name];
-    if (credential === undefined) continue;
+    if (credential === undefined || (credential.key === null && credential.base_url === null)) continue;
+    const { base_url, default_base_url } = credential.verdict;
     if (credential.key !== null) credentials[name] = credential.key;
-    if (credential.base_url !== null) base_urls[name] = credential.base_url;
+    base_urls[name] = base_url === default_base_url ? null : base_url;
   }
   return { credentials, base_urls, default_model: plan.model === plan.hello.default_model ? null : plan.model };
 }

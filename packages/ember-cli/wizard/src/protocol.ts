@@ -8,45 +8,55 @@
 
 export const PROTOCOL = 1;
 
-/** A key that is there already: its last letters, and where it was found. */
-export type Known = { hint: string; source: string };
+/** A key that is there already (or `set: false`): its last letters, and where it stands. */
+export type Known = { set: boolean; hint: string; source: string };
 
 export type Provider = {
   name: string;
   label: string;
-  /** Where one gets a key; "" if nowhere. */
-  page: string;
+  installed: boolean;
+  /** The command that installs it, where it is not. */
+  install: string;
   needs_key: boolean;
+  key: Known;
+  /** Where one gets a key; "" if nowhere. */
+  key_page: string;
   base_url: string;
-  key: Known | null;
+  default_base_url: string;
 };
 
-export type Embedded = { model: string; label: string; available: boolean; present: boolean; bytes: number };
+export type Embedded = { model: string; installed: boolean; pulled: boolean };
 
 export type Hello = {
   protocol: number;
   version: string;
   home: string;
   providers: Provider[];
-  default_model: string | null;
+  /** "" if there is none. */
+  default_model: string;
   embedded: Embedded;
 };
 
-/** "limited": the provider knows the key, and refuses to say more now. "unreachable": nobody knows. */
-export type Outcome = "ok" | "refused" | "limited" | "unreachable";
+/**
+ * "limited": the provider knows the key, and refuses to say more now. "missing": there is no key to ask with.
+ * "unreachable": nobody answered. "unchecked": it cannot be asked.
+ */
+export type Outcome = "ok" | "refused" | "limited" | "missing" | "unreachable" | "failed" | "unchecked";
 
-export type Verdict = { outcome: Outcome; message: string; base_url: string; models: string[] };
+export type Verdict = { outcome: Outcome; message: string; base_url: string; default_base_url: string; models: string[] };
 
+/** A base URL of null is the vendor's own. */
 export type Commit = { credentials: Record<string, string>; base_urls: Record<string, string | null>; default_model: string | null };
 
 export type Committed = { files: string[]; notes: string[] };
 
-export type Answer = { text: string; model: string; seconds: number; tokens: number | null; cost: string | null };
+/** `summary`: model, tokens, cost and time, in words. */
+export type Answer = { text: string; summary: string };
 
 export type Methods = {
   hello: { params: { protocol: number }; result: Hello; event: never };
   validate: { params: { provider: string; key: string | null; base_url: string | null }; result: Verdict; event: never };
-  pull: { params: { model: string }; result: { model: string }; event: { done: number; total: number } };
+  pull: { params: { model: string }; result: { path: string }; event: { done: number; total: number } };
   commit: { params: Commit; result: Committed; event: never };
-  answer: { params: { model: string; prompt: string }; result: Answer; event: { text: string } };
+  answer: { params: { model: string }; result: Answer; event: { text: string } };
 };

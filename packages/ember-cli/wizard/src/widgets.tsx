@@ -17,7 +17,8 @@ export function Page({ title, keys, children }: { title: string; keys: string; c
   );
 }
 
-export type Option = { value: string; label: string; note?: string };
+/** One that is `off` is shown, and cannot be chosen. */
+export type Option = { value: string; label: string; note?: string; off?: boolean };
 
 type Common = { options: Option[]; onBack: () => void; onQuit: () => void };
 
@@ -53,8 +54,8 @@ export function Choices({
     else if (typeof key === "object" && filtering) set({ at: 0, marks, filter: filter + key.text });
     else if (typeof key === "object" && marked !== undefined) {
       let changed = marks;
-      const value = shown[at]?.value;
-      for (const letter of key.text) if (letter === " " && value !== undefined) changed = flipped(changed, value);
+      const option = shown[at];
+      for (const letter of key.text) if (letter === " " && option !== undefined && option.off !== true) changed = flipped(changed, option.value);
       set({ ...now(), marks: changed });
     }
   });
@@ -74,9 +75,9 @@ export function Choices({
       )}
       {shown.slice(top, top + height).map((option, place) => {
         const here = top + place === state.at;
-        const mark = marked === undefined ? "" : state.marks.has(option.value) ? "[x] " : "[ ] ";
+        const mark = marked === undefined ? "" : option.off ? "    " : state.marks.has(option.value) ? "[x] " : "[ ] ";
         return (
-          <Text key={option.value} wrap="truncate-end" {...(here ? { color: ACCENT } : {})}>
+          <Text key={option.value} wrap="truncate-end" dimColor={option.off === true} {...(here ? { color: ACCENT } : {})}>
             {here ? "> " : "  "}
             {mark}
             {option.label}
@@ -151,7 +152,7 @@ export function Progress({ done, total }: { done: number; total: number }) {
   return (
     <Text>
       <Text color={ACCENT}>{"█".repeat(full)}</Text>
-      <Text dimColor>{"░".repeat(30 - full)}</Text> {(done / 1e6).toFixed(0)} of {(total / 1e6).toFixed(0)} MB
+      <Text dimColor>{"░".repeat(30 - full)}</Text> {total > 0 && `${(done / 1e6).toFixed(0)} of ${(total / 1e6).toFixed(0)} MB`}
     </Text>
   );
 }

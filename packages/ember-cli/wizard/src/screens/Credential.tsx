@@ -14,16 +14,16 @@ type Stage =
 /** A provider's key: the one that is there, or a typed one, asked about at the provider before it is taken. */
 export function CredentialScreen({ plan, bridge, provider, next, previous, quit }: Props & { provider: Provider }) {
   const before = plan.credentials[provider.name];
-  const first: Stage = { at: provider.key !== null || !provider.needs_key ? "start" : "key" };
+  const first: Stage = { at: provider.key.set || !provider.needs_key ? "start" : "key" };
   const [stage, go] = useState<Stage>(first);
   const [refusal, setRefusal] = useState("");
   const [tries, setTries] = useState(0);
   const asked = useRef<Stage | null>(null);
-  const [url, setUrl] = useState<string | null>(before?.base_url ?? null);
+  const [url, setUrl] = useState<string | null>(before?.base_url ?? (plan.wanted.provider === provider.name ? plan.wanted.base_url ?? null : null));
   const shownUrl = url ?? provider.base_url;
 
   const take = (key: string | null, verdict: Verdict) =>
-    next({ credentials: { ...plan.credentials, [provider.name]: { key, base_url: key === null && url === null ? null : verdict.base_url, verdict } } });
+    next({ credentials: { ...plan.credentials, [provider.name]: { key, base_url: url, verdict } } });
 
   const ask = async (key: string | null) => {
     const asking: Stage = { at: "asking", key };
@@ -34,11 +34,11 @@ export function CredentialScreen({ plan, bridge, provider, next, previous, quit 
     try {
       verdict = await bridge.ask("validate", { provider: provider.name, key, base_url: url });
     } catch (error) {
-      verdict = { outcome: "refused", message: (error as Error).message, base_url: shownUrl, models: [] };
+      return asked.current === asking ? refuse((error as Error).message, key) : undefined;
     }
     if (asked.current !== asking) return; // Esc has left the question meanwhile; its answer is nobody's
     if (verdict.outcome === "ok") take(key, verdict);
-    else if (verdict.outcome === "refused") refuse(verdict.message, key);
+    else if (verdict.outcome === "refused" || verdict.outcome === "missing") refuse(verdict.message, key);
     else go({ at: "unsure", key, verdict });
   };
 
@@ -60,16 +60,16 @@ export function CredentialScreen({ plan, bridge, provider, next, previous, quit 
         <Text>
           Asked at <Text bold>{shownUrl}</Text>
         </Text>
-        {provider.page !== "" && stage.at === "key" && <Text dimColor>A key is had at {provider.page}</Text>}
+        {provider.key_page !== "" && stage.at === "key" && <Text dimColor>A key is had at {provider.key_page}</Text>}
       </Box>
       {refusal !== "" && <Text color="red">{refusal}</Text>}
       {stage.at === "start" && (
         <Choices
           options={[
-            provider.key !== null
+            provider.key.set
               ? { value: "keep", label: "Use the key that is there", note: `${provider.key.hint} from ${provider.key.source}` }
               : { value: "keep", label: "Use it without a key" },
-            { value: "key", label: provider.key !== null ? "Give another key" : "Give a key" },
+            { value: "key", label: provider.key.set ? "Give another key" : "Give a key" },
             { value: "url", label: "Use another base URL" },
           ]}
           onBack={previous}

@@ -8,9 +8,9 @@ const NONE = "";
 export function DefaultModel({ plan, next, previous, quit }: Props) {
   const { default_model } = plan.hello;
   const models = offered(plan);
-  if (default_model !== null && !models.includes(default_model)) models.unshift(default_model);
+  if (default_model !== "" && !models.includes(default_model)) models.unshift(default_model);
   const options = models.map((model) => ({ value: model, label: model, ...(model === default_model ? { note: "as it is now" } : {}) }));
-  if (default_model === null) options.push({ value: NONE, label: "No default: every call names its model" });
+  if (default_model === "") options.push({ value: NONE, label: "No default: every call names its model" });
   return (
     <Page title="Which model answers when none is named?" keys="↑↓: move   Type: search   Enter: choose   Esc: back">
       {options.length > 0 ? (

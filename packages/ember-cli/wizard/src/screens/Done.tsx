@@ -5,8 +5,6 @@ import type { Answer, Committed } from "../protocol.js";
 import { Busy, Page } from "../widgets.js";
 import type { Props } from "../Wizard.js";
 
-const PROMPT = "Say hello to somebody who has just set up Ember, in one short sentence.";
-
 /** What was written, and a first answer from the model that was made the default. */
 export function Done({ plan, bridge, committed, leave }: Props & { committed: Committed; leave: () => void }) {
   const [text, setText] = useState("");
@@ -16,7 +14,7 @@ export function Done({ plan, bridge, committed, leave }: Props & { committed: Co
   useEffect(() => {
     if (model === null) return;
     bridge
-      .ask("answer", { model, prompt: PROMPT }, (event) => setText((text) => text + event.text))
+      .ask("answer", { model }, (event) => setText((text) => text + event.text))
       .then(setAnswer, (error: Error) => setFailed(error.message));
   }, [bridge, model]);
   const waiting = model !== null && answer === null && failed === "";
@@ -44,11 +42,7 @@ export function Done({ plan, bridge, committed, leave }: Props & { committed: Co
           </Text>
           {text !== "" && <Text>{text.trim()}</Text>}
           {waiting && text === "" && <Text dimColor>…</Text>}
-          {answer !== null && (
-            <Text dimColor>
-              {answer.tokens ?? "?"} tokens, {answer.cost === null ? "cost not known" : `$${answer.cost}`}, {answer.seconds.toFixed(1)} s
-            </Text>
-          )}
+          {answer !== null && <Text dimColor>{answer.summary}</Text>}
           {failed !== "" && <Text color="red">{failed}</Text>}
         </Box>
       )}

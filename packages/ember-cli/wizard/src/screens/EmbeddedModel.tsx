@@ -4,18 +4,17 @@ import type { Props } from "../Wizard.js";
 
 export function EmbeddedModel({ plan, next, previous, quit }: Props) {
   const { embedded } = plan.hello;
-  const size = `${Math.round(embedded.bytes / 1e6)} MB`;
   return (
     <Page title="A model that needs no key" keys="↑↓: move   Enter: go on   Esc: back">
       <Text>
-        {embedded.label} runs in your own process: small, free, and enough to try things with.
+        {embedded.model} runs in your own process: small, free, and enough to try things with.
       </Text>
       <Choices
         options={
-          embedded.present
+          embedded.pulled
             ? [{ value: "no", label: "It is there already" }]
             : [
-                { value: "yes", label: `Fetch it at the last step (${size})` },
+                { value: "yes", label: "Fetch it at the last step (about 100 MB)" },
                 { value: "no", label: "Not now" },
               ]
         }

@@ -9,7 +9,8 @@ export function Providers({ plan, next, previous, quit }: Props) {
         options={plan.hello.providers.map((provider) => ({
           value: provider.name,
           label: provider.label,
-          ...(provider.key === null ? {} : { note: `${provider.key.hint} from ${provider.key.source}` }),
+          off: !provider.installed,
+          ...(!provider.installed ? { note: provider.install } : provider.key.set ? { note: `${provider.key.hint} from ${provider.key.source}` } : {}),
         }))}
         marked={plan.chosen}
         onBack={previous}

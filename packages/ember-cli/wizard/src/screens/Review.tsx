@@ -12,12 +12,12 @@ export function Review({ plan, bridge, previous, quit, onWritten }: Props & { on
   const [stage, go] = useState<Stage>({ at: "asking" });
   const commit = toCommit(plan);
   const { embedded } = plan.hello;
-  const pull = plan.pull && !embedded.present;
+  const pull = plan.pull && !embedded.pulled;
 
   const apply = async () => {
     try {
       if (pull) {
-        go({ at: "fetching", done: 0, total: embedded.bytes });
+        go({ at: "fetching", done: 0, total: 0 });
         await bridge.ask("pull", { model: embedded.model }, ({ done, total }) => go({ at: "fetching", done, total }));
       }
       go({ at: "writing" });
@@ -30,13 +30,13 @@ export function Review({ plan, bridge, previous, quit, onWritten }: Props & { on
   const lines = [
     ...Object.keys(commit.credentials).map((name) => {
       const key = commit.credentials[name]!;
-      return `${named(plan, name).label}: the key …${key.length > 12 ? key.slice(-4) : ""} for ${commit.base_urls[name] ?? named(plan, name).base_url}`;
+      return `${named(plan, name).label}: the key …${key.length > 12 ? key.slice(-4) : ""} for ${plan.credentials[name]!.verdict.base_url}`;
     }),
     ...Object.entries(commit.base_urls)
       .filter(([name]) => commit.credentials[name] === undefined)
-      .map(([name, url]) => `${named(plan, name).label}: the base URL ${url}`),
+      .map(([name, url]) => `${named(plan, name).label}: the base URL ${url ?? named(plan, name).default_base_url}`),
     ...(commit.default_model === null ? [] : [`The default model: ${commit.default_model}`]),
-    ...(pull ? [`${embedded.label}: ${Math.round(embedded.bytes / 1e6)} MB to fetch`] : []),
+    ...(pull ? [`${embedded.model}: its weights, to be fetched`] : []),
   ];
   return (
     <Page title="Is this right?" keys={stage.at === "asking" ? "Enter: do it   Esc: back" : "Ctrl-C: stop"}>

@@ -9,7 +9,7 @@ export function Welcome({ plan, next, quit }: Props) {
     if (key === "enter") leave(), next();
     else if (key === "quit" || key === "back") quit();
   });
-  const there = plan.hello.providers.filter((provider) => provider.key !== null);
+  const there = plan.hello.providers.filter((provider) => provider.key.set);
   return (
     <Page title={`Ember ${plan.hello.version}`} keys="Enter: begin   Esc: leave">
       <Box flexDirection="column">
@@ -22,7 +22,7 @@ export function Welcome({ plan, next, quit }: Props) {
           {there.map((provider) => (
             <Text key={provider.name}>
               {"  "}
-              {provider.label} <Text dimColor>{provider.key!.hint} from {provider.key!.source}</Text>
+              {provider.label} <Text dimColor>{provider.key.hint} from {provider.key.source}</Text>
             </Text>
           ))}
         </Box>
