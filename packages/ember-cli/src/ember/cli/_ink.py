@@ -34,10 +34,18 @@ def draw(wanted: Wanted) -> int | str:
     named = os.environ.get("EMBER_NODE")
     node = shutil.which(named or "node")
     if node is None:
-        return f"there is no {named!r}, which EMBER_NODE names" if named else "the wizard needs Node 20 or newer"
+        return (
+            f"there is no {named!r}, which EMBER_NODE names" if named else "the wizard needs Node 20 or newer"
+        )
     if not BUNDLE.exists():
         return "this installation does not have the wizard"
-    environment = {**os.environ, "EMBER_PYTHON": sys.executable}
+    # Ink would draw nothing before the end where it takes a terminal for a machine's.
+    environment = {
+        **os.environ,
+        "EMBER_PYTHON": sys.executable,
+        "CI": "false",
+        "CONTINUOUS_INTEGRATION": "false",
+    }
     if os.environ.get("NO_COLOR"):
         environment["FORCE_COLOR"] = "0"  # all that the wizard's library looks at
     # Ctrl-C is the wizard's: it leaves in good order, and says how.
