@@ -79,8 +79,12 @@ def test_no_call_is_paid_twice_though_the_program_is_killed_again_and_again(
     assert len(openai.requests) == before
 
 
-def test_what_a_journal_gives_back_is_the_answer_with_its_usage_and_cost(openai: LocalServer, tmp_path: Path) -> None:
-    chain = stream(["What is the capital of France?"]).map_concurrent(models.instance("gpt-4"), journal=tmp_path / "j")
+def test_what_a_journal_gives_back_is_the_answer_with_its_usage_and_cost(
+    openai: LocalServer, tmp_path: Path
+) -> None:
+    chain = stream(["What is the capital of France?"]).map_concurrent(
+        models.instance("gpt-4"), journal=tmp_path / "j"
+    )
     first, second = chain.first(), chain.first()
     assert isinstance(second, Response)
     assert (second, second.usage, second.cost, second.model) == (first, first.usage, first.cost, first.model)
@@ -106,7 +110,10 @@ def test_a_context_around_a_stream_reaches_every_call_in_it(openai: LocalServer)
     async def ask(row: str) -> Any:
         return await models.acall("gpt-4", row)
 
-    functions: list[Any] = [lambda row: models("gpt-4", row), ask, models.instance("gpt-4")]
+    def ask_and_wait(row: str) -> Any:
+        return models("gpt-4", row)
+
+    functions: list[Any] = [ask_and_wait, ask, models.instance("gpt-4")]
     for function in functions:
         rows = stream([f"q{n}" for n in range(6)]).map_concurrent(function, 3)
         with with_context(models={"temperature": 0.25}):
@@ -124,14 +131,18 @@ def test_the_summary_says_what_the_calls_cost(openai: LocalServer) -> None:
 def test_a_refused_key_ends_the_run_whatever_is_done_with_rows_that_fail(openai: LocalServer) -> None:
     openai.replies(401).then(401).then(401).then(401)
     with pytest.raises(errors.AuthenticationError):
-        stream([f"q{n}" for n in range(100)]).map_concurrent(models.instance("gpt-4"), 2, on_error="skip").to_list()
+        stream([f"q{n}" for n in range(100)]).map_concurrent(
+            models.instance("gpt-4"), 2, on_error="skip"
+        ).to_list()
     assert len(openai.requests) < 20
 
 
 def test_a_budget_ends_the_run_and_what_was_paid_for_is_kept(openai: LocalServer, tmp_path: Path) -> None:
-    rows = stream([f"question {n}" for n in range(50)]).map_concurrent(
-        lambda row: models("gpt-4", row), 2, journal=tmp_path / "j", on_error="skip"
-    )
+    def ask(row: str) -> Response:
+        return models("gpt-4", row)
+
+    questions = [f"question {n}" for n in range(50)]
+    rows = stream(questions).map_concurrent(ask, 2, journal=tmp_path / "j", on_error="skip")
     with with_context(models={"budget": {"calls": 10}}), pytest.raises(errors.BudgetExceeded):
         rows.to_list()
     assert openai.ledger[KEY].calls == 10

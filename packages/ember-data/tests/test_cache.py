@@ -1,4 +1,4 @@
-"""Rows that were made once are read from disk the next time: found by what goes into them, whatever happened meanwhile."""
+"""Rows that were made once are read from disk the next time, whatever happened meanwhile."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_with_a_key_the_key_decides(tmp_path: Path) -> None:
 
 
 def test_an_iterator_that_can_be_used_once_cannot_be_told_apart() -> None:
-    with pytest.raises(DataError, match="gone through only once|used once|cannot tell"):
+    with pytest.raises(DataError, match="cannot tell what goes into it"):
         stream(iter([1, 2])).cache().to_list()
 
 
@@ -271,7 +271,10 @@ def test_a_row_from_a_file_cannot_run_anything(tmp_path: Path) -> None:
     data, states = pickle.dumps(Evil()), b"[null,null]"
     rows = _ROW.pack(len(data)) + data
     kept.write_bytes(
-        _HEAD.pack(b"EmbB", len(states), len(rows), zlib.crc32(rows, zlib.crc32(states)), 1) + states + rows + end_bytes()
+        _HEAD.pack(b"EmbB", len(states), len(rows), zlib.crc32(rows, zlib.crc32(states)), 1)
+        + states
+        + rows
+        + end_bytes()
     )
     with pytest.raises(Exception, match="mkdir"):
         chain.to_list()

@@ -68,7 +68,9 @@ def test_a_schema_makes_instances(path: Path) -> None:
 
 @given(cut=st.integers(0, N // 2), level=st.integers(0, 6), batch=st.integers(1, 9))
 @settings(max_examples=25, deadline=None)
-def test_going_on_at_any_row_is_exact_whatever_the_reader_leaves_out(path: Path, cut: int, level: int, batch: int) -> None:
+def test_going_on_at_any_row_is_exact_whatever_the_reader_leaves_out(
+    path: Path, cut: int, level: int, batch: int
+) -> None:
     chain = stream(path).where(col("level") >= level).select("n").batch(batch)
     whole = chain.to_list()
     first = iter(chain)
@@ -160,7 +162,12 @@ def test_what_a_stage_raises_while_writing_comes_through(tmp_path: Path) -> None
 def test_polars_is_not_imported_by_those_who_read_lines(tmp_path: Path) -> None:
     path = tmp_path / "rows.jsonl"
     path.write_text('{"a": 1}\n')
-    program = f"import sys; from ember.data import col, stream; stream({str(path)!r}).where(col('a') > 0).to_list(); print('polars' in sys.modules)"
+    program = f"""
+import sys
+from ember.data import col, stream
+stream({str(path)!r}).where(col('a') > 0).to_list()
+print('polars' in sys.modules)
+"""
     assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True).stdout == "False\n"
 
 

@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from ember.data import SourceError, UnknownColumn, col, stream
-from ember.data import Condition
+from ember.data import Condition, Expression, SourceError, UnknownColumn, col, stream
 
 pl = pytest.importorskip("polars")
 
@@ -27,27 +26,54 @@ def ordered(row: dict[str, Any]) -> list[tuple[str, Any]]:
     return sorted(row.items())
 
 
-def comparisons() -> st.SearchStrategy[Condition]:
-    number = st.sampled_from([col("n"), col("m"), col("n") + col("m"), col("n") * 2 - 1, col("m") % 3])
-    real = st.sampled_from([col("x"), col("x") + 1, col("x") * col("n")])
-    sides = st.integers(-4, 4) | number
-    signs = st.sampled_from(["__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__"])
-    made: st.SearchStrategy[Condition] = st.builds(lambda a, s, b: getattr(a, s)(b), number, signs, sides)
-    made |= st.builds(lambda a, s, b: getattr(a, s)(b), real, signs, st.sampled_from([0.0, 2.5, -2]) | real | number)
-    made |= st.builds(lambda v: col("n").is_in(v), st.lists(NUMBERS, max_size=3))
-    made |= st.sampled_from([col("n").is_null(), col("t").is_not_null(), col("t") == "ab", col("t") < "b"])
-    made |= st.builds(lambda how, t: getattr(col("t"), how)(t), st.sampled_from(["contains", "starts_with", "ends_with"]), st.sampled_from(["", "a", ".", "é"]))
-    made |= st.builds(lambda k: col("t").length() > k, st.integers(0, 3))
-    return made
+def compared(left: Expression, sign: str, right: Any) -> Condition:
+    return getattr(left, sign)(right)  # type: ignore[no-any-return]
 
 
-CONDITIONS = st.recursive(
-    comparisons(),
-    lambda inner: st.builds(lambda a, b: a & b, inner, inner)
-    | st.builds(lambda a, b: a | b, inner, inner)
-    | st.builds(lambda a: ~a, inner),
-    max_leaves=5,
+def about_text(how: str, text: str) -> Condition:
+    return getattr(col("t"), how)(text)  # type: ignore[no-any-return]
+
+
+def among(values: list[int | None]) -> Condition:
+    return col("n").is_in(values)
+
+
+def longer(length: int) -> Condition:
+    return col("t").length() > length
+
+
+def both(left: Condition, right: Condition) -> Condition:
+    return left & right
+
+
+def either(left: Condition, right: Condition) -> Condition:
+    return left | right
+
+
+def opposite(inner: Condition) -> Condition:
+    return ~inner
+
+
+def combined(inner: st.SearchStrategy[Condition]) -> st.SearchStrategy[Condition]:
+    return st.builds(both, inner, inner) | st.builds(either, inner, inner) | st.builds(opposite, inner)
+
+
+SIGNS = st.sampled_from(["__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__"])
+WHOLE = st.sampled_from([col("n"), col("m"), col("n") + col("m"), col("n") * 2 - 1, col("m") % 3])
+REAL = st.sampled_from([col("x"), col("x") + 1, col("x") * col("n")])
+COMPARISONS: st.SearchStrategy[Condition] = (
+    st.builds(compared, WHOLE, SIGNS, st.integers(-4, 4) | WHOLE)
+    | st.builds(compared, REAL, SIGNS, st.sampled_from([0.0, 2.5, -2]) | REAL | WHOLE)
+    | st.builds(among, st.lists(NUMBERS, max_size=3))
+    | st.sampled_from([col("n").is_null(), col("t").is_not_null(), col("t") == "ab", col("t") < "b"])
+    | st.builds(
+        about_text,
+        st.sampled_from(["contains", "starts_with", "ends_with"]),
+        st.sampled_from(["", "a", ".", "é"]),
+    )
+    | st.builds(longer, st.integers(0, 3))
 )
+CONDITIONS = st.recursive(COMPARISONS, combined, max_leaves=5)
 TYPES = {"n": pl.Int64, "m": pl.Int64, "x": pl.Float64, "t": pl.String}
 
 

@@ -1,8 +1,8 @@
 """Keep the rows of a chain on disk: `cache()`.
 
-What is kept stands under a digest of everything that goes into it: the files' names, sizes and times, and the stages with
-their functions' code. One run at a time writes; others that come meanwhile go on without. A run that is interrupted
-leaves whole blocks behind, each with where its upstream stood, and the next one goes on behind them.
+What is kept stands under a digest of everything that goes into it: the files' names, sizes and times, and the stages
+with their functions' code. One run at a time writes; others that come meanwhile go on without. A run that is
+interrupted leaves whole blocks behind, each with where its upstream stood, and the next one goes on behind them.
 """
 
 from __future__ import annotations
@@ -63,7 +63,8 @@ class Cache:
             digest = fingerprint("cache", _FORM, self.source, parts).hex()
         except Unknowable as error:
             raise Uncacheable(
-                f"cache() cannot tell what goes into it. {error} Put it before that, or name what comes by cache(key=...)."
+                f"cache() cannot tell what goes into it. {error} Put it before that, or name "
+                f"the stages by cache(key=...)."
             ) from error
         root = folder("datasets") if self.where is None else Path(self.where)
         place = root / digest[:40]
@@ -82,7 +83,9 @@ class _Cached(Through):
     def __init__(self, upstream: Cursor, stage: Cache) -> None:
         super().__init__(upstream)
         self._stage = stage
-        self._at: int | None = None  # where in the file the block of the next row begins; None: it is in no file
+        self._at: int | None = (
+            None  # where in the file the block of the next row begins; None: it is in no file
+        )
         self._before: State = None  # the upstream's state before that block; None: its beginning
         self._row = 0  # rows of that block that were handed over
         self._in_hand = self._asking = False
@@ -106,12 +109,14 @@ class _Cached(Through):
         if whole is not None:
             self._leave()
             os.utime(place)
-        self._reading = whole if whole is not None else self._writer and self._writer.file
+        self._reading = whole if self._writer is None else self._writer.file
         at = 0 if not loaded else self._at
         after: State = None
         begun = loaded
         if self._reading is not None and at is not None:
-            while (block := read_block(self._reading, at)) is not None and self._fits(block, begun, after, loaded):
+            while (block := read_block(self._reading, at)) is not None and self._fits(
+                block, begun, after, loaded
+            ):
                 begun, loaded = True, False
                 self._at, self._before = at, block.before
                 yield from self._given(block.rows, skip)
@@ -133,7 +138,8 @@ class _Cached(Through):
         yield from self._made(skip)
 
     def _fits(self, block: Block, begun: bool, after: State, loaded: bool) -> bool:
-        return block.before == (self._before if loaded else after if begun else block.before)
+        wanted = self._before if loaded else after
+        return not begun or bool(block.before == wanted)
 
     def _given(self, rows: list[Any], skip: int) -> Iterator[Any]:
         self._row = skip
@@ -162,7 +168,9 @@ class _Cached(Through):
             except StopIteration:
                 break
             self._asking = False
-            if self._row < skip:  # handed over before the state was taken; they belong into the block all the same
+            if (
+                self._row < skip
+            ):  # handed over before the state was taken; they belong into the block all the same
                 writer.put(row)
                 self._row += 1
                 continue
@@ -188,7 +196,13 @@ class _Cached(Through):
     def _leave(self, flush: bool = True) -> None:
         writer, self._writer = self._writer, None
         if writer is not None:
-            if flush and self._row and not self._passing and self._reading is writer.file and writer.is_open():
+            if (
+                flush
+                and self._row
+                and not self._passing
+                and self._reading is writer.file
+                and writer.is_open()
+            ):
                 writer.flush(self._before, self.upstream.state(undo=self._asking))
             writer.close()
 
@@ -245,7 +259,9 @@ class _Writer:
             _complain(f"{place} cannot be written ({error.strerror})")
             return None
         try:
-            file = open(os.open(place / "part", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600), "r+b", buffering=0)
+            file = open(  # noqa: SIM115  # closed with the writer
+                os.open(place / "part", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600), "r+b", buffering=0
+            )
         except OSError as error:
             lock.release()
             _complain(f"{place} cannot be written ({error.strerror})")

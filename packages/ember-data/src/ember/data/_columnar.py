@@ -14,7 +14,7 @@ import msgspec
 from ember.core.suggest import nearest
 
 from ._cursor import Bad, Piece, State
-from ._decode import Columns
+from ._decode import Columns, decoding
 from ._expressions import Condition
 from ._source import Reader
 from .errors import SourceChanged, SourceError, UnknownColumn
@@ -56,14 +56,17 @@ class ColumnFile(Reader):
             total = frame.select(polars.len()).collect().item()
             if count is not None and count != total:
                 raise SourceChanged(
-                    f"{self.path} has {total:,} rows, and had {count:,} when the state was taken. Begin anew without it."
+                    f"{self.path} has {total:,} rows, and had {count:,} when the state was taken. Begin "
+                    f"anew without it."
                 )
             names = self._names(known)
             if begin:
                 frame = frame.slice(begin)
             if self.where is not None:
                 _require(known, sorted(self.where.columns()), self.path)
-                frame = frame.filter(self.where.polars(frozenset(name for name in known if types[name].is_float())))
+                frame = frame.filter(
+                    self.where.polars(frozenset(name for name in known if types[name].is_float()))
+                )
             frame = frame.select([*names, _AT] if self.where is not None else names)
             make = _rows_of(names, self.schema, self.columns)
             held: list[Any] = []
@@ -80,7 +83,9 @@ class ColumnFile(Reader):
             if held:
                 yield Piece(held, {"row": places[0], "of": total})
         except polars.exceptions.PolarsError as error:
-            raise SourceError(f"{self.path} cannot be read as {self.kind}: {str(error).splitlines()[0]}.") from error
+            raise SourceError(
+                f"{self.path} cannot be read as {self.kind}: {str(error).splitlines()[0]}."
+            ) from error
 
     def _scan(self, polars: Any) -> Any:
         scan = polars.scan_parquet if self.kind == "parquet" else polars.scan_ipc
@@ -108,8 +113,11 @@ def _require(known: list[str], wanted: list[str], path: str) -> None:
 
 
 def _fields(schema: Any) -> set[str]:
-    pydantic = getattr(schema, "model_fields", None)
-    return set(pydantic if pydantic is not None else (field.name for field in msgspec.inspect.type_info(schema).fields))  # type: ignore[attr-defined]
+    pydantic: Any = getattr(schema, "model_fields", None)
+    if pydantic is not None:
+        return set(pydantic)
+    kind: Any = msgspec.inspect.type_info(schema)
+    return {field.encode_name for field in kind.fields}
 
 
 def _rows_of(names: list[str], schema: Any, columns: Columns) -> Callable[[Any], list[Any]]:
@@ -138,8 +146,7 @@ def _rows_of(names: list[str], schema: Any, columns: Columns) -> Callable[[Any],
     if hasattr(shape, "model_validate"):
         return lambda batch: [shape.model_validate(row) for row in rows(batch)]
     if isinstance(shape, dict):
-        from ._decode import decoding
-
-        convert = decoding(shape, None).row
+        convert = decoding(columns, None).row
         return lambda batch: [convert(row) for row in rows(batch)]
-    return lambda batch: msgspec.convert(rows(batch), list[shape], strict=False)
+    listed: Any = list[shape]
+    return lambda batch: msgspec.convert(rows(batch), listed, strict=False)

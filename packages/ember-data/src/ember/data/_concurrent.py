@@ -1,8 +1,8 @@
 """Call a function of many rows at the same time: `map_concurrent`.
 
-Rows are taken from the upstream by whoever asks for a row, and only as far ahead as the window is; the calls are made by
-threads or, where the function is `async`, by Ember's I/O loop. What a row's upstream state was stands beside the row until
-its result was handed over: that is all that resuming needs.
+Rows are taken from the upstream by whoever asks for a row, and only as far ahead as the window is; the calls are made
+by threads or, where the function is `async`, by Ember's I/O loop. What a row's upstream state was stands beside the row
+until its result was handed over: that is all that resuming needs.
 """
 
 from __future__ import annotations
@@ -167,7 +167,9 @@ class _Mapping(Through):
             return False
         reason = scrub(f"{type(error).__name__}: {error}")
         content = repr(item.row).encode("utf-8", "backslashreplace")[:_SHOWN]
-        record = BadRecord(repr(self._stage), 0, 0, reason, scrub(content.decode("utf-8", "replace")).encode())
+        record = BadRecord(
+            repr(self._stage), 0, 0, reason, scrub(content.decode("utf-8", "replace")).encode()
+        )
         self._run.fail(record, aside=policy == "quarantine")
         return True
 
@@ -191,7 +193,7 @@ class _Mapping(Through):
 
 
 class _Calls:
-    """The calls of one run: `concurrency` at once, on threads, or on the I/O loop where the function is to be awaited."""
+    """The calls of one run, `concurrency` at once: on threads, or on the I/O loop where they are to be awaited."""
 
     def __init__(self, stage: MapConcurrent, run: Run) -> None:
         self._stage, self._function = stage, _prepared(stage)
@@ -325,7 +327,7 @@ def loop_run(awaitable: Any) -> Any:
 def is_async(function: Any) -> bool:
     """Whether calling `function` gives something to be awaited."""
     while isinstance(function, partial):
-        function = cast("partial[Any]", function).func
+        function = function.func
     return iscoroutinefunction(function) or iscoroutinefunction(getattr(function, "__call__", None))  # noqa: B004
 
 
@@ -343,7 +345,9 @@ def _retrying(function: Callable[[Any], Any], retries: int) -> Callable[[Any], A
         for _ in range(retries):
             try:
                 return function(row)
-            except EmberError:  # what may be retried of a model call was, by the engine; the rest is no better for asking
+            except (
+                EmberError
+            ):  # what may be retried of a model call was, by the engine; the rest is no better for asking
                 raise
             except Exception:
                 continue

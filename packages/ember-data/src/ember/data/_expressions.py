@@ -1,7 +1,8 @@
-"""Conditions on rows, as values: `col("level") >= 3`. A reader of columns takes them over; elsewhere they become functions.
+"""Conditions on rows, as values: `col("level") >= 3`. A reader of columns takes them over; else they become functions.
 
-A comparison with what is not there (no such column in this row, or None in it) is neither true nor false, `&`, `|` and `~`
-carry that on as SQL does, and `where` keeps the rows of which the condition is true. So it does not matter who evaluates it.
+A comparison with what is not there (no such column in this row, or None in it) is neither true nor false, `&`, `|` and
+`~` carry that on as SQL does, and `where` keeps the rows of which the condition is true. So it does not matter who
+evaluates it.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, TypeAlias, cast
 
 Test: TypeAlias = Callable[[Any], Any]
@@ -32,6 +34,10 @@ _TEXT: Final[dict[str, Callable[[str, str], bool]]] = {
     "starts_with": str.startswith,
     "ends_with": str.endswith,
 }
+
+
+def _held(name: str, row: Any) -> Any:
+    return row.get(name) if hasattr(row, "keys") else getattr(row, name, None)
 
 
 class Expression:
@@ -111,8 +117,8 @@ class Expression:
 
     def __bool__(self) -> bool:
         raise TypeError(
-            f"{self!r} is a condition on rows, and neither true nor false by itself. Combine conditions with &, | and ~, "
-            f"each in parentheses: (col('a') > 1) & (col('b') < 2)."
+            f"{self!r} is a condition on rows, and neither true nor false by itself. Combine conditions with &, | "
+            f"and ~, each in parentheses: (col('a') > 1) & (col('b') < 2)."
         )
 
 
@@ -141,10 +147,7 @@ class Column(Expression):
     def compiled(self) -> Test:
         name = self.name
 
-        def value(row: Any) -> Any:
-            return row.get(name) if isinstance(row, dict) else getattr(row, name, None)
-
-        return value
+        return partial(_held, name)
 
     def polars(self, floats: frozenset[str]) -> Any:
         import polars
@@ -226,7 +229,7 @@ def _compared_with(name: str, compare: Callable[[Any, Any], Any], wanted: Any) -
         return lambda row: None
 
     def test(row: Any) -> Any:
-        value = row.get(name) if isinstance(row, dict) else getattr(row, name, None)
+        value = row.get(name) if row.__class__ is dict else _held(name, row)
         return None if value is None else compare(value, wanted)
 
     return test
@@ -445,7 +448,9 @@ def _value(value: object) -> Expression:
 def _condition(value: object) -> Condition:
     if isinstance(value, Condition):
         return value
-    raise TypeError(f"{value!r} is no condition. Each side of & and | is one, in parentheses: (col('a') > 1) & (...).")
+    raise TypeError(
+        f"{value!r} is no condition. Each side of & and | is one, in parentheses: (col('a') > 1) & (...)."
+    )
 
 
 def require_condition(value: object) -> Condition:

@@ -122,7 +122,9 @@ class Files(Reader):
     schema: Any = None
     format: str | None = None
     where: Condition | None = None
-    kept: tuple[str, ...] | None = None  # the columns of each row, where the condition needs more of them read
+    kept: tuple[str, ...] | None = (
+        None  # the columns of each row, where the condition needs more of them read
+    )
 
     def pieces(self, start: State) -> Iterator[Piece | Bad]:
         first = 0 if start is None else self._place(start)
@@ -188,7 +190,9 @@ class Files(Reader):
     def filtered(self, condition: Condition) -> Files | None:
         """Return these files without the rows that do not meet `condition`."""
         if isinstance(self.columns, tuple) and not condition.columns() <= set(self.kept or self.columns):
-            return None  # it asks for what was left out: a stage of its own says the same as in any other place
+            return (
+                None  # it asks for what was left out: a stage of its own says the same as in any other place
+            )
         return replace(self, where=condition if self.where is None else self.where & condition)
 
     def narrowed(self, columns: tuple[str, ...]) -> Files | None:
@@ -213,7 +217,9 @@ class Files(Reader):
 
     def __fingerprint__(self) -> object:
         """Say what is read, for `cache()`: these files as they are now."""
-        stats = [(path, status.st_size, status.st_mtime_ns) for path in self.paths for status in [os.stat(path)]]
+        stats = [
+            (path, status.st_size, status.st_mtime_ns) for path in self.paths for status in [os.stat(path)]
+        ]
         return stats, self.columns, self.schema, self.format, self.where, self.kept
 
     def open(self, run: Run) -> Cursor:

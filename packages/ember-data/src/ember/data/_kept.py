@@ -73,7 +73,11 @@ class Block(NamedTuple):
 def block_bytes(rows: bytes, count: int, before: Any, after: Any) -> bytes:
     """Return a block of `rows`, which `row_bytes` made and which stand one after the other."""
     states = json.dumps([before, after], separators=(",", ":")).encode()
-    return _HEAD.pack(_BLOCK, len(states), len(rows), zlib.crc32(rows, zlib.crc32(states)), count) + states + rows
+    return (
+        _HEAD.pack(_BLOCK, len(states), len(rows), zlib.crc32(rows, zlib.crc32(states)), count)
+        + states
+        + rows
+    )
 
 
 def end_bytes() -> bytes:

@@ -33,8 +33,8 @@ class Policy:
 class Summary:
     """The account of one run: what was bad, and how long it took (seconds, from the first row asked for).
 
-    `failed` counts the rows that `map_concurrent` passed over. `calls` and `cost` (US dollars) are of the external calls
-    made inside it, as model calls; `unpriced_calls` are those whose cost is not known.
+    `failed` counts the rows that `map_concurrent` passed over. `calls` and `cost` (US dollars) are of the external
+    calls made inside it, as model calls; `unpriced_calls` are those whose cost is not known.
     """
 
     bad: int = 0

@@ -119,11 +119,15 @@ class Stream(Generic[T]):
         ['A', 'B']
         """
         if not callable(function):
-            raise TypeError(f"map_concurrent() takes a function of a row, and was given {type(function).__name__}.")
+            raise TypeError(
+                f"map_concurrent() takes a function of a row, and was given {type(function).__name__}."
+            )
         if on_error not in ("raise", "skip", "return", "quarantine"):
             raise ValueError(f'on_error is "raise", "skip", "return" or "quarantine", and was {on_error!r}.')
         if on_error == "quarantine" and self._policy.quarantine is None:
-            raise ValueError('on_error="quarantine" puts rows where stream(..., quarantine=) says, which it does not.')
+            raise ValueError(
+                'on_error="quarantine" puts rows where stream(..., quarantine=) says, which it does not.'
+            )
         kept = journal if isinstance(journal, Journal) or journal is None else Journal(journal)
         _count(concurrency, "map_concurrent", 1)
         _count(retries, "map_concurrent", 0)
@@ -261,10 +265,11 @@ class Stream(Generic[T]):
     ) -> Stream[T]:
         """Keep the rows that come here on disk, and read them from there the next time.
 
-        They are found by what goes into them: the files with their sizes and times, and the stages with their functions'
-        code. Where that cannot be told, `key` stands for the stages. They are in the folder `where`, or in Ember's home, and
-        take up to `size` bytes there: beyond that, what was not used the longest goes. A run that was interrupted is gone
-        on with. Where the disk is full, or another process writes the same, rows go on without being kept.
+        They are found by what goes into them: the files with their sizes and times, and the stages with their
+        functions' code. Where that cannot be told, `key` stands for the stages. They are in the folder `where`, or in
+        Ember's home, and take up to `size` bytes there: beyond that, what was not used the longest goes. A run that was
+        interrupted is gone on with. Where the disk is full, or another process writes the same, rows go on without
+        being kept.
         """
         folder = None if where is None else os.fspath(where)
         return self.through(Cache(self._source, self._stages, folder, _count(size, "cache", 1), key))

@@ -76,8 +76,8 @@ def _group(rows: Iterator[Any], done: int) -> list[Any]:
     for number, row in enumerate(group):
         if not isinstance(row, dict):
             raise MixedTypes(
-                f"to_parquet() writes rows that are dicts, and row {done + number} is {type(row).__name__}. Make dicts of "
-                f"them by transform()."
+                f"to_parquet() writes rows that are dicts, and row {done + number} is {type(row).__name__}. Make "
+                f"dicts of them by transform()."
             )
     return group
 
@@ -89,8 +89,8 @@ def _frame(polars: Any, group: list[Any], schema: Any, done: int) -> Any:
             if not known.issuperset(row):
                 extra = sorted(set(row) - known)
                 raise MixedTypes(
-                    f"Row {done + number} has the column {extra[0]!r}, which none of the first {_GROUP:,} rows has. Name "
-                    f"the columns to be written by select()."
+                    f"Row {done + number} has the column {extra[0]!r}, which none of the first {_GROUP:,} rows has. "
+                    f"Name the columns to be written by select()."
                 )
     names = list(dict.fromkeys(name for row in group for name in row)) if schema is None else list(schema)
     columns: list[Any] = []
@@ -109,9 +109,13 @@ def _frame(polars: Any, group: list[Any], schema: Any, done: int) -> Any:
 
 def _column(polars: Any, name: str, values: list[Any], kind: Any) -> Any:
     # Whole numbers among fractions are fractions; text among numbers is a mistake, which polars would make text of all.
-    kinds = {type(value) for value in values if value is not None}
+    kinds: set[type[Any]] = {type(value) for value in values if value is not None}
     if float in kinds and kinds <= {int, float} and kind in (None, polars.Float64):
-        return polars.Series(name, [None if value is None else float(value) for value in values], polars.Float64)
+        return polars.Series(
+            name, [None if value is None else float(value) for value in values], polars.Float64
+        )
     if kinds == {int} and kind == polars.Float64:
-        return polars.Series(name, [None if value is None else float(value) for value in values], polars.Float64)
+        return polars.Series(
+            name, [None if value is None else float(value) for value in values], polars.Float64
+        )
     return polars.Series(name, values, kind, strict=True)
