@@ -85,7 +85,7 @@ class Stream(Generic[T]):
         What is not there, or None, meets no comparison. Right behind files the reader does it, and reads no other
         columns than that and what is kept by `select`; `explain()` says so.
 
-        >>> from ember.data import col
+        >>> from ember.data import col, stream
         >>> stream([{"n": 1}, {"n": 5}, {}]).where(col("n") > 2).to_list()
         [{'n': 5}]
         """
@@ -115,6 +115,7 @@ class Stream(Generic[T]):
         With `journal` (a file, or a `Journal`) results are on disk before they are handed on, and what is there is not
         called again, whatever became of the process meanwhile.
 
+        >>> from ember.data import stream
         >>> stream(["a", "b"]).map_concurrent(str.upper, concurrency=2).to_list()
         ['A', 'B']
         """
