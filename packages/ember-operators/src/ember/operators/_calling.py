@@ -36,7 +36,12 @@ def run(member: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     >>> run(str.upper, "hi")
     'HI'
     """
-    return _Awaited(member)(*args, **kwargs) if is_async(member) else member(*args, **kwargs)
+    return waited(member)(*args, **kwargs)
+
+
+def waited(member: Callable[..., Any]) -> Callable[..., Any]:
+    """Return `member` as it is called to be waited for."""
+    return Awaited(member) if is_async(member) else member
 
 
 async def arun(member: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
@@ -49,7 +54,7 @@ async def arun(member: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     return await in_pool(member, args, kwargs)
 
 
-class _Awaited(External[..., Any]):
+class Awaited(External[..., Any]):
     """An `async` member of a composition that is called and waited for."""
 
     kind = "operator"
