@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from types import FrameType
 from typing import Any, Final
 
-from ._calling import is_async
+from ._calling import computes, is_async
 
 __ember_lower__ = True
 
@@ -24,10 +24,12 @@ Take = Callable[[Any], Any]
 class Contract:
     """What goes into one function or operator, and what comes out."""
 
+    @computes
     def inputs(self, owner: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Return arguments as they are to be passed on: by position, and by name."""
         raise NotImplementedError
 
+    @computes
     def answer(self, owner: Any, value: Any) -> Any:
         """Return an answer as it is to be given."""
         raise NotImplementedError
@@ -42,6 +44,7 @@ class BySpec(Contract):
         self._in: tuple[Any, Take] | None = None
         self._out: tuple[Any, Take] | None = None
 
+    @computes
     def inputs(self, owner: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         kind = getattr(owner, "input_spec", None)
         if kind is None:
@@ -58,6 +61,7 @@ class BySpec(Contract):
             return (known[1](kwargs),), {}
         return (known[1](args[0]),), kwargs
 
+    @computes
     def answer(self, owner: Any, value: Any) -> Any:
         kind = getattr(owner, "output_spec", None)
         if kind is None:
@@ -120,6 +124,7 @@ class ByHints(Contract):
                 "Define or import what it names where the function is, not only for type checkers."
             ) from None
 
+    @computes
     def inputs(self, owner: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         by_position, rest, by_name, others, _ = self._compiled()
         taken = [value if take is None else take(value) for value, take in zip(args, by_position)]
@@ -132,6 +137,7 @@ class ByHints(Contract):
         take = by_name[key] if key in by_name else self._take(others, "input", key)
         return value if take is None else take(value)
 
+    @computes
     def answer(self, owner: Any, value: Any) -> Any:
         take = self._compiled()[4]
         return value if take is None else take(value)

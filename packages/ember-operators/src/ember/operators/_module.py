@@ -44,6 +44,8 @@ class Module(HasFields):
 
     __slots__ = ("__dict__", "__weakref__", "_open", "_plan")
 
+    __ember_frozen__ = True  # to xcs: reading a field waits for nobody
+
     if TYPE_CHECKING:
         _open: bool
 
