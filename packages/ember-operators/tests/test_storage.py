@@ -111,7 +111,7 @@ def test_everything_that_differs_is_named(tmp_path: Path) -> None:
 
 def test_another_class_is_refused(tmp_path: Path) -> None:
     Leaf().save(tmp_path / "leaf")
-    with pytest.raises(CannotLoad, match="Leaf, and .*Other is to be loaded"):
+    with pytest.raises(CannotLoad, match=r"Leaf, and .*Other is to be loaded"):
         Other.load(tmp_path / "leaf")
 
 

@@ -1,5 +1,6 @@
-"""Modules in files: what they are as JSON, their arrays as NumPy's, together in one zip. Nothing is ever unpickled, and no
-code named in a file is imported or called.
+"""Modules in files: what they are as JSON, their arrays as NumPy's, together in one zip.
+
+Nothing is ever unpickled, and no code that a file names is imported or called.
 """
 
 # Values here are the user's, of whatever type; what isinstance leaves of them is partly unknown to pyright.
