@@ -1,5 +1,8 @@
 """The architecture's examples of operators, as written, over real calls; and operators in programs under xcs.jit."""
 
+# pyright: reportUnknownMemberType=false, reportUnknownLambdaType=false, reportUnknownArgumentType=false
+# Half of jax's annotations are unknown to a strict checker.
+
 from __future__ import annotations
 
 import asyncio

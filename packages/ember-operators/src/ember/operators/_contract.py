@@ -38,38 +38,46 @@ class Contract:
 class BySpec(Contract):
     """By `input_spec` and `output_spec`, of the class or, where these are fields, of the instance."""
 
-    def __init__(self, name: str) -> None:
-        self._name = name
-        # The types, as found last, and what was compiled of them.
-        self._in: tuple[Any, Take] | None = None
-        self._out: tuple[Any, Take] | None = None
+    def __init__(self, name: str, *, of_instances: bool) -> None:
+        self._name, self._of_instances = name, of_instances
+        # What was compiled of the last types seen; of instances, with these types.
+        self._take: Take | None = None
+        self._give: Take | None = None
+        self._kinds: dict[str, Any] = {}
 
     @computes
     def inputs(self, owner: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        kind = getattr(owner, "input_spec", None)
-        if kind is None:
+        take = self._take
+        if take is None or self._of_instances:
+            take = self._take = self._look(owner, "input", take)
+        if len(args) == 1 and not kwargs:
+            return (take(args[0]),), kwargs
+        if take is _as_it_is:
             return args, kwargs
-        known = self._in
-        if known is None or known[0] is not kind:
-            known = self._in = (kind, _compiled(kind, self._name, "input"))
-        if kwargs or len(args) != 1:
-            if args:
-                raise TypeError(
-                    f"{self._name} takes one value that fits its input_spec, or the fields of one by keyword; it was "
-                    f"given {len(args)} by position{' and keywords' if kwargs else ''}."
-                )
-            return (known[1](kwargs),), {}
-        return (known[1](args[0]),), kwargs
+        if args:
+            raise TypeError(
+                f"{self._name} takes one value that fits its input_spec, or the fields of one by keyword; it was "
+                f"given {len(args)} by position{' and keywords' if kwargs else ''}."
+            )
+        return (take(kwargs),), {}
 
     @computes
     def answer(self, owner: Any, value: Any) -> Any:
-        kind = getattr(owner, "output_spec", None)
-        if kind is None:
-            return value
-        known = self._out
-        if known is None or known[0] is not kind:
-            known = self._out = (kind, _compiled(kind, self._name, "output"))
-        return known[1](value)
+        give = self._give
+        if give is None or self._of_instances:
+            give = self._give = self._look(owner, "output", give)
+        return give(value)
+
+    def _look(self, owner: Any, side: str, known: Take | None) -> Take:
+        kind = getattr(owner, f"{side}_spec", None)
+        if known is None or self._kinds[side] is not kind:
+            known = _as_it_is if kind is None else _compiled(kind, self._name, side)
+            self._kinds[side] = kind
+        return known
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
 
 
 def _compiled(kind: Any, name: str, side: str, where: str = "") -> Take:
