@@ -69,7 +69,8 @@ fuzz: .hatch/default.ok
 	@$(DEFAULT) packages/ember-xcs/tests/fuzz.py $$(date +%s) $(or $(N),1000)
 
 bench: .hatch/default.ok
-	@status=0; for script in call_cost cache_hit throughput latency in_flight_memory import_cost batching; do \
+	@status=0; for script in call_cost cache_hit throughput latency in_flight_memory import_cost batching \
+		critical_path jit_overhead jit_memory numeric_dispatch scheduling; do \
 		$(DEFAULT) benchmarks/$$script.py || status=1; done; exit $$status
 
 check: .hatch/check.ok

@@ -103,7 +103,7 @@ def empty() -> int:
     return 1
 
 
-def cpu(function: Callable[[int], object], n: int, runs: int = 7) -> float:
+def cpu(function: Callable[[int], object], n: int, runs: int = 20) -> float:
     """The least CPU microseconds per turn."""
     best = float("inf")
     for _ in range(runs):
