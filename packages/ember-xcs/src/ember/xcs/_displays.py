@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext, suppress
 from contextvars import Context
 from typing import Any, Final
 
@@ -341,10 +342,14 @@ def enter(manager: Any) -> Any:
     """The context manager of a `with`, about to be entered."""
     run: Run = local.run
     manager = run.force(manager)
-    if type(manager) is not ContextBlock:
+    if type(manager) not in _HARMLESS:
         run.barrier()
         manager = settle(run, manager)
     return Entered(manager)
+
+
+_HARMLESS: Final = frozenset({ContextBlock, suppress, nullcontext})
+"""Context managers of which nobody sees that they are entered."""
 
 
 class Entered:

@@ -435,6 +435,13 @@ class Lowering:
         return self.X("set_of", ast.List([self.element(one) for one in node.elts], ast.Load()))
 
     def ex_Dict(self, node: ast.Dict) -> ast.expr:
+        if all(node.keys) and not all(isinstance(key, ast.Constant) for key in node.keys):
+            pairs = [
+                ast.Tuple([self.ex(key), self.ex(value)], ast.Load())
+                for key, value in zip(node.keys, node.values)
+                if key is not None
+            ]
+            return self.X("dict_from", ast.List(list(pairs), ast.Load()))
         keys: list[ast.expr | None] = []
         values: list[ast.expr] = []
         for key, value in zip(node.keys, node.values):
@@ -979,7 +986,12 @@ class Lowering:
 
     def st_Import(self, node: ast.Import | ast.ImportFrom) -> list[ast.stmt]:
         self.known |= names.stored([node])
-        return [ast.Expr(self.X("barrier")), node]
+        if isinstance(node, ast.Import):
+            wanted = [(one.name, "") for one in node.names]
+        else:
+            wanted = [] if node.level else [(node.module or "", one.name) for one in node.names]
+        pairs = [ast.Tuple([ast.Constant(part) for part in pair], ast.Load()) for pair in wanted]
+        return [ast.Expr(self.X("importing", *pairs)), node]
 
     st_ImportFrom = st_Import
 

@@ -454,7 +454,7 @@ class Summary:
             given = all(
                 self.kind(one) is _DATA
                 for one in _arguments(node)
-                if self._callee(one) not in effects.FACTORIES
+                if not _is_in(effects.FACTORIES, self._callee(one))
             )
             return _DATA if given else _CONTAINER
         if value is not None and _is_in(effects.COMPUTE - {copy.copy, copy.deepcopy}, value):
