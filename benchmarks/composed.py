@@ -47,7 +47,10 @@ def by_langchain() -> Fan:
     runnables: Any = import_module("langchain_core.runnables")
 
     def as_runnable(part: Callable[[], Any]) -> Any:
-        return runnables.RunnableLambda(lambda _: part())
+        def run(given: object) -> Any:
+            return part()
+
+        return runnables.RunnableLambda(run)
 
     def fan(parts: Sequence[Callable[[], Any]]) -> list[Any]:
         parallel = runnables.RunnableParallel(
@@ -63,7 +66,7 @@ def by_dspy() -> Fan:
 
     class Part(dspy.Module):  # type: ignore[misc]
         def __init__(self, part: Callable[[], Any]) -> None:
-            super().__init__()
+            dspy.Module.__init__(self)
             self.part = part
 
         def forward(self) -> Any:
@@ -125,7 +128,7 @@ def map_reduce(fan: Fan, ask: Ask, documents: dict[str, str]) -> Any:
         return str(ask(f"Summarise: {text}").removeprefix("Summary:").strip())
 
     def one(text: str) -> dict[str, Any]:
-        parts = fan([partial(short, part) for part in plain.chunks(text, 30)])
+        parts: list[str] = fan([partial(short, part) for part in plain.chunks(text, 30)])
         level = 0
         while len(parts) > 1:
             level += 1
@@ -196,12 +199,17 @@ PROGRAMS: Final[dict[str, Callable[..., Any]]] = {
 }
 
 
+def as_it_is(function: Any) -> Any:
+    return function
+
+
 def seconds(way: str, unit: float) -> dict[str, float]:
     """Return how long each program takes at its second run, with calls of `unit` seconds on average."""
     fan = FANS[way]()
     taken: dict[str, float] = {}
+    result = ""
     for name, program in PROGRAMS.items():
-        expected = measured.run(name, lambda function: function, 0.0).result
+        expected = measured.run(name, as_it_is, 0.0).result
         module: Any = import_module(name)
         world = simulated.begin(module.reply, unit)
 

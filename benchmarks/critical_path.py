@@ -15,9 +15,9 @@ import logging
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from composed import PROGRAMS, measured, seconds
+from composed import PROGRAMS, as_it_is, measured, seconds
 from outsiders import environment
 
 from ember.xcs import jit
@@ -25,10 +25,6 @@ from ember.xcs import jit
 UNIT: Final = 0.1
 WARM, FIRST = 1.05, 1.15
 FRAMEWORKS: Final = {"langchain": "langchain-core==1.7.2", "dspy": "dspy==3.4.1"}
-
-
-def as_it_is(function: Any) -> Any:
-    return function
 
 
 def composed() -> dict[str, dict[str, float]]:

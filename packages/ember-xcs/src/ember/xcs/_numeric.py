@@ -143,6 +143,17 @@ class Numeric:
         answer = self._admitted[key] = self.why(args, kwargs) is None
         return answer
 
+    def computes(self) -> bool:
+        """Say whether, by its bytecode, all that the function reaches computes and does nothing else."""
+        if self._never is not None:
+            return False
+        with self._lock:
+            try:
+                self._checked()
+            except NotNumeric:
+                return False
+        return True
+
     def why(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str | None:
         """Return why this call is not numeric, or None if it is. Evaluates abstractly; compiles and runs nothing."""
         if "jax" not in sys.modules:
