@@ -224,6 +224,8 @@ def _outcome(function: Callable[..., Any], given: dict[str, Any]) -> str:
         result = function(**given)
         if inspect.iscoroutine(result):
             result = asyncio.run(result)
+        if inspect.isgenerator(result):
+            result = ["what it gave", *result]
         return f"returned {result!r} of {type(result).__name__}"
     except (Refused, Other, ExceptionGroup, ArithmeticError, LookupError, TypeError, ValueError, AssertionError,
             AttributeError, NameError, RuntimeError, OSError, StopIteration) as error:  # fmt: skip
@@ -231,13 +233,12 @@ def _outcome(function: Callable[..., Any], given: dict[str, Any]) -> str:
 
 
 def told(error: BaseException | None) -> str:
-    """Type, message, cause, context and parts of an exception."""
+    """Type, message, cause and parts of an exception."""
     if error is None:
         return "None"
     parts: tuple[BaseException, ...] = getattr(error, "exceptions", ())
     inner = [told(one) for one in parts]
-    shown = error.__cause__ if error.__suppress_context__ else error.__context__
-    return f"{type(error).__name__}({error}) {inner} from {told(error.__cause__)} in {told(shown)}"
+    return f"{type(error).__name__}({error}) {inner} from {told(error.__cause__)}"
 
 
 def differences(one: Program, fails: str | None = None, limit: int | None = None) -> list[str]:
