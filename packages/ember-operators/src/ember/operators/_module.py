@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Self, cast, dataclass_transform
 
 from . import _paths
 from ._fields import HasFields
+from ._pytree import register
+from ._sameness import content_hash, same
 from ._shown import shown
 
 
@@ -40,7 +42,7 @@ class Module(HasFields):
     changed one.
     """
 
-    __slots__ = ("__dict__", "__weakref__", "_open")
+    __slots__ = ("__dict__", "__weakref__", "_open", "_plan")
 
     if TYPE_CHECKING:
         _open: bool
@@ -56,6 +58,7 @@ class Module(HasFields):
         )(cls)
         # The decorator's, which let nobody set a field; ours, which they hide, let an `__init__` do so.
         del cls.__setattr__, cls.__delattr__
+        register(cls)
 
     def __setattr__(self, name: str, value: object) -> None:
         if getattr(self, "_open", False):
@@ -113,6 +116,12 @@ class Module(HasFields):
         Both(asks=[Ask(model='smollm2'), Ask(model='smollm2')])
         """
         return cast(Self, _paths.mapped(self, function, where))
+
+    def __eq__(self, other: object) -> bool:
+        return same(self, other) if isinstance(other, Module) else NotImplemented
+
+    def __hash__(self) -> int:
+        return content_hash(self)
 
     def __repr__(self) -> str:
         return shown(self)

@@ -407,7 +407,8 @@ def _sets(nodes: list[ast.AST], local: set[str], resolve: Any) -> bool:
 def _is_installed(function: FunctionType) -> bool:
     if function.__globals__.get("__ember_lower__") is True:
         return False
-    if str(function.__globals__.get("__name__")).startswith(("ember.xcs.", "ember.core.", "ember.context.")):
+    name = str(function.__globals__.get("__name__"))
+    if name.startswith(("ember.xcs.", "ember.core.", "ember.context.", "ember.operators.")):
         return True  # wherever it is installed from
     return is_installed_file(function.__code__.co_filename)
 
