@@ -160,7 +160,7 @@ def test_a_generator_that_is_given_up_leaves_nothing_behind() -> None:
         return next(steps)
 
     assert program() == "AA2"
-    abandoned = jit(pairs)("ab")
+    abandoned: Any = jit(pairs)("ab")
     next(abandoned)
     abandoned.close()
     assert list(abandoned) == []

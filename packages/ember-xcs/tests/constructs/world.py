@@ -208,11 +208,9 @@ def run(function: Callable[..., Any], like: Callable[..., Any], here: World) -> 
 
 def _put_back(namespace: dict[str, Any], name: str, before: Any) -> None:
     now: Any = namespace[name]
-    if type(now) is list:
-        now[:] = before
-    elif type(now) is dict:
+    if hasattr(now, "clear"):
         now.clear()
-        now.update(before)
+        (now.extend if hasattr(now, "extend") else now.update)(before)
     elif hasattr(now, "__dict__"):
         vars(now).update(vars(before))
     else:
