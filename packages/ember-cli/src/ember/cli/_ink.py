@@ -49,7 +49,7 @@ def draw(wanted: Wanted) -> int | str:
     if os.environ.get("NO_COLOR"):
         environment["FORCE_COLOR"] = "0"  # all that the wizard's library looks at
     # Ctrl-C is the wizard's: it leaves in good order, and says how.
-    before = signal.signal(signal.SIGINT, lambda *_: None)  # not SIG_IGN, which children inherit
+    before = signal.signal(signal.SIGINT, _heard)
     try:
         code = subprocess.run([node, str(BUNDLE), json.dumps(wanted)], env=environment).returncode
     except OSError as error:
@@ -57,3 +57,7 @@ def draw(wanted: Wanted) -> int | str:
     finally:
         signal.signal(signal.SIGINT, before)
     return f"{node} cannot run the wizard, which needs Node 20 or newer" if code == _CANNOT else code
+
+
+def _heard(signum: int, frame: object) -> None:
+    """Do nothing: not SIG_IGN, which the wizard would inherit."""
