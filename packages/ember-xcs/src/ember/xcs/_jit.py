@@ -101,6 +101,10 @@ class Jitted(Generic[P, R]):
                 return self.__ember_jit__(*args, **kwargs)
             args, kwargs = (*bound, *args), {**words, **kwargs}  # type: ignore[assignment]
         program = program_of(function)
+        if program.generator and program.lowered:
+            from ._iterators import alone
+
+            return cast(R, alone(function, program, args, kwargs, self._limit))
         if program.asynchronous:
             if not program.lowered:
                 return cast(R, function(*args, **kwargs))
@@ -294,6 +298,13 @@ def perform_as_lowered(
     if listening.get() is None:
         return cast(R, perform(Run(None, drive), twin, args, kwargs))
     return cast(R, Jitted(function).recorded(twin, "", args, kwargs, drive))
+
+
+def alone_as_lowered(function: Callable[..., R], args: tuple[Any, ...], limit: int | None) -> R:
+    """As `perform_as_lowered`, with at most `limit` calls under way."""
+    if limit is None:
+        return perform_as_lowered(function, args, {})
+    return cast(R, Jitted(function, max_concurrency=limit).recorded(cast(Any, function), "", args, {}, None))
 
 
 _LATER: Final = object()

@@ -27,7 +27,7 @@ from contextvars import Context, copy_context
 from heapq import heappop, heappush
 from opcode import opmap
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
 from greenlet import GreenletExit, getcurrent, greenlet
 
@@ -69,6 +69,9 @@ def shared_flag(globals_: Iterable[str]) -> int:
         number = _SHARED_NUMBERS[key] = len(SHARED)
         SHARED.append(key)
     return number << _SHARED_FROM
+
+
+Ids: TypeAlias = set[int]
 
 
 class Abandoned(BaseException):
@@ -246,6 +249,8 @@ class Run:
         self.root.fiber = self._main
         self.fresh: dict[int, Any] = {}
         self._sweep_at = 10_000
+        self.stepping = False
+        """Whether it has made iterators."""
         self.over = False
 
     # The log -----------------------------------------------------------------------------
@@ -393,6 +398,7 @@ class Run:
     footprint: Callable[[Run, Task], None]
     """Notes what a task that is about to wait may still read and change; `leave`, that it has ended: see `_memory`."""
     leave: Callable[[Run, Task], None]
+    iterators: Callable[[Run, Task, Ids, Ids, list[Pending]], None]
     reads_plainly: Callable[[Any, Any], bool]
 
     def hold(self, held: Any) -> None:
