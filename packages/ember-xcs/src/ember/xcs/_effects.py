@@ -181,6 +181,33 @@ CONTAINERS: Final[frozenset[type]] = frozenset(
 )
 
 
+LAZY: Final[frozenset[Any]] = frozenset(
+    {
+        enumerate,
+        zip,
+        reversed,
+        *(getattr(itertools, name) for name in ("chain", "islice", "zip_longest", "pairwise", "cycle")),
+        *(getattr(itertools, name) for name in ("combinations", "permutations", "product")),
+    }
+)
+"""Functions that make iterators over what they are given, and hand its elements on as they are."""
+
+_EMPTY: Final[tuple[Any, ...]] = ([], (), "", b"", {}, set[int](), range(0), {}.items(), {}.values())
+ITERATORS: Final[frozenset[type]] = frozenset(
+    {
+        *(kind for kind in LAZY if isinstance(kind, type)),
+        type({}.items()),
+        type({}.keys()),
+        type({}.values()),
+        *(type(iter(one)) for one in _EMPTY),
+        type(reversed([])),
+        type(reversed({})),
+        type(iter(collections.deque[int]())),
+    }
+)
+"""Python's own iterators and views of containers."""
+
+
 def known_result(function: Callable[..., Any]) -> type | None:
     """Return the type of what a computing function returns, if it is a fixed one that never changes."""
     return _RESULTS.get(function)
