@@ -81,16 +81,11 @@ class Outsider:
         self.process.communicate()
 
 
-<<<<<<< HEAD
-def environment(name: str, requirement: str) -> Path:
-    """Return the Python of the environment for `name`, made if there is none of this requirement."""
-=======
 def environment(name: str, *requirements: str, editable: Sequence[str] = ()) -> Path:
     """Return the Python of the environment for `name`, made if there is none of these requirements.
 
     `editable` are distributions of ours that it needs besides. Raises OSError if it cannot be made.
     """
->>>>>>> main
     folder = ROOT / ".hatch" / "bench" / name.replace(" ", "-")
     python, mark = folder / "bin" / "python", folder / "made-of"
     made_of = f"{' '.join([*requirements, *editable])} {sys.version_info[:2]}"

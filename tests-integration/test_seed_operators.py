@@ -205,7 +205,7 @@ def test_a_gradient_through_a_call_is_refused_by_name(vendor: LocalServer) -> No
         def call(self, text: str) -> jax.Array:
             return self.weight * len(models("gpt-4", text))
 
-    with pytest.raises(xcs.GradientThroughCall, match="gpt-4"):
+    with pytest.raises(xcs.GradientThroughCall, match="models"):
         xcs.grad(lambda operator: operator("x"))(Weighted(weight=jnp.array(1.0)))
     assert isinstance(Weighted(weight=jnp.array(1.0)), Module)
     assert type(Chain((summarize,))) is Chain
