@@ -54,10 +54,12 @@ from ._memory import (
     snapshot,
     take,
 )
+from ._numeric import NOT_NUMERIC
 from ._ops import apart, attr, change, new, ordered, read, stores_plainly, unknown
 from ._pending import Pending
 from ._program import Program, program_of
 from ._run import WRITES, Abandoned, Run
+from ._staging import staged_call
 from ._summary import index, is_installed
 
 _BUILTIN: Final = type(len)
@@ -127,6 +129,12 @@ def _call_later(run: Run, function: Any, args: tuple[Any, ...], kwargs: dict[str
 
 
 def own_call(run: Run, function: FunctionType, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    if effects.computes_on_arrays(function):
+        return _library_of_arrays(run, function, args, kwargs)
+    if "jax" in sys.modules and not all(type(one) in SCALARS for one in args):
+        staged = staged_call(run, function, args, kwargs)
+        if staged is not NOT_NUMERIC:
+            return staged
     program = program_of(function)
     if program.lowered:
         if program.asynchronous:
@@ -142,8 +150,6 @@ def own_call(run: Run, function: FunctionType, args: tuple[Any, ...], kwargs: di
                 return hold_iterator(run, made, tuple(settle(run, one) for one in things))
             return made
         return apart(run, _plain, (function, args, kwargs), (*args, *kwargs.values()))
-    if effects.computes_on_arrays(function):
-        return _library_of_arrays(run, function, args, kwargs)
     return unknown(run, function, args, kwargs)
 
 
@@ -276,7 +282,11 @@ def _library(run: Run, function: Any, args: tuple[Any, ...], kwargs: dict[str, A
             return new(function(*args))
         return apart(run, _made, (function, args), args)
     if function is functools.partial and all(
-        type(one) in SCALARS or type(one) is FunctionType for one in (*args, *kwargs.values())
+        type(one) in SCALARS
+        or type(one) is FunctionType
+        or isinstance(one, External)
+        or hasattr(type(one), "__ember_frozen__")
+        for one in (*args, *kwargs.values())
     ):
         partial: Any = function
         return partial(*args, **kwargs)  # what it holds never changes, and calls of it are seen

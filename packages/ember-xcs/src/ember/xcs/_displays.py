@@ -33,7 +33,7 @@ from ._memory import (
 )
 from ._ops import Unbound, apart, new
 from ._pending import Pending
-from ._run import CHANGES, OBJECTS, WRITES, Run, is_earlier
+from ._run import CHANGES, Run, is_earlier
 
 
 class _Skip:
@@ -123,10 +123,7 @@ def _places(run: Run, source: Any, flags: int) -> list[Any] | None:
     held = run.filtered.get(id(source)) if type(source) is Pending and not flags else None
     if held is None or held[0] is not source:
         return None
-    for task in run.guessing.tasks:
-        if (task.changed or task.flags & (WRITES | OBJECTS | CHANGES)) and is_earlier(task, run.current):
-            return None
-    return held[1]
+    return held[1] if run.altering.last_before(run.current) is None else None
 
 
 def _from_places(run: Run, places: list[Any], function: Callable[[Any], Any]) -> Any:

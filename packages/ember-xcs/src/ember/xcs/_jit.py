@@ -82,6 +82,11 @@ class Jitted(Generic[P, R]):
         self._numeric: Numeric | None = None
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        # A call of numbers may cost a fifth more than jax's own, which is 0.7 µs: this comes first, and does little.
+        if self._numeric is not None:
+            staged: Any = self._numeric.quick(args, kwargs)
+            if staged is not NOT_NUMERIC:
+                return staged  # type: ignore[no-any-return]
         function: Any = self.__ember_jit__
         if local.run is not None:
             return cast(R, _within(local.run, function, args, kwargs))

@@ -18,6 +18,7 @@ from ember.core.externals import External, handling
 from . import _effects as effects
 from ._pending import UNBOUND, Pending
 from ._run import (
+    CHANGES,
     OBJECTS,
     Abandoned,
     Flight,
@@ -501,6 +502,8 @@ def footprint(run: Run, task: Task) -> None:
         lines.append(run.writers)
     if later:
         lines.append(run.guessing)
+        if task.writes or task.changed or task.flags & (CHANGES | OBJECTS):
+            lines.append(run.altering)
     for line in lines:
         line.join(task)
     task.lines, task.keys = tuple(lines), (*changes, *found)
@@ -546,7 +549,7 @@ def must_wait(run: Run, thing: Any, changing: bool) -> Task | None:
     held = run.fresh.get(key)
     if held is None or held.object is not thing:
         return run.writers.last_before(here) if run.writers.tasks else None
-    for task in run.guessing.tasks:
+    for task in (run.guessing if changing else run.altering).tasks:
         for pending in task.inputs:
             if pending.done and pending.error is None:
                 found: set[int] = set()
