@@ -201,6 +201,7 @@ def test_how_a_call_fails_is_the_exit_code(command: Command, openai: LocalServer
     openai.replies(401, text=f"wrong key {KEY}")
     code, out, err = command("--debug", "run", "gpt-4o", "Hello")
     assert (code, out) == (4, "") and KEY not in err and "Traceback" in err
+    assert "ember.models: openai/gpt-4o failed after" in err
     openai.replies(400, text="no such thing")
     assert command("run", "gpt-4o", "Hello")[0] == 5
     assert command("run", "gpt4o", "Hello")[0] == 2
@@ -259,6 +260,14 @@ def test_a_chat_tells_the_model_what_was_said(command: Command, openai: LocalSer
         "one\ntwo\n",
         "openai/gpt-4o. /model NAME asks another model, /clear forgets what was said, /help, /exit (or Ctrl-D)\n",
     )
+
+
+def test_checks_are_broken_off_by_ctrl_c_at_once(command: Command, openai: LocalServer) -> None:
+    openai.latency = 60
+    screen = Terminal("test", "--timeout", "60")
+    openai.wait_for(lambda: openai.requests)
+    screen.child.sendintr()
+    assert screen.end() == 130
 
 
 # Looking after
