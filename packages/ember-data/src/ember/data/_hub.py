@@ -68,12 +68,12 @@ class Hub(Reader):
             raise SourceNotFound(
                 f"hf://{self.id}",
                 (),
-                "The hub has none of that name, or only for those it knows: set HF_TOKEN.",
+                "The hub has none of that name, or not for all: set HF_TOKEN.",
             ) from error
         except SourceDenied as error:
             raise SourceDenied(
-                f"The hub does not show {self.id} to you. Accept its terms at {_endpoint()}/datasets/{self.id}, and set "
-                f"HF_TOKEN to a token of yours."
+                f"The hub does not show {self.id} to you. Accept its terms at {_endpoint()}/datasets/{self.id}, and "
+                f"set HF_TOKEN to a token of yours."
             ) from error
         except ValueError as error:
             raise SourceError(f"The hub's answer about {self.id} is not JSON.") from error
