@@ -77,7 +77,7 @@ wizard: .hatch/default.ok
 
 bench: .hatch/default.ok
 	@status=0; for script in call_cost cache_hit throughput latency in_flight_memory import_cost batching \
-		critical_path jit_overhead jit_memory numeric_dispatch scheduling; do \
+		critical_path jit_overhead jit_memory numeric_dispatch scheduling operator_cost; do \
 		$(DEFAULT) benchmarks/$$script.py || status=1; done; exit $$status
 
 check: .hatch/check.ok

@@ -134,6 +134,9 @@ def _lowered(function: FunctionType) -> Program:
     code = function.__code__
     if hasattr(function, "__wrapped__") and "__wrapped__" in function.__dict__:
         pass  # a wrapper is a function like another
+    if _says_it_computes(function):
+        program.reason, program.computes = NO_CALL, True
+        return program
     if _is_installed(function):
         program.reason = "it is installed code"
         return program
@@ -206,6 +209,9 @@ def effects_of(function: FunctionType) -> Effects:
     if known is not None:
         if code in _open:
             _open[code] = True
+        return known
+    if _says_it_computes(function):
+        known = _effects[code] = Effects()
         return known
     if _is_installed(function) or code.co_flags & CO_ASYNC_GENERATOR:
         known = _effects[code] = ANYTHING
@@ -402,6 +408,14 @@ def _sets(nodes: list[ast.AST], local: set[str], resolve: Any) -> bool:
             if found:
                 return True
     return False
+
+
+def _says_it_computes(function: FunctionType) -> bool:
+    """Whether its author says that it reads what it is given, and changes nothing that others see.
+
+    Siblings do, of functions whose code looks as if it might do anything: they cannot be named here.
+    """
+    return function.__dict__.get("__ember_computes__") is True
 
 
 def _is_installed(function: FunctionType) -> bool:
