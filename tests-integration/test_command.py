@@ -380,7 +380,21 @@ def test_the_first_rows_of_a_file_are_printed_as_json(command: Command, tmp_path
     code, out, err = command("data", "show", str(file))
     assert (code, err) == (0, "") and "20 rows" in out and "question" in out
     assert command("data", "head", str(tmp_path / "no.jsonl"))[0] == 2
-    assert command("data", "list")[0] == 0
+    found = json.loads(command("data", "show", str(file), "--json")[1])
+    assert found["rows"] == 20
+    assert found["columns"]["answer"] == {"types": {"int": 20}, "least": 0, "most": 19, "mean": 9.5}
+
+
+def test_data_sets_are_listed_and_shown_without_being_read(command: Command) -> None:
+    code, out, err = command("data", "list")
+    assert (code, err) == (0, "") and "gsm8k" in out and "Grade school mathematics" in out
+    listed = {one["name"]: one for one in json.loads(command("data", "list", "--json")[1])}
+    assert listed["gsm8k"]["licence"] == "MIT" and listed["gsm8k"]["rows"] == 8_792
+    code, out, err = command("data", "show", "gsm8k")
+    assert (code, err) == (0, "") and "https://huggingface.co/datasets/openai/gsm8k" in out
+    assert json.loads(command("data", "show", "gsm8k", "--json")[1])["columns"] == ["question", "answer"]
+    code, out, err = command("data", "head", "gsm8")
+    assert (code, out) == (2, "") and "gsm8k" in err
 
 
 def test_a_model_is_scored_on_a_file(command: Command, openai: LocalServer, tmp_path: Path) -> None:
