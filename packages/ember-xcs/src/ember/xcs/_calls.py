@@ -33,7 +33,7 @@ from ._memory import (
     settle,
     snapshot,
 )
-from ._ops import apart, attr, change, new, read, stores_plainly, unknown
+from ._ops import apart, attr, change, checked, new, read, stores_plainly, unknown
 from ._program import Program, program_of
 from ._run import Abandoned, Run
 
@@ -263,6 +263,8 @@ def turns(run: Run, thing: Any) -> Iterator[Any]:
 
 
 def _turns(run: Run, thing: Any) -> Iterator[Any]:
+    if run.suspended:
+        await_turn(run, thing)
     steps = iter(thing)
     while True:
         if run.suspended:
@@ -295,13 +297,14 @@ def _library_pick(run: Run, function: Any, args: tuple[Any, ...], kwargs: dict[s
     return apart(run, _picked, (function, args, kwargs), things)
 
 
-def _plain_deep(thing: Any) -> bool:
+def _plain_deep(thing: Any, within: tuple[int, ...] = ()) -> bool:
     kind = type(thing)
-    if kind in SCALARS:
+    if kind in SCALARS or id(thing) in within:
         return True
     if kind in (list, tuple, set, frozenset):
-        return all(map(_plain_deep, thing))
-    return is_data(thing) or thing is None
+        within = (*within, id(thing))
+        return all(_plain_deep(one, within) for one in thing)
+    return is_data(thing)
 
 
 def _picked(run: Run, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -428,9 +431,10 @@ def method(thing: Any, name: str, /, *args: Any, **kwargs: Any) -> Any:
 def head(thing: Any, name: str) -> Any:
     """Return `thing`, whose method `name` is called next, with arguments that make calls: it must have one first."""
     kind = type(thing)
+    if kind in PENDING:
+        return thing if thing.kind in SCALARS and hasattr(thing.kind, name) else checked(thing, lambda it: head(it, name))
     if (
-        kind not in PENDING
-        and not hasattr(kind, name)
+        not hasattr(kind, name)
         and (is_data(thing) or (kind is not super and not hasattr(thing, name)))
     ):
         getattr(thing, name)
@@ -512,13 +516,17 @@ def _print(run: Run, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         apart(run, _print_later, (args, kwargs), things, writes=not plain, changes=not plain)
 
 
-def _shown(thing: Any) -> bool:
+def _shown(thing: Any, within: tuple[int, ...] = ()) -> bool:
     """Whether showing `thing` runs no code of the user's."""
     kind = type(thing)
+    if id(thing) in within:
+        return True
     if kind in (list, tuple, set, frozenset):
-        return all(map(_shown, thing))
+        within = (*within, id(thing))
+        return all(_shown(one, within) for one in thing)
     if kind is dict:
-        return all(map(_shown, thing)) and all(map(_shown, thing.values()))
+        within = (*within, id(thing))
+        return all(_shown(key, within) and _shown(one, within) for key, one in thing.items())
     return kind in PENDING or kind in SCALARS or is_data(thing)
 
 

@@ -35,6 +35,7 @@ from ._memory import (
     reading,
     settle,
 )
+from ._pending import Pending
 from ._run import CHANGES, WRITES, Abandoned, Run
 
 NONE: Final[frozenset[int]] = frozenset()
@@ -57,7 +58,34 @@ def bound(value: Any, name: str) -> Any:
         raise UnboundLocalError(
             f"cannot access local variable {name!r} where it is not associated with a value"
         )
+    if type(value) in PENDING and value.kind not in SCALARS:
+        return checked(value, lambda found: bound(found, name))
     return value
+
+
+def checked(value: Any, check: Callable[[Any], object]) -> Any:
+    """Return the pending `value`; `check`, called with what it stands for, may raise: then this point fails."""
+    run: Run = local.run
+    if value.done:
+        if value.error is None:
+            check(value.value)
+        return value
+    result = Pending(run, value.kind)
+    if run.record is not None:
+        run.record.derived(result, (value,))
+    run.note(result)
+
+    def there() -> None:
+        error = value.error
+        if error is None:
+            try:
+                check(value.value)
+            except Exception as found:
+                error = found
+        run.set(result, None if error is not None else value.value, error)
+
+    run.then(value, there)
+    return result
 
 
 # As a task -----------------------------------------------------------------------------
