@@ -174,7 +174,9 @@ def made(code: int, kind: str, namespace: dict[str, Any]) -> Any:
         case "box":
             return namespace["Box"](f"b{code % 10}", ["x"])
         case "node":
-            return namespace["Node"](f"o{code % 10}", ["y", "z"][: code % 3])
+            node = object.__new__(namespace["Node"])  # without effects of its own
+            vars(node).update(name=f"o{code % 10}", items=["y", "z"][: code % 3], meta={})
+            return node
         case _:
             return f"t{code % 1000}"
 

@@ -108,7 +108,7 @@ def own_call(run: Run, function: FunctionType, args: tuple[Any, ...], kwargs: di
     if program.computes:
         things = (*args, *kwargs.values())
         if not any(map(has_pending, things)) and in_turn(run, things):
-            return function(*args, **kwargs)
+            return _handed(run, function(*args, **kwargs), things)
         return apart(run, _plain, (function, args, kwargs), (*args, *kwargs.values()))
     return unknown(run, function, args, kwargs)
 
@@ -146,7 +146,16 @@ def _plain(run: Run, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any
     kwargs = {name: fill(run, arg) for name, arg in kwargs.items()}
     await_all(run, (*args, *kwargs.values()))
     args = tuple(fill(run, arg) for arg in args)
-    return function(*args, **{name: fill(run, arg) for name, arg in kwargs.items()})
+    kwargs = {name: fill(run, arg) for name, arg in kwargs.items()}
+    return _handed(run, function(*args, **kwargs), (*args, *kwargs.values()))
+
+
+def _handed(run: Run, value: Any, things: tuple[Any, ...]) -> Any:
+    """Return what a function that only computes made of `things`: a container of its own may hold them from now on."""
+    if type(value) not in SCALARS and id(value) not in run.fresh:
+        for thing in things:
+            settle(run, thing)
+    return value
 
 
 # External calls -----------------------------------------------------------------------------
