@@ -99,7 +99,11 @@ def execute(text: str, name: str, world: World, run: Callable[[Any], Any]) -> di
     namespace: dict[str, Any] = vars(module)
     namespace.update(ask=ask, effect=effect, fetch=fetch, look=look, slow=slow)
     exec(compile(text, name, "exec"), namespace)
-    xs, d, obj = ["one", "two a", "three"], {"k": "v"}, namespace["Thing"]() if "Thing" in namespace else namespace["Node"]("obj", ["i"])
+    xs, d, obj = (
+        ["one", "two a", "three"],
+        {"k": "v"},
+        namespace["Thing"]() if "Thing" in namespace else namespace["Node"]("obj", ["i"]),
+    )
     out = io.StringIO()
     random.seed(7)
     with contextlib.redirect_stdout(out):
@@ -119,7 +123,9 @@ def execute(text: str, name: str, world: World, run: Callable[[Any], Any]) -> di
                 world.log.append("")
                 result = (*result, "")
                 world.trace = traceback.format_exc()
-    shared = [namespace[name] for name in ("memo", "history", "collect", "gather", "Node") if name in namespace]
+    shared = [
+        namespace[name] for name in ("memo", "history", "collect", "gather", "Node") if name in namespace
+    ]
     return {
         "result": shape(result), "stdout": out.getvalue(), "log": list(world.log),
         "graph": shape([result, xs, d, obj, namespace["total"], namespace["settings"], shared]),

@@ -11,7 +11,7 @@ import random
 import re
 from typing import Final
 
-HEAD: Final = '''
+HEAD: Final = """
 import collections, functools, itertools, json, math, re
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -360,7 +360,7 @@ def classify(x):
 class Shape:
     def __repr__(self):
         return f"Shape({sorted(self.__dict__)})"
-'''
+"""
 
 STRINGS: Final = """
 ask($S) | ask($S) | ask(f"{$S} $k") | ask($s + '$k') | $s | $s | '$k' | $S[:$k] | $S + $S | $S.upper() | str($A) | f"{$A}" | f"{$i:03d}{$S!r}"

@@ -19,6 +19,7 @@ from ember.core.externals import External
 from . import _effects as effects
 from ._memory import (
     PENDING,
+    Lazy,
     SCALARS,
     await_all,
     await_turn,
@@ -34,6 +35,7 @@ from ._memory import (
     snapshot,
 )
 from ._ops import apart, attr, change, checked, new, read, stores_plainly, unknown
+from ._pending import Pending
 from ._program import Program, program_of
 from ._run import Abandoned, Run
 
@@ -173,7 +175,9 @@ def external_call(
     if not any(map(has_pending, things)) and in_turn(run, things):
         args = tuple(snapshot(arg) for arg in args)
         return run.issue(external, args, {name: snapshot(arg) for name, arg in kwargs.items()}, kind)
-    if all(type(thing) in PENDING or type(thing) in SCALARS for thing in things):
+    if all(type(thing) in PENDING or type(thing) in SCALARS for thing in things) and not any(
+        type(thing) is Lazy and thing.kind not in SCALARS for thing in things
+    ):
         return run.issue_later(external, args, kwargs, kind)
     made = apart(run, _external_later, (external, args, kwargs, kind), things)
     if type(made) in PENDING:
@@ -378,6 +382,7 @@ def method(thing: Any, name: str, /, *args: Any, **kwargs: Any) -> Any:
             _method_later,
             (thing, name, args, kwargs),
             (thing, *args, *kwargs.values()),
+            writes=kind is Pending and not data and name in _CHANGING,
             changes=not data,
         )
     if kind is str or (isinstance(thing, str) and name in effects.STR_METHODS):
@@ -441,11 +446,12 @@ def head(thing: Any, name: str) -> Any:
     """Return `thing`, whose method `name` is called next, with arguments that make calls: it must have one first."""
     kind = type(thing)
     if kind in PENDING:
-        return thing if thing.kind in SCALARS and hasattr(thing.kind, name) else checked(thing, lambda it: head(it, name))
-    if (
-        not hasattr(kind, name)
-        and (is_data(thing) or (kind is not super and not hasattr(thing, name)))
-    ):
+        return (
+            thing
+            if thing.kind in SCALARS and hasattr(thing.kind, name)
+            else checked(thing, lambda it: head(it, name))
+        )
+    if not hasattr(kind, name) and (is_data(thing) or (kind is not super and not hasattr(thing, name))):
         getattr(thing, name)
     return thing
 
@@ -457,6 +463,7 @@ def live_view(thing: Any, name: str) -> Any:
     return method(thing, name)
 
 
+_CHANGING: Final = frozenset().union(*effects.CHANGING.values())
 _TEXTUAL: Final = frozenset({re.Pattern, re.Match})
 _LOGGING: Final = frozenset(["debug", "info", "warning", "error", "critical", "exception", "log"])
 

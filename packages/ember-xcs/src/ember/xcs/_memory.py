@@ -187,11 +187,15 @@ def settle(run: Run, value: Any) -> Any:
     if kind in PENDING:
         return settle(run, run.force(value))
     if kind is list:
+        if id(value) in run.fresh:
+            fill(run, value)  # while it is still the run's own: others may see it
         if run.fresh.pop(id(value), None) is not None:
             for index, item in enumerate(value):
                 if type(item) not in SCALARS:
                     value[index] = settle(run, item)
     elif kind is dict:
+        if id(value) in run.fresh:
+            fill(run, value)
         if run.fresh.pop(id(value), None) is not None:
             for key, item in list(value.items()):
                 if type(item) not in SCALARS:

@@ -11,6 +11,7 @@ that is not there yet, or something else must come first, the operation becomes 
 from __future__ import annotations
 
 import operator
+from collections import defaultdict
 from collections.abc import Callable
 from types import FunctionType, MethodType, ModuleType
 from typing import Any, Final
@@ -343,12 +344,22 @@ def item(container: Any, index: Any) -> Any:
             return lazy(run, operator.getitem, (container, index), known)
         return apart(run, _item, (container, index), (container,))
     if kind in effects.CONTAINERS or isinstance(container, str):
+        if kind is defaultdict and run.suspended:  # it makes what is missing
+            return run.spawn(
+                _made_item, (run, container, index), inputs=(container,), changed=1, what="an item"
+            )
         if must_wait(run, container, False) is None:
             return container[index] if type(index) is not slice or kind is not list else new(container[index])
         return apart(run, _item, (container, index), (container,))
     if is_data(container):
         return read(run, operator.getitem, (container, index))
     return unknown(run, operator.getitem, (container, index), {})
+
+
+def _made_item(run: Run, container: Any, index: Any) -> Any:
+    index = fill(run, index)
+    await_turn(run, container, True)
+    return container[index]
 
 
 def _item(run: Run, container: Any, index: Any) -> Any:
@@ -539,9 +550,12 @@ def _exactly(iterable: Any, count: int) -> list[Any]:
 def attr(thing: Any, name: str) -> Any:
     """`thing.name`, where it is not called."""
     kind = type(thing)
-    if kind is ModuleType or kind in SCALARS:
-        return getattr(thing, name)
     run: Run = local.run
+    if kind is ModuleType or kind in SCALARS:
+        found = getattr(thing, name)
+        if kind is type and not callable(found) and must_wait(run, thing, False) is not None:
+            return apart(run, _attr, (thing, name), (thing,))
+        return found
     if kind in PENDING:
         if thing.done and thing.error is None:
             return attr(thing.value, name)
