@@ -17,7 +17,14 @@ from ember.context import create_context, get_context
 from ember.models.testing import LocalServer, fitting, schema_in
 from workspace import ROOT
 
-DOCUMENTS = sorted([ROOT / "README.md", *ROOT.glob("docs/*.md"), *ROOT.glob("packages/*/README.md")])
+DOCUMENTS = sorted(
+    [
+        ROOT / "README.md",
+        *ROOT.glob("docs/*.md"),
+        ROOT / "docs/how-to/trace-a-run.md",
+        *ROOT.glob("packages/*/README.md"),
+    ]
+)
 BLOCK = re.compile(r"^```python[ ]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
@@ -31,7 +38,9 @@ WITH_CODE = [path for path in DOCUMENTS if any(blocks(path.read_text(encoding="u
 
 
 @pytest.fixture
-def served(ember_home: Path, server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalServer]:
+def served(
+    ember_home: Path, server: LocalServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Iterator[LocalServer]:
     """Each provider's models, on this machine: what is asked is repeated, or JSON of the shape asked for is given."""
 
     def say(prompt: str) -> str:
@@ -39,6 +48,7 @@ def served(ember_home: Path, server: LocalServer, monkeypatch: pytest.MonkeyPatc
         return prompt if schema is None else json.dumps(fitting(schema))
 
     server.answer = say
+    monkeypatch.chdir(tmp_path)  # documents write files where they are
     for vendor, path in (("OPENAI", "/v1"), ("ANTHROPIC", ""), ("GOOGLE", ""), ("OLLAMA", "")):
         monkeypatch.setenv(f"{vendor}_API_KEY", "sk-0123456789abcdef")
         monkeypatch.setenv(f"{vendor}_BASE_URL", f"{server.url}{path}")

@@ -20,7 +20,7 @@ def vendor(ember_home: Path, server: LocalServer, monkeypatch: pytest.MonkeyPatc
 
 
 def pipeline(data: list[str]) -> list[str]:
-    found = []
+    found: list[str] = []
     for item in data:
         short = models("gpt-4", f"short {item}")
         if "b" in short:

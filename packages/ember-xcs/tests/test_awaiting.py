@@ -8,7 +8,7 @@ import gc
 import threading
 import time
 import warnings
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable
 from contextvars import ContextVar
 from typing import Any, TypeVar
 
@@ -52,10 +52,12 @@ async def ask(prompt: str, seconds: float = 0.02) -> str:
 def nothing_left() -> Any:
     """After each test: no call is under way, no greenlet waits, no thread was added."""
     global most
-    started.clear(), ended.clear(), cancelled.clear()
+    for told in (started, ended, cancelled):
+        told.clear()
     most = 0
     asyncio.run(ask.aio("warm", 0))
-    started.clear(), ended.clear()
+    started.clear()
+    ended.clear()
     threads = threading.active_count()
     yield
     until(lambda: _now == 0)
@@ -124,7 +126,7 @@ def test_an_exception_arrives_where_it_is_awaited() -> None:
     async def main() -> None:
         await pair.aio("fail", "b")
 
-    with pytest.raises(ValueError, match="^fail$"):
+    with pytest.raises(ValueError, match=r"^fail$"):
         asyncio.run(main())
 
 
@@ -300,7 +302,7 @@ def test_gather_tells_what_failed_if_it_is_asked_to() -> None:
 def test_gather_raises_the_first_failure_in_order() -> None:
     @jit
     async def program() -> list[Any]:
-        return await asyncio.gather(ask.aio("fail 1"), ask.aio("fail 2", 0.0), ask.aio("long", 5.0))
+        return list(await asyncio.gather(ask.aio("fail 1"), ask.aio("fail 2", 0.0), ask.aio("long", 5.0)))
 
     with pytest.raises(ValueError, match="fail 1"):
         asyncio.run(program())
@@ -333,6 +335,7 @@ def test_what_is_the_loops_is_awaited_as_ever() -> None:
 def test_a_timeout_inside_is_raised_where_it_stands() -> None:
     @jit
     async def program() -> str:
+        a = ""
         try:
             async with asyncio.timeout(0.03):
                 a = await ask.aio("quick", 0.0)
@@ -461,7 +464,7 @@ def test_a_coroutine_that_is_never_awaited_says_so() -> None:
 
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
-        program()
+        program()  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]
         gc.collect()
     assert any("program" in str(one.message) and "never awaited" in str(one.message) for one in told)
 
@@ -472,7 +475,7 @@ def test_wrong_arguments_of_a_coroutine_function_raise_when_it_is_called() -> No
         return await ask.aio(a)
 
     with pytest.raises(TypeError, match="missing 1 required positional argument: 'a'"):
-        program()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+        program()  # type: ignore[call-arg, unused-coroutine]  # pyright: ignore[reportCallIssue, reportUnusedCoroutine]
 
 
 def test_awaiting_what_cannot_be_awaited_is_an_error_as_ever() -> None:

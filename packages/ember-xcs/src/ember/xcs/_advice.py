@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from types import CodeType, FrameType, FunctionType
+from types import BuiltinFunctionType, CodeType, FrameType, FunctionType, MethodType
 from typing import Any, Final
 
 from ._ir import EdgeKind
+from ._memory import perform
 from ._program import NO_CALL, program_of
 from ._run import Task
 
@@ -93,6 +94,8 @@ def why(hook: FrameType | None, behind: bool, task: Task) -> Forced:
     if hook is None:
         return Forced("order", task.what or "the program")
     name = hook.f_code.co_name
+    if hook.f_back is not None and hook.f_back.f_code is perform.__code__:
+        return Forced("order", "the end of the program")
     if name in ("_ordered", "unknown"):
         return _of_function(hook.f_locals.get("function"))
     if (
@@ -113,8 +116,6 @@ def why(hook: FrameType | None, behind: bool, task: Task) -> Forced:
         )
     if name in _DECIDING:
         return Forced("decision", _DECIDING[name], _LATER)
-    if name in ("_run", "_settled", "_started"):
-        return Forced("order", "the end of the program")
     return Forced("order" if behind else "data", _plain_name(name if name != "force" else task.what))
 
 
@@ -148,8 +149,19 @@ _WORDS: Final[dict[str, str]] = {
 }
 
 
+def name_of(function: Any) -> str:
+    """Return what a callable is called, without running code of the user's."""
+    kind: type[Any] = type(function)
+    if kind in _NAMED or isinstance(function, type):
+        return str(getattr(function, "__qualname__", kind.__qualname__))
+    return kind.__qualname__
+
+
+_NAMED: Final = frozenset({FunctionType, BuiltinFunctionType, MethodType, type(str.upper), type(str.__add__)})
+
+
 def _of_function(function: Any) -> Forced:
-    name = getattr(function, "__qualname__", None) or type(function).__qualname__
+    name = name_of(function)
     if type(function) is FunctionType:
         reason = program_of(function).reason
         if reason == NO_CALL:

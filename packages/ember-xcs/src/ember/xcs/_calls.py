@@ -6,38 +6,49 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import logging
 import re
+import sys
 from collections import deque
 from collections.abc import Iterator
+from contextvars import Context, ContextVar
 from types import FunctionType, MethodType
 from typing import Any, Final, cast
 
+from greenlet import getcurrent
+
+from ember.core import gather
 from ember.core.externals import External
 
 from . import _effects as effects
+from ._arguments import takes_over
 from ._memory import (
     PENDING,
-    Lazy,
     SCALARS,
     await_all,
     await_turn,
     fill,
     has_pending,
+    hold_object,
     in_turn,
     is_data,
     lazy,
     local,
     must_wait,
+    own_object,
     quiet,
+    reading,
     settle,
     snapshot,
+    take,
 )
-from ._ops import apart, attr, change, checked, new, read, stores_plainly, unknown
+from ._ops import _ordered, apart, attr, change, checked, new, read, stores_plainly, unknown
 from ._pending import Pending
 from ._program import Program, program_of
-from ._run import Abandoned, Run
+from ._run import WRITES, Abandoned, Run
+from ._summary import index, is_installed
 
 _BUILTIN: Final = type(len)
 _STATIC: Final = frozenset({list, dict, set, str, tuple, *effects.CHANGING})
@@ -81,6 +92,8 @@ def call(function: Any, /, *args: Any, **kwargs: Any) -> Any:
         reads = False
     if reads:
         return _library(run, function, args, kwargs)
+    if effects.computes_on_arrays(function):
+        return _library_of_arrays(run, function, args, kwargs)
     if kind is type or isinstance(function, type):
         return _construct(run, function, args, kwargs)
     inner = getattr(function, "__ember_jit__", None)
@@ -112,6 +125,8 @@ def own_call(run: Run, function: FunctionType, args: tuple[Any, ...], kwargs: di
         if not any(map(has_pending, things)) and in_turn(run, things):
             return _handed(run, function(*args, **kwargs), things)
         return apart(run, _plain, (function, args, kwargs), (*args, *kwargs.values()))
+    if effects.computes_on_arrays(function):
+        return _library_of_arrays(run, function, args, kwargs)
     return unknown(run, function, args, kwargs)
 
 
@@ -129,7 +144,7 @@ def begin(
 ) -> Any:
     """Begin a call of a lowered function: a task, unless it never waits."""
     twin = program.twin(function)
-    if not program.waits:
+    if not program.waits or program.sets:
         return twin(*args, **kwargs)
     inputs = (*args, *kwargs.values(), function) if kwargs or function.__closure__ else args
     return run.spawn(
@@ -137,7 +152,7 @@ def begin(
         args,
         kwargs,
         inputs=inputs,
-        changed=program.changed if not kwargs else -1,
+        changed=program.changed if not kwargs or not program.changed else -1,
         flags=program.flags,
         what=function.__qualname__,
     )
@@ -172,17 +187,44 @@ def external_call(
     ):
         return run.issue(external, args, kwargs, kind)
     things = (*args, *kwargs.values())
+    if takes_over(external) and not all(type(one) in SCALARS or _is_scalar(one) for one in things):
+        return apart(run, _external_in_place, (external, args, kwargs), things, changes=True)
     if not any(map(has_pending, things)) and in_turn(run, things):
+        for arg in things:
+            if own_object(arg, run) is not None:
+                settle(run, arg)  # whoever answers the call reads it while the program goes on
         args = tuple(snapshot(arg) for arg in args)
         return run.issue(external, args, {name: snapshot(arg) for name, arg in kwargs.items()}, kind)
-    if all(type(thing) in PENDING or type(thing) in SCALARS for thing in things) and not any(
-        type(thing) is Lazy and thing.kind not in SCALARS for thing in things
-    ):
+    if all(type(one) in SCALARS or _is_scalar(one) or _is_unshared(run, one) for one in things):
         return run.issue_later(external, args, kwargs, kind)
     made = apart(run, _external_later, (external, args, kwargs, kind), things)
     if type(made) in PENDING:
         made.kind = kind
     return made
+
+
+def _is_scalar(value: Any) -> bool:
+    """Whether `value` is pending, and known to be of a type that never changes."""
+    return type(value) in PENDING and value.kind in SCALARS and value.kind is not None
+
+
+def _is_unshared(run: Run, value: Any) -> bool:
+    """Whether `value` is pending, and nothing that waits for it can change what it turns out to be."""
+    return type(value) in PENDING and not run.guessing.tasks
+
+
+def _external_in_place(
+    run: Run, external: External[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
+    """Make a call that changes or keeps its arguments: with the objects themselves, while nobody else uses them."""
+    things = [run.force(one) for one in (*args, *kwargs.values())]
+    for one in things:
+        if type(one) not in SCALARS:
+            await_turn(run, one, True)
+    await_all(run, things)
+    args = tuple(settle(run, arg) for arg in args)
+    kwargs = {name: settle(run, arg) for name, arg in kwargs.items()}
+    return run.force(run.issue(external, args, kwargs, None))
 
 
 def _external_later(
@@ -217,6 +259,14 @@ _NAMED: Final[dict[str, type]] = {"str": str, "int": int, "float": float, "bool"
 def _library(run: Run, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     if function in effects.CALLS_BACK:
         return _calling_back(run, function, args, kwargs)
+    if function in _CONTAINER_TYPES and not kwargs:
+        if not any(map(has_pending, args)) and in_turn(run, args) and all(map(is_data, args)):
+            return new(function(*args))
+        return apart(run, _made, (function, args), args)
+    if function is dataclasses.replace and not (
+        args and (type(args[0]) in PENDING or only_stores(type(args[0])))
+    ):
+        return unknown(run, function, args, kwargs)
     if kwargs:
         things = (*args, *kwargs.values())
         if any(map(has_pending, things)) or not in_turn(run, things):
@@ -225,6 +275,21 @@ def _library(run: Run, function: Any, args: tuple[Any, ...], kwargs: dict[str, A
     if function in effects.SHALLOW and args and all(type(arg) not in PENDING for arg in args):
         return _shallow(run, function, args)
     return read(run, function, args, effects.known_result(function))
+
+
+_CONTAINER_TYPES: Final = frozenset({deque, *effects.DICTS} - {dict})
+
+
+def _made(run: Run, function: Any, args: tuple[Any, ...]) -> Any:
+    return new(reading(run, function, args))
+
+
+def _library_of_arrays(run: Run, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """A function of jax's or numpy's that only computes."""
+    things = (*args, *kwargs.values())
+    if not any(map(has_pending, things)) and in_turn(run, things):
+        return function(*args, **kwargs)
+    return apart(run, _library_later, (function, args, kwargs), things)
 
 
 def _library_later(run: Run, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -294,6 +359,8 @@ def _calling_back(run: Run, function: Any, args: tuple[Any, ...], kwargs: dict[s
         if kwargs.get("key") is None:
             return _library_pick(run, function, args, kwargs)
         return apart(run, _by_key, (function, args[0], kwargs), (args[0], *kwargs.values()))
+    if function is gather:
+        return _gather(run, *args, **kwargs)
     if function is functools.reduce and len(args) in (2, 3):
         return apart(run, _reduce, args, args)
     if function in (max, min):
@@ -301,6 +368,67 @@ def _calling_back(run: Run, function: Any, args: tuple[Any, ...], kwargs: dict[s
     if function is getattr and len(args) == 2 and type(args[1]) is str:
         return attr(args[0], args[1])
     return unknown(run, function, args, kwargs)
+
+
+def _gather(run: Run, thunks: Any, limit: int | None = None) -> Any:
+    """`ember.core.gather`: the thunks are tasks."""
+    if limit is not None or type(thunks) not in (list, tuple) or not in_turn(run, (thunks,)):
+        return apart(run, gathered, (thunks, limit), (thunks,), writes=True, changes=True)
+    return new([_thunk(run, thunk) for thunk in thunks])
+
+
+def gathered(run: Run, thunks: Any, limit: int | None) -> list[Any]:
+    """Begin thunks, at most `limit` at once, until one has failed; their results may be pending."""
+    thunks, limit = run.force(thunks), run.force(limit)
+    if limit is not None and limit < 1:
+        raise ValueError(f"limit is how many run at once, at least 1; got {limit!r}.")
+    made: list[Any] = []
+    active = 0
+    bell: Pending | None = None
+
+    def ended() -> None:
+        nonlocal active
+        active -= 1
+        if bell is not None:
+            run.set(bell, None)
+
+    for thunk in turns(run, thunks):
+        while limit is not None and active >= limit:
+            bell = Pending(run)
+            run.wait(bell)
+            bell = None
+            for one in made:
+                if type(one) in PENDING and one.done and one.error is not None:
+                    run.force(one)
+        one = _thunk(run, thunk)
+        made.append(one)
+        if type(one) in PENDING and not one.done:
+            active += 1
+            run.then(one, ended)
+    return cast("list[Any]", new(made))
+
+
+def _thunk(run: Run, thunk: Any) -> Any:
+    function = thunk if type(thunk) is FunctionType else None
+    program = None if function is None else program_of(function)
+    flags = WRITES if program is None or not program.lowered else program.flags
+    return run.spawn(
+        _in_own_context,
+        (run, thunk),
+        None,
+        inputs=(thunk,),
+        changed=-1,
+        flags=flags,
+        what="a thunk of gather",
+    )
+
+
+def _in_own_context(run: Run, thunk: Any) -> Any:
+    here = getcurrent()
+    here.gr_context = (here.gr_context or Context()).copy()
+    value = run.force(call(thunk))
+    run.drain()
+    return value
 
 
 def _library_pick(run: Run, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -348,6 +476,12 @@ def _by_key(run: Run, function: Any, things: Any, kwargs: dict[str, Any]) -> Any
     return items[function(range(len(items)), key=keys.__getitem__)]
 
 
+def _sort(run: Run, things: list[Any], kwargs: dict[str, Any]) -> None:
+    """`things.sort(key=...)`."""
+    await_turn(run, things, True)
+    change(run, things, "__setitem__", (slice(None), _by_key(run, sorted, things, kwargs)), {})
+
+
 def _reduce(run: Run, by: Any, things: Any, *start: Any) -> Any:
     things = run.force(things)
     by = run.force(by)
@@ -390,10 +524,13 @@ def method(thing: Any, name: str, /, *args: Any, **kwargs: Any) -> Any:
             return _of_str(run, thing, name, args, kwargs)
         if run.current.dead:
             raise Abandoned
-        return getattr(thing, name)(*args)
+        made = getattr(thing, name)(*args)
+        return take(run, made, run.current.scope) if type(made) is list else made
     changing = effects.CHANGING.get(kind)
     if changing is not None:
         if name in changing:
+            if name == "sort" and kwargs.get("key") is not None and kind is list and not args:
+                return apart(run, _sort, (thing, kwargs), (thing, *kwargs.values()), changes=True)
             return change(run, thing, name, args, kwargs)
         if name in ("items", "keys", "values", "copy") and not args:
             if must_wait(run, thing, False) is None and (name in ("keys", "copy") or not has_pending(thing)):
@@ -402,13 +539,17 @@ def method(thing: Any, name: str, /, *args: Any, **kwargs: Any) -> Any:
             return apart(run, _container_method, (thing, name, args, kwargs), (thing,))
         if (
             name == "get"
-            and kind is dict
+            and kind in effects.DICTS
             and args
             and type(args[0]) in SCALARS
             and must_wait(run, thing, False) is None
         ):
             return cast("dict[Any, Any]", thing).get(*args)
         return apart(run, _container_method, (thing, name, args, kwargs), (thing, *args))
+    if kind is ContextVar:
+        # Calls made from here on see what is set: these cannot be sent before.
+        run.barrier()
+        return getattr(thing, name)(*(settle(run, arg) for arg in args), **kwargs)
     if isinstance(thing, type):
         found = getattr(thing, name)
         if type(found) in (FunctionType, MethodType) or hasattr(found, "__ember_jit__"):
@@ -429,6 +570,9 @@ def method(thing: Any, name: str, /, *args: Any, **kwargs: Any) -> Any:
             if not kwargs
             else unknown(run, getattr(thing, name), args, kwargs)
         )
+    own = None if isinstance(thing, External) else vars_of(kind, name)
+    if type(own) is FunctionType and name not in getattr(thing, "__dict__", ()) and looks_plainly(kind):
+        return call(own, thing, *args, **kwargs)
     if must_wait(run, thing, False) is not None:
         return apart(
             run,
@@ -440,6 +584,19 @@ def method(thing: Any, name: str, /, *args: Any, **kwargs: Any) -> Any:
         )
     found = attr(thing, name)
     return call(found, *args, **kwargs)
+
+
+def looks_plainly(kind: Any) -> bool:
+    """Whether looking up an attribute of such an object runs no code of the user's."""
+    return kind.__getattribute__ is object.__getattribute__
+
+
+def vars_of(kind: type, name: str) -> Any:
+    """Return what `name` stands for in the class, as it stands there."""
+    for parent in kind.__mro__:
+        if name in vars(parent):
+            return vars(parent)[name]
+    return None
 
 
 def head(thing: Any, name: str) -> Any:
@@ -458,7 +615,7 @@ def head(thing: Any, name: str) -> Any:
 
 def live_view(thing: Any, name: str) -> Any:
     """`thing.items()` and its like, to be iterated by lowered code: what is in it may be pending."""
-    if type(thing) is dict and must_wait(local.run, thing, False) is None:
+    if type(thing) in effects.DICTS and must_wait(local.run, thing, False) is None:
         return getattr(thing, name)()
     return method(thing, name)
 
@@ -481,7 +638,7 @@ def _method_later(run: Run, thing: Any, name: str, args: tuple[Any, ...], kwargs
 def _container_method(run: Run, thing: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     args = tuple(fill(run, arg) if place == 0 or name != "get" else arg for place, arg in enumerate(args))
     await_turn(run, thing)
-    if name in ("index", "count", "items", "values"):
+    if name not in ("get", "keys", "copy"):
         fill(run, thing)
     return getattr(thing, name)(*args, **kwargs)
 
@@ -540,7 +697,7 @@ def _shown(thing: Any, within: tuple[int, ...] = ()) -> bool:
     if kind in (list, tuple, set, frozenset):
         within = (*within, id(thing))
         return all(_shown(one, within) for one in thing)
-    if kind is dict:
+    if kind in effects.DICTS:
         within = (*within, id(thing))
         return all(_shown(key, within) and _shown(one, within) for key, one in thing.items())
     return kind in PENDING or kind in SCALARS or is_data(thing)
@@ -554,11 +711,27 @@ def _print_later(run: Run, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Non
 
 
 def _log(run: Run, logger: logging.Logger, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-    unknown(run, getattr(logger, name), args, kwargs)
+    if quiet(run) or not all(map(_shown, args)) or kwargs:
+        unknown(run, getattr(logger, name), args, kwargs)
+    else:
+        apart(run, _ordered, (getattr(logger, name), args, kwargs), args)
 
 
 def _construct(run: Run, cls: type, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Make an instance: of an exception or a plain dataclass this only computes; else it may do anything."""
+    init = _init_of(cls)
+    if init is not None:
+        made: Any = object.__new__(cls)
+        hold_object(run, made)
+        if only_stores(cls):
+            init(made, *args, **kwargs)
+            given = {id(arg) for arg in (*args, *kwargs.values())}
+            for one in vars(made).values():  # what default factories made
+                if type(one) in (list, dict, set) and not one and id(one) not in run.fresh.keys() | given:
+                    new(one)
+        else:
+            call(init, made, *args, **kwargs)
+        return made
     if only_stores(cls):
         things = (*args, *kwargs.values())
         if not any(map(has_pending, things)):
@@ -567,6 +740,39 @@ def _construct(run: Run, cls: type, args: tuple[Any, ...], kwargs: dict[str, Any
             return cls(*args, **kwargs)
         return apart(run, _constructed, (cls, args, kwargs), things)
     return unknown(run, cls, args, kwargs)
+
+
+_INITS: dict[type, FunctionType | None] = {}
+
+
+def _init_of(cls: type) -> FunctionType | None:
+    """Return the `__init__` of a plain class of the user's, whose instances the run may hold; None of any other."""
+    if cls in _INITS:
+        return _INITS[cls]
+    init: Any = vars_of(cls, "__init__")
+    plain = (
+        type(cls) is type
+        and vars_of(cls, "__new__") is vars(object)["__new__"]
+        and type(init) is FunctionType
+        and stores_plainly(cls)
+        and looks_plainly(cls)
+        and not hasattr(cls, "__getattr__")
+        and not hasattr(cls, "__del__")
+        and not hasattr(cls, "__post_init__")
+        and not any("__slots__" in vars(parent) for parent in cls.__mro__[:-1])
+        and all(parent is object or not is_installed(_file_of(parent)) for parent in cls.__mro__)
+    )
+    if len(_INITS) > 10_000:
+        _INITS.clear()
+    _INITS[cls] = init if plain else None
+    index(cls)
+    return _INITS[cls]
+
+
+def _file_of(cls: type) -> str:
+    return getattr(sys.modules.get(cls.__module__), "__file__", None) or (
+        "" if cls.__module__ not in sys.builtin_module_names else sys.prefix
+    )
 
 
 def _constructed(run: Run, cls: type, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -602,3 +808,6 @@ def only_stores(cls: type) -> bool:
             _ONLY_STORES.clear()
         _ONLY_STORES[cls] = known
     return known
+
+
+local.call = call

@@ -7,7 +7,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextvars import Context
 from typing import Any, Final
+
+from greenlet import getcurrent
+
+from ember.context import ContextBlock
 
 from . import _effects as effects
 from ._calls import ITERATORS, call
@@ -290,11 +295,48 @@ def enter(manager: Any) -> Any:
     """The context manager of a `with`, about to be entered."""
     run: Run = local.run
     manager = run.force(manager)
-    if type(manager).__module__ not in ("ember.context._blocks", "contextlib") or type(
-        manager
-    ).__name__ not in ("nullcontext", "Block"):
+    if type(manager) is not ContextBlock:
         run.barrier()
-    return settle(run, manager)
+        manager = settle(run, manager)
+    return Entered(manager)
+
+
+class Entered:
+    """A context manager in a context of its own, for what it sets: code after the `with` may run before it is left."""
+
+    def __init__(self, manager: Any) -> None:
+        kind = type(manager)
+        if not hasattr(kind, "__enter__") or not hasattr(kind, "__exit__"):
+            raise TypeError(f"{kind.__name__!r} object does not support the context manager protocol")
+        self._manager = manager
+        here = getcurrent()
+        self._around = here.gr_context or Context()
+        self._before = self._around.copy()
+        here.gr_context = self._around.copy()
+
+    def __enter__(self) -> Any:
+        try:
+            return type(self._manager).__enter__(self._manager)
+        except BaseException:
+            self._leave()
+            raise
+
+    def __exit__(self, *error: Any) -> Any:
+        try:
+            return type(self._manager).__exit__(self._manager, *error)
+        finally:
+            self._leave()
+
+    def _leave(self) -> None:
+        """Go back to the context around, and set there what was set in here and stayed so."""
+        here = getcurrent()
+        inside, here.gr_context = here.gr_context, self._around
+        for variable, value in () if inside is None else inside.items():
+            if self._before.get(variable, _UNSET) is not value:
+                variable.set(value)
+
+
+_UNSET: Final = object()
 
 
 def subject(value: Any) -> Any:

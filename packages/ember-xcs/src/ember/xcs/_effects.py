@@ -13,6 +13,7 @@ import base64
 import builtins
 import collections
 import copy
+import dataclasses
 import datetime
 import decimal
 import difflib
@@ -34,6 +35,9 @@ import urllib.parse
 from collections.abc import Callable
 from types import EllipsisType, NoneType
 from typing import Any, Final
+
+from ember.context import create_context, with_context
+from ember.core import gather
 
 SCALARS: Final[frozenset[type]] = frozenset(
     [str, int, float, bool, bytes, complex, NoneType, type, range, slice, EllipsisType]
@@ -90,15 +94,16 @@ READ: Final[frozenset[Any]] = COMPUTE.union(
         "chain combinations permutations product islice zip_longest repeat count cycle pairwise accumulate groupby "
         "takewhile dropwhile starmap",
     ),
-    frozenset([itertools.chain.from_iterable]),
+    frozenset([itertools.chain.from_iterable, dataclasses.replace, dataclasses.asdict, dataclasses.astuple]),
     _of(functools, "reduce partial"),
     _of(heapq, "nlargest nsmallest"),
     _of(operator, "itemgetter attrgetter methodcaller"),
+    frozenset([with_context, create_context, gather]),
 )
 """Functions that read what they are given, perhaps by calling it, and change nothing themselves."""
 
 CALLS_BACK: Final[frozenset[Any]] = frozenset(
-    {max, min, sorted, map, filter, functools.reduce, getattr, hasattr}
+    {max, min, sorted, map, filter, functools.reduce, getattr, hasattr, gather}
 )
 """Of those, the ones that may be given a function and call it."""
 
@@ -135,7 +140,7 @@ STR_TO_STR: Final[frozenset[str]] = frozenset(
 )
 STR_METHODS: Final[frozenset[str]] = frozenset(name for name in dir(str) if not name.startswith("_"))
 
-CHANGING: Final[dict[type, frozenset[str]]] = {
+CHANGING: dict[type, frozenset[str]] = {
     list: frozenset("append extend insert pop remove clear sort reverse".split()),  # noqa: SIM905
     dict: frozenset("update setdefault pop popitem clear".split()),  # noqa: SIM905
     set: frozenset(
@@ -157,6 +162,13 @@ CHANGING: Final[dict[type, frozenset[str]]] = {
 }
 """Methods that change a container, by its type; its other methods only read it."""
 
+DICTS: Final[frozenset[type]] = frozenset(
+    {dict, collections.Counter, collections.defaultdict, collections.OrderedDict}
+)
+CHANGING.update({kind: CHANGING[dict] | {"subtract", "move_to_end"} for kind in DICTS - {dict}})
+FACTORIES: Final[frozenset[Any]] = frozenset({list, dict, set, int, float, str, bool, None})
+"""What a defaultdict may call without running code of the user's."""
+
 CONTAINERS: Final[frozenset[type]] = frozenset(
     {*CHANGING, tuple, frozenset, collections.Counter, collections.defaultdict}
 )
@@ -172,3 +184,20 @@ _RESULTS: Final[dict[Any, type]] = {
     textwrap.dedent: str, textwrap.indent: str, textwrap.shorten: str, textwrap.fill: str, html.escape: str,
     html.unescape: str, ascii: str, chr: str, ord: int, builtins.format: str, re.escape: str,
 }  # fmt: skip
+
+
+def computes_on_arrays(function: Any) -> bool:
+    """Whether `function` is one of jax's that only compute, or a universal function of numpy's."""
+    module: Any = getattr(function, "__module__", None)
+    if isinstance(module, str) and module.startswith("jax"):
+        return not module.startswith(_TALKING)
+    return type(function).__name__ == "ufunc" and type(function).__module__ == "numpy"
+
+
+_TALKING: Final = (
+    "jax._src.debugging",
+    "jax._src.callback",
+    "jax.experimental",
+    "jax._src.monitoring",
+    "jax._src.profiler",
+)

@@ -4,6 +4,9 @@ The program runs, and its external calls are answered by a stand-in at once, on 
 what each call would take. So calls overlap as they would, and nothing is sent.
 """
 
+# Values here are the user's, of whatever type; what isinstance leaves of them is partly unknown to pyright.
+# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false, reportUnknownMemberType=false
+
 from __future__ import annotations
 
 import io
@@ -15,15 +18,17 @@ from decimal import Decimal
 from functools import partial
 from heapq import heappop, heappush
 from types import CodeType, NoneType
-from typing import Any, Final, Generic, ParamSpec, get_origin, get_type_hints
+from typing import Any, Final, Generic, ParamSpec, cast, get_origin, get_type_hints
 
 from ember.core.externals import Estimate, External, handling
 
+from ._grad import differentiating
 from ._ir import Graph, Path, Spent
 from ._jit import Jitted, jit, listening, python_function
 from ._record import Recorder
-from ._run import Flight, Run
+from ._run import Flight, Run, local
 from ._story import dollars, seconds
+from ._trace import LoopRuns, finish
 
 __ember_lower__ = (
     True  # the lambda below stands for callables that are no functions: it must not hold their calls up
@@ -144,8 +149,8 @@ class _Agenda:
         self.now, _, flight = heappop(self._due)
         return flight
 
-    def empty(self) -> bool:
-        return True
+    def __bool__(self) -> bool:
+        return bool(self._due)
 
 
 class Rehearsal(Run):
@@ -155,7 +160,6 @@ class Rehearsal(Run):
         super().__init__()
         self.terms = terms
         self.agenda = _Agenda()
-        self._arrived = self.agenda  # type: ignore[assignment]
 
     def start(self, flight: Flight) -> None:
         """Answer a call, after what it would take."""
@@ -177,6 +181,14 @@ class Rehearsal(Run):
             log.model = args[0]
         flight.job = _Given(terms.answer(external, args, kwargs, estimate))
         self.agenda.add(flight, terms.seconds if estimate.seconds is None else estimate.seconds)
+
+    def _await_arrival(self) -> None:
+        if self.agenda:
+            self._land(
+                self.agenda.get()
+            )  # one at a time: what follows from it begins before the clock goes on
+        else:
+            super()._await_arrival()
 
     def call(self, external: External[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Answer a blocking call; never for real, whichever thread it is made on."""
@@ -274,7 +286,7 @@ class Terms:
             return _EMPTY[kind]
         if kind in (list, tuple, set, frozenset):
             self.note(f"{name}: how many items it returns. One text was taken.")
-            return kind([text])
+            return cast(Any, kind)([text])
         if kind is dict:
             self.note(f"{name}: what is in the dict it returns. An empty one was taken.")
             return {}
@@ -304,23 +316,29 @@ class Estimator(Generic[P]):
         self._function, self._terms = function, terms
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Estimated:
+        if local.run is not None or differentiating():
+            raise TypeError(
+                "An estimate cannot be made inside a jitted function, or while a gradient is taken."
+            )
         terms, function = self._terms(), self._function
         program: Callable[[], Any]
         if python_function(function) is None:
             program = jit(lambda: function(*args, **kwargs))
         else:
-            jitted = function if isinstance(function, Jitted) else jit(function)
+            jitted: Any = function if isinstance(function, Jitted) else jit(function)
             program = partial(jitted, *args, **kwargs)
         token = listening.set(terms)
         stopped: str | None = None
         try:
             with redirect_stdout(io.StringIO()), handling(None):
-                program()
+                finish(program())
         except Enough:
             stopped = (
                 f"How it goes on: it was stopped after {terms.most:,} calls. Loops may be bounded by answers; "
                 "`max_calls` is how far to look."
             )
+        except LoopRuns:
+            raise
         except Exception as error:  # the program's own, on an answer that is none
             stopped = (
                 f"How it goes on: it ended with {type(error).__name__}: {error}. An answer made up is not what it "
@@ -329,10 +347,7 @@ class Estimator(Generic[P]):
         finally:
             listening.reset(token)
         record = terms.record
-        if record is None:
-            raise TypeError(
-                "An estimate cannot be made inside a jitted function, or while a gradient is taken."
-            )
+        assert record is not None
         return Estimated(_named(record.graph(), function), tuple(_unknown(record, terms, stopped)))
 
 

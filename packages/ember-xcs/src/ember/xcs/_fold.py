@@ -21,7 +21,7 @@ class Box:
     index: int
     label: str
     site: Site | None
-    calls: list[Call] = field(default_factory=list)
+    calls: list[Call] = field(default_factory=list[Call])
     critical: bool = False
     row: bool = False
     layer: int = 0
@@ -97,10 +97,10 @@ def _fold(graph: Graph, rows: bool) -> Folded:
     box_of: dict[int, Box] = {}
     boxes: dict[object, Box] = {}
     edges: dict[tuple[int, int], EdgeKind] = {}
-    for place in graph._order():
+    for place in graph.order():
         call = graph.calls[place]
         mine = call.site, call.label, call.kind
-        sources = [(box_of[one], kind) for one, kind in before[place]]
+        sources: list[tuple[Box, EdgeKind]] = [(box_of[one], kind) for one, kind in before[place]]
         if rows:
             signature: object = mine
         else:
@@ -116,7 +116,8 @@ def _fold(graph: Graph, rows: bool) -> Folded:
                 box.row = True
             else:
                 key = source.index, box.index
-                edges[key] = max(edges.get(key, kind), kind, key=_STRENGTH.__getitem__)
+                known: EdgeKind = edges.get(key, kind)
+                edges[key] = kind if _STRENGTH[kind] > _STRENGTH[known] else known
     made = list(boxes.values())
     _layers(made, edges)
     for box in made:

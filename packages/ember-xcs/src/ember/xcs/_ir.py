@@ -213,7 +213,7 @@ class Graph:
         for edge in self.edges:
             after[edge.source].append(edge.target)
         left = [0.0] * len(self.calls)
-        for place in reversed(self._order()):
+        for place in reversed(self.order()):
             left[place] = self.calls[place].seconds + max((left[one] for one in after[place]), default=0.0)
         return tuple(left)
 
@@ -223,7 +223,7 @@ class Graph:
             if edge.kind in kinds:
                 before[edge.target].append(edge.source)
         length, last = [0.0] * len(self.calls), [-1] * len(self.calls)
-        for place in self._order():
+        for place in self.order():
             for one in before[place]:
                 if length[one] > length[place]:
                     length[place], last[place] = length[one], one
@@ -236,8 +236,8 @@ class Graph:
             calls.append(self.calls[place])
         return Path(seconds, tuple(reversed(calls)))
 
-    def _order(self) -> list[int]:
-        """The calls' indexes, every source before its targets. Shorter than the calls if there is a cycle."""
+    def order(self) -> list[int]:
+        """Return the calls' indexes, each source before its targets; fewer than there are calls if there is a circle."""
         after: dict[int, list[int]] = defaultdict(list)
         waiting = [0] * len(self.calls)
         for edge in self.edges:
@@ -280,7 +280,7 @@ class Graph:
         for place, wait in enumerate(self.waits):
             if wait.index != place or wait.ended + _SLACK < wait.began:
                 problems.append(f"Wait {place} is out of order: {wait}")
-        if not problems and len(self._order()) < count:
+        if not problems and len(self.order()) < count:
             problems.append("Calls wait for each other in a circle.")
         if problems:
             raise BrokenGraph(tuple(problems))

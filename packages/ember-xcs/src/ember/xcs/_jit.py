@@ -29,6 +29,7 @@ from ember.core.externals import External
 from ._calls import call
 from ._grad import differentiating
 from ._memory import perform, settle
+from ._numeric import NOT_NUMERIC, Numeric
 from ._program import Program, program_of
 from ._record import Recorder
 from ._run import Run, local
@@ -78,6 +79,7 @@ class Jitted(Generic[P, R]):
         self._options: Final = options
         self._limit: int | None = options.get("max_concurrency")
         self._plan = _Plan()
+        self._numeric: Numeric | None = None
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         function: Any = self.__ember_jit__
@@ -86,6 +88,8 @@ class Jitted(Generic[P, R]):
         if differentiating():
             # A handler of our own would hide the calls from the gradient's.
             return self.__ember_jit__(*args, **kwargs)
+        if "jax" in sys.modules and (staged := self._staged(args, kwargs)) is not NOT_NUMERIC:
+            return cast(R, staged)
         if type(function) is not FunctionType:
             function, bound, words = _plain(function)
             if type(function) is not FunctionType:
@@ -101,6 +105,16 @@ class Jitted(Generic[P, R]):
             return cast(R, coroutine)
         return cast(R, self._performed(program, function, args, kwargs))
 
+    def _staged(self, args: Any, kwargs: Any) -> Any:
+        """Return the result by `jax.jit`, if this is a call of numbers alone."""
+        numeric = self._numeric
+        if numeric is None:
+            options = self._options
+            numeric = self._numeric = Numeric(
+                self.__ember_jit__, options.get("static_argnums"), options.get("static_argnames")
+            )
+        return numeric.call(args, kwargs)
+
     def _performed(
         self, program: Program, function: FunctionType, args: Any, kwargs: Any, drive: Drive | None = None
     ) -> Any:
@@ -112,9 +126,9 @@ class Jitted(Generic[P, R]):
             return function(*args, **kwargs)
         else:
             twin = function
-        return self._recorded(twin, program.reason, args, kwargs, drive)
+        return self.recorded(twin, program.reason, args, kwargs, drive)
 
-    def _recorded(
+    def recorded(
         self,
         twin: FunctionType,
         reason: str,
@@ -267,6 +281,16 @@ def _within(run: Run, function: Any, args: Any, kwargs: Any) -> Any:
     return settle(run, value)
 
 
+def perform_as_lowered(
+    function: Callable[..., R], args: tuple[Any, ...], kwargs: dict[str, Any], drive: Drive | None = None
+) -> R:
+    """Run code of ours that is written as lowered code is, as a program of its own; whoever listens hears of it."""
+    twin: Any = function
+    if listening.get() is None:
+        return cast(R, perform(Run(None, drive), twin, args, kwargs))
+    return cast(R, Jitted(function).recorded(twin, "", args, kwargs, drive))
+
+
 _LATER: Final = object()
 
 
@@ -351,6 +375,7 @@ def jit(
             raise TypeError(
                 f"@jit is for something that can be called, not a {type(function).__name__}: {function!r:.80}"
             )
-        return Jitted(function, **options)
+        wanted: Any = function
+        return Jitted(wanted, **options)
 
     return make if function is _LATER else make(function)

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 from . import _names as names
-from ._run import CHANGES, OBJECTS, SCOPED, WRITES
+from ._run import CHANGES, OBJECTS, SCOPED, WRITES, shared_flag
 from ._source import Function
 from ._summary import Summary
 
@@ -86,7 +86,9 @@ class Lowering:
         resolve: Callable[[str], Any],
         summary: Callable[[Sequence[ast.AST]], Summary],
         reaches: Callable[[Sequence[ast.AST], set[str]], bool],
+        stays: Callable[[Sequence[ast.AST]], bool],
     ) -> None:
+        self._stays = stays
         self.node, self.free, self.resolve, self.summary, self._reaches = (
             node,
             free,
@@ -245,7 +247,11 @@ class Lowering:
     def flags(self, nodes: Sequence[ast.AST]) -> ast.expr:
         """What evaluating `nodes` may do, as flags of a task."""
         seen = self.summary(nodes)
-        return ast.Constant((WRITES if seen.writes or seen.objects else 0) | (CHANGES if seen.changed else 0))
+        return ast.Constant(
+            (WRITES if seen.writes or seen.objects else 0)
+            | (CHANGES if seen.changed else 0)
+            | shared_flag(seen.shared)
+        )
 
     def reads(self, nodes: Sequence[ast.AST]) -> set[str]:
         return (names.loaded(nodes) & self.locals) - self.globals
@@ -287,7 +293,7 @@ class Lowering:
         if value is None:
             return False
         kind = type(value)
-        return not (callable(value) or kind.__name__ == "module")
+        return not (callable(value) or kind.__name__ in ("module", "ContextVar"))
 
     def ex_NamedExpr(self, node: ast.NamedExpr) -> ast.expr:
         value = self.ex(node.value)
@@ -564,9 +570,23 @@ class Lowering:
         )
 
     def comprehension(self, node: ast.ListComp | ast.SetComp | ast.GeneratorExp) -> ast.expr:
-        if names.has([node], ast.NamedExpr):
-            raise Unsupported(f"line {node.lineno}: := in a comprehension")
+        if names.has([node], ast.NamedExpr) and not self._is_inner(node):
+            raise Unsupported(
+                f"line {node.lineno}: := in a comprehension, of a variable that is read outside of it"
+            )
         return self._generators(node.generators, node.elt, node)
+
+    def _is_inner(self, node: ast.expr) -> bool:
+        """Whether the variables that := assigns in a comprehension are read in it only: they may be its own."""
+        made = {n.target.id for n in ast.walk(node) if isinstance(n, ast.NamedExpr)}
+        inside = {id(n) for n in ast.walk(node)}
+        outside = {
+            n.id
+            for top in self.body
+            for n in ast.walk(top)
+            if isinstance(n, ast.Name) and n.id in made and id(n) not in inside
+        }
+        return not (outside | (made & (self.shared | self.globals | set(self.parameters))))
 
     def _generators(self, generators: list[ast.comprehension], elt: ast.expr, node: ast.AST) -> ast.expr:
         first, rest = generators[0], generators[1:]
@@ -701,7 +721,7 @@ class Lowering:
             return False
         if self._precise & stored and not self._tries_inside(statements):
             return False
-        return not (names.bare_raise(statements))
+        return not names.bare_raise(statements) and not self._stays(statements)
 
     def _tries_inside(self, statements: Sequence[ast.stmt]) -> bool:
         return False
@@ -736,7 +756,7 @@ class Lowering:
         name = f"_x_r{self.count()}"
         values: ast.expr = ast.Tuple([load(one) for one in outputs], ast.Load())
         seen = self.summary(statements)
-        flags |= (WRITES if seen.writes else 0) | (OBJECTS if seen.objects else 0)
+        flags |= (WRITES if seen.writes else 0) | (OBJECTS if seen.objects else 0) | shared_flag(seen.shared)
         parameters = ([guard_name] if guard_name else []) + inputs
         changed = sum(1 << place for place, one in enumerate(parameters) if one in seen.changed)
         function = function_def(name, arguments(parameters), [*body, ast.Return(values)])
@@ -764,7 +784,7 @@ class Lowering:
         outputs = sorted(stored)
         inputs = sorted((read | stored) & self.known)
         seen = self.summary([node])
-        flags = (WRITES if seen.writes else 0) | (OBJECTS if seen.objects else 0)
+        flags = (WRITES if seen.writes or seen.shared else 0) | (OBJECTS if seen.objects else 0)
         changed = sum(1 << place for place, one in enumerate(inputs) if one in seen.changed)
         name, held = f"_x_r{self.count()}", self.temporary()
         body: list[ast.stmt] = [node]

@@ -6,23 +6,37 @@
 
 from __future__ import annotations
 
+import copy
+import operator
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from types import CoroutineType, FunctionType, MethodType
+from types import CoroutineType, FunctionType, MethodType, ModuleType
 from typing import Any, Final, cast
 
 from ember.core.externals import External, handling
 
 from . import _effects as effects
-from ._pending import Pending
-from ._run import OBJECTS, Abandoned, Flight, Line, Run, Scope, Task, is_earlier, local as local
+from ._pending import UNBOUND, Pending
+from ._run import (
+    OBJECTS,
+    Abandoned,
+    Flight,
+    Line,
+    Run,
+    Scope,
+    Task,
+    is_earlier,
+    local as local,
+    owner_of,
+)
+from ._summary import global_at
 
 SCALARS = effects.SCALARS
 
 
 def running() -> Run | None:
     """Return the run of this thread, if there is one."""
-    return local.run
+    return cast("Run | None", local.run)
 
 
 class Lazy(Pending):
@@ -42,13 +56,32 @@ PENDING: Final = frozenset({Pending, Flight, Lazy})
 
 
 class Fresh:
-    """A container that the run made and that nothing outside of it can reach: it may hold pending values."""
+    """A container that the run made and that nothing outside of it can reach: it may hold pending values.
 
-    __slots__ = ("nested", "object", "scope")
+    `nested` is what is in it besides plain values. If it is `live`, that is a view, of an object's attributes say, and
+    nobody has to keep it up to date. `busy` is for whoever goes through it, which may come back to it.
+    """
+
+    __slots__ = ("busy", "live", "nested", "object", "scope")
 
     def __init__(self, made: Any, scope: Scope) -> None:
         self.object, self.scope = made, scope
-        self.nested: list[Any] | None = None
+        self.nested: Any = None
+        self.live = self.busy = False
+
+
+def own_object(value: Any, run: Run | None = None) -> Fresh | None:
+    """Return what is held of an object of a user's class that the run made, None for anything else."""
+    run = running() if run is None else run
+    held = run.fresh.get(id(value)) if run is not None else None
+    return held if held is not None and held.live and held.object is value else None
+
+
+def hold_object(run: Run, made: Any) -> None:
+    """Take an object that lowered code made: nothing outside knows it."""
+    held = Fresh(made, run.current.scope)
+    held.nested, held.live = vars(made).values(), True
+    run.hold(held)
 
 
 def perform(run: Run, twin: FunctionType, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -108,15 +141,46 @@ def _compute(run: Run, result: Lazy) -> None:
     function = result.function
     assert function is not None
     result.args, result.function = (), None
-    if result.owner is None or all(type(value) in SCALARS or isinstance(value, str) for value in values):
+    if (
+        result.owner is None
+        or all(map(_is_fixed, values))
+        or (type(function) is operator.attrgetter and run.reads_plainly(values[0], function))
+    ):
         try:
             value = function(*values)
         except BaseException as error:
             run.set(result, None, error)
         else:
+            owner = owner_of(result)
+            if type(value) in (list, dict) and owner is not None and all(map(_is_fixed, values)):
+                take(run, value, owner.scope)
             run.set(result, value)
     else:
-        run.begin_late(result, reading, (run, function, tuple(values)))
+        run.begin_late(result, reading, (run, function, tuple(values)), not all(map(is_data, values)))
+
+
+def _is_fixed(value: Any) -> bool:
+    """Whether nothing in `value` can ever change."""
+    kind = type(value)
+    return (
+        kind in SCALARS
+        or isinstance(value, str)
+        or (kind is tuple and all(type(one) in SCALARS for one in value))
+    )
+
+
+def take(run: Run, made: Any, scope: Scope) -> Any:
+    """Take a list or dict computed from what never changes, and those in it: nobody else can know them."""
+    held = Fresh(made, scope)
+    for one in made.values() if type(made) is dict else made:
+        if type(one) not in SCALARS:
+            held.nested = [one] if held.nested is None else held.nested
+            if held.nested[-1] is not one:
+                held.nested.append(one)
+            if type(one) in (list, dict):
+                take(run, one, scope)
+    run.hold(held)
+    return made
 
 
 def reading(run: Run, function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
@@ -162,15 +226,21 @@ def has_pending(value: Any, within: tuple[int, ...] = ()) -> bool:
     kind = type(value)
     if kind in PENDING:
         return True
-    if kind is list or kind is tuple or kind is set or kind is frozenset or kind is dict:
+    if kind is list or kind is tuple or kind is set or kind is frozenset or kind in effects.DICTS:
         if id(value) in within:
             return False
         within = (*within, id(value))
-        items = value.values() if kind is dict else value
+        items = value.values() if kind in effects.DICTS else value
         return any([type(one) not in SCALARS and has_pending(one, within) for one in items])
     if kind in _VIEWS:
         return any(map(has_pending, list(value)))
-    return False
+    if kind in SCALARS or (held := own_object(value)) is None or held.busy:
+        return False
+    held.busy = True
+    try:
+        return any(map(has_pending, list(held.nested)))
+    finally:
+        held.busy = False
 
 
 _VIEWS: Final = frozenset({type({}.values()), type({}.items())})
@@ -193,7 +263,7 @@ def settle(run: Run, value: Any) -> Any:
             for index, item in enumerate(value):
                 if type(item) not in SCALARS:
                     value[index] = settle(run, item)
-    elif kind is dict:
+    elif kind in effects.DICTS:
         if id(value) in run.fresh:
             fill(run, value)
         if run.fresh.pop(id(value), None) is not None:
@@ -219,6 +289,12 @@ def settle(run: Run, value: Any) -> Any:
                     cell.cell_contents = settled
     elif kind is MethodType:
         settle(run, value.__self__)
+    elif own_object(value, run) is not None:
+        del run.fresh[id(value)]
+        attributes = vars(value)
+        for name, item in list(attributes.items()):
+            if type(item) not in SCALARS and (settled := settle(run, item)) is not item:
+                attributes[name] = settled
     elif kind is CoroutineType and id(value) in run.coroutines:
         call = run.coroutines[id(value)][1]
         call.args = tuple(settle(run, arg) for arg in call.args)
@@ -229,22 +305,25 @@ def settle(run: Run, value: Any) -> Any:
 def snapshot(value: Any, copies: dict[int, Any] | None = None) -> Any:
     """Return a copy of plain containers in `value`, to be read elsewhere while the program goes on."""
     kind = type(value)
-    if kind is list or kind is dict or kind is set:
+    if kind is list or kind in effects.DICTS or kind is set:
         copies = {} if copies is None else copies
         made = copies.get(id(value))
         if made is None:
-            made = copies[id(value)] = kind()
+            made = copies[id(value)] = [] if kind is list else copy.copy(value)
             if kind is list:
                 made += [item if type(item) in SCALARS else snapshot(item, copies) for item in value]
-            elif kind is dict:
-                made.update({key: snapshot(item, copies) for key, item in value.items()})
-            else:
-                made |= value
+            elif kind is not set:
+                for key, item in made.items():
+                    if type(item) not in SCALARS:
+                        made[key] = snapshot(item, copies)
         return made
     if kind is tuple and not all(type(item) in SCALARS for item in value):
         copies = {} if copies is None else copies
         return tuple(snapshot(item, copies) for item in value)
     return value
+
+
+Run.snapshot = staticmethod(snapshot)
 
 
 def fill(run: Run, value: Any, within: tuple[int, ...] = ()) -> Any:
@@ -260,7 +339,7 @@ def fill(run: Run, value: Any, within: tuple[int, ...] = ()) -> Any:
             for index, item in enumerate(value):
                 if type(item) not in SCALARS:
                     value[index] = fill(run, item, within)
-    elif kind is dict:
+    elif kind in effects.DICTS:
         if id(value) in run.fresh and id(value) not in within:
             within = (*within, id(value))
             for key, item in list(value.items()):
@@ -270,6 +349,15 @@ def fill(run: Run, value: Any, within: tuple[int, ...] = ()) -> Any:
         items = tuple(fill(run, item, within) for item in value)
         if any(a is not b for a, b in zip(items, value)):
             return items
+    elif (held := own_object(value, run)) is not None and not held.busy:
+        held.busy = True
+        try:
+            attributes = vars(value)
+            for name, item in list(attributes.items()):
+                if type(item) not in SCALARS and (filled := fill(run, item)) is not item:
+                    attributes[name] = filled
+        finally:
+            held.busy = False
     return value
 
 
@@ -318,7 +406,39 @@ def reach(values: Any, found: set[int], later: list[Pending], run: Run) -> None:
             if fresh is not None and fresh.object is value and id(value) not in found:
                 found.add(id(value))
                 if fresh.nested:
-                    reach(fresh.nested, found, later, run)
+                    reach(list(fresh.nested) if fresh.live else fresh.nested, found, later, run)
+            elif kind is MethodType:
+                reach((value.__self__,), found, later, run)
+
+
+def _content(value: Any, found: set[int]) -> bool:
+    """Collect everything in `value`, which is not the run's own; False if that is too much."""
+    left = [value]
+    while left:
+        one = left.pop()
+        if type(one) in SCALARS or id(one) in found:
+            continue
+        found.add(id(one))
+        if len(found) > _MOST_CONTENT:
+            return False
+        if type(one) in effects.DICTS:
+            left += [item for item in one.values() if type(item) not in SCALARS]
+        elif type(one) in effects.CONTAINERS:
+            left += [item for item in one if type(item) not in SCALARS]
+        elif type(one) is MethodType:
+            left.append(one.__self__)
+        elif not isinstance(one, (type, FunctionType, ModuleType, External)) and type(one) not in PENDING:
+            if is_data(one):
+                continue
+            with suppress(Exception):  # an attribute in a slot, or `__dict__` itself, may be code
+                left += one.__dict__.values()
+            for name in getattr(type(one), "__slots__", ()):
+                with suppress(Exception):
+                    left.append(getattr(one, name))
+    return True
+
+
+_MOST_CONTENT: Final = 1000
 
 
 def footprint(run: Run, task: Task) -> None:
@@ -330,18 +450,26 @@ def footprint(run: Run, task: Task) -> None:
     objects = task.flags & OBJECTS
     for place, value in enumerate(inputs):
         kind = type(value)
-        if kind in SCALARS:
+        if kind in SCALARS or value is UNBOUND:
             continue
-        mine = changes if (task.changed >> place) & 1 else found
+        changing = (task.changed >> place) & 1
+        mine = changes if changing else found
+        reach((value,), mine, later, run)
         if kind is FunctionType:
             mine.update(id(one) for one in captured(value) if type(one) in effects.CHANGING)
-        elif kind in effects.CHANGING:
-            mine.add(id(value))
-        elif kind not in PENDING and kind is not tuple and kind is not FunctionType:
-            mine.add(id(value))
-            if objects and not is_data(value) and not isinstance(value, External):
+            if objects and _may_write(value):
                 task.writes = True
-        reach((value,), mine, later, run)
+        elif kind not in PENDING and kind is not tuple:
+            held = run.fresh.get(id(value))
+            own = held is not None and held.object is value
+            if objects and not is_data(value) and not isinstance(value, External):
+                task.writes = task.writes or not own or "<locals>" in kind.__qualname__
+            if changing and not own and not _content(value, changes):
+                task.writes = True
+            mine.add(id(value))
+    for number in task.shared:
+        if not _content(global_at(number), changes):
+            task.writes = True
     task.inputs = tuple(later)
     lines: list[Line] = []
     for table, keys in ((run.changing, changes), (run.reading, found)):
@@ -360,6 +488,13 @@ def footprint(run: Run, task: Task) -> None:
 
 
 Run.footprint = staticmethod(footprint)
+
+
+def _may_write(function: FunctionType) -> bool:
+    from ._program import effects_of  # it knows lowering, which knows this module
+
+    done = effects_of(function)
+    return done.writes or done.objects
 
 
 def leave(run: Run, task: Task) -> None:
@@ -424,8 +559,14 @@ def await_all(run: Run, things: Any, within: tuple[int, ...] = ()) -> None:
             if kind is list or kind is tuple or kind is set:
                 if any(type(item) not in SCALARS for item in thing):
                     await_all(run, list(thing), (*within, id(thing)))
-            elif kind is dict:
+            elif kind in effects.DICTS:
                 await_all(run, list(thing.values()), (*within, id(thing)))
+            elif (held := own_object(thing, run)) is not None and not held.busy:
+                held.busy = True
+                try:
+                    await_all(run, list(held.nested))
+                finally:
+                    held.busy = False
 
 
 def quiet(run: Run) -> bool:
@@ -457,6 +598,8 @@ def flat_data(thing: Any) -> bool:
     kind = type(thing)
     if kind is list or kind is tuple or kind is set:
         return all(type(item) in SCALARS or type(item) in PENDING for item in thing)
-    if kind is dict:
+    if kind in effects.DICTS:
         return all(type(item) in SCALARS or type(item) in PENDING for item in thing.values())
+    if kind not in SCALARS and (held := own_object(thing)) is not None:
+        return all(type(item) in SCALARS for item in held.nested)
     return True

@@ -76,11 +76,21 @@ def captured(nodes: Nodes) -> set[str]:
     """Return the names that nested functions, classes and generator expressions read: they see later assignments."""
     names: set[str] = set()
     for node in own(nodes):
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            names |= loaded(node.body) - (_parameters(node.args) | stored(node.body) - _not_own(node.body))
+        elif isinstance(node, ast.ClassDef):
             names |= loaded(node.body)
         elif isinstance(node, ast.Lambda):
-            names |= loaded([node.body])
+            names |= loaded([node.body]) - _parameters(node.args)
     return names
+
+
+def _parameters(args: ast.arguments) -> set[str]:
+    return {node.arg for node in ast.walk(args) if isinstance(node, ast.arg)}
+
+
+def _not_own(body: Nodes) -> set[str]:
+    return {name for node in own(body) if isinstance(node, (ast.Nonlocal, ast.Global)) for name in node.names}
 
 
 def nonlocals(nodes: Nodes) -> set[str]:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import operator
 from collections import defaultdict
 from collections.abc import Callable
-from types import FunctionType, MethodType, ModuleType
+from types import FunctionType, MethodType, ModuleType, NoneType
 from typing import Any, Final
 
 from ember.core.externals import External
@@ -32,25 +32,17 @@ from ._memory import (
     lazy,
     local,
     must_wait,
+    own_object,
     quiet,
     reading,
     settle,
+    take,
 )
-from ._pending import Pending
-from ._run import CHANGES, WRITES, Abandoned, Run
+from ._pending import UNBOUND as UNBOUND, Pending, Unbound as Unbound
+from ._run import CHANGES, WRITES, Abandoned, Flight, Run
 
 NONE: Final[frozenset[int]] = frozenset()
 _MISSING: Final = object()
-
-
-class Unbound:
-    """What a local variable holds that has no value yet."""
-
-    def __repr__(self) -> str:
-        return "<unbound>"
-
-
-UNBOUND: Final = Unbound()
 
 
 def bound(value: Any, name: str) -> Any:
@@ -117,7 +109,12 @@ def read(run: Run, function: Callable[..., Any], args: tuple[Any, ...], kind: ty
             return lazy(run, function, args, kind)
     elif in_turn(run, args) and not any(map(has_pending, args)):
         if all(map(is_data, args)):
-            return function(*args)
+            made = function(*args)
+            if type(made) in (list, dict) and all(
+                type(arg) in SCALARS or isinstance(arg, str) for arg in args
+            ):
+                take(run, made, run.current.scope)
+            return made
         return unknown(run, function, args, {})
     return apart(run, reading, (function, args), args)
 
@@ -164,6 +161,8 @@ def binary(operation: Callable[[Any, Any], Any], a: Any, b: Any) -> Any:
         return operation(a, b)
     if operation is operator.is_ or operation is operator.is_not:
         if ta in PENDING or tb in PENDING:
+            if (a is None and _is_something(b)) or (b is None and _is_something(a)):
+                return operation is operator.is_not
             return lazy(local.run, operation, (a, b), bool)
         return operation(a, b)
     kind: type | None = None
@@ -188,6 +187,11 @@ _COMPARISONS: Final = frozenset(
         operator.is_not,
     }
 )
+
+
+def _is_something(value: Any) -> bool:
+    """Whether a pending value is known not to be None."""
+    return type(value) in PENDING and value.kind in SCALARS and value.kind is not NoneType
 
 
 def unary(operation: Callable[[Any], Any], a: Any) -> Any:
@@ -230,7 +234,7 @@ def augmented(operation: Callable[[Any, Any], Any], a: Any, b: Any) -> Any:
     if type(a) is tuple:
         return binary(_PLAIN[operation], a, b)
     if type(a) in PENDING:
-        return apart(run, _augmented, (operation, a, b), (a, b), writes=True, changes=True)
+        return apart(run, _augmented, (operation, a, b), (a, b), changes=True)
     return unknown(run, operation, (a, b), {})
 
 
@@ -275,7 +279,7 @@ def text(*parts: Any) -> Any:
             value, _, spec = part
             if type(value) in PENDING:
                 waits = True
-            elif type(value) not in SCALARS and not isinstance(value, str):
+            elif type(value) not in SCALARS and not isinstance(value, str) and not plain_error(value):
                 simple = False
             values.append(value)
             if type(spec) in PENDING:
@@ -289,6 +293,18 @@ def text(*parts: Any) -> Any:
         )
         return lazy(run, lambda *known: _format(parts, known), tuple(values), str, fallible)
     return read(run, lambda *known: _format(parts, known), tuple(values), str)
+
+
+def plain_error(value: Any) -> bool:
+    """Whether `value` is an exception whose text is made by Python itself, of plain values."""
+    return (
+        isinstance(value, BaseException)
+        and all(type(getattr(type(value), name)) is _SLOT for name in ("__str__", "__repr__"))
+        and all(type(one) in SCALARS for one in value.args)
+    )
+
+
+_SLOT: Final = type(object.__str__)
 
 
 def _format(parts: tuple[Any, ...], values: Any) -> str:
@@ -319,7 +335,7 @@ def new(made: Any) -> Any:
     """Take a list, dict or set that lowered code made: nothing outside knows it, so it may hold pending values."""
     run: Run = local.run
     held = Fresh(made, run.current.scope)
-    items = made.values() if type(made) is dict else made
+    items = made.values() if type(made) in effects.DICTS else made
     for item in items:
         if type(item) not in SCALARS and type(item) not in PENDING:
             held.nested = [item] if held.nested is None else [*held.nested, item]
@@ -343,11 +359,9 @@ def item(container: Any, index: Any) -> Any:
             known = str if container.kind is str else None
             return lazy(run, operator.getitem, (container, index), known)
         return apart(run, _item, (container, index), (container,))
+    if kind is defaultdict and container.default_factory is not None:
+        return _item_or_new(run, container, index)
     if kind in effects.CONTAINERS or isinstance(container, str):
-        if kind is defaultdict and run.suspended:  # it makes what is missing
-            return run.spawn(
-                _made_item, (run, container, index), inputs=(container,), changed=1, what="an item"
-            )
         if must_wait(run, container, False) is None:
             return container[index] if type(index) is not slice or kind is not list else new(container[index])
         return apart(run, _item, (container, index), (container,))
@@ -356,14 +370,19 @@ def item(container: Any, index: Any) -> Any:
     return unknown(run, operator.getitem, (container, index), {})
 
 
-def _made_item(run: Run, container: Any, index: Any) -> Any:
-    index = fill(run, index)
-    await_turn(run, container, True)
-    return container[index]
+def _item_or_new(run: Run, container: Any, index: Any) -> Any:
+    """`container[index]` of a defaultdict: that may change it."""
+    if type(index) in SCALARS and must_wait(run, container, False) is None and index in container:
+        return container[index]
+    if container.default_factory not in effects.FACTORIES:
+        return unknown(run, operator.getitem, (container, index), {})
+    return change(run, container, "__getitem__", (index,), {})
 
 
 def _item(run: Run, container: Any, index: Any) -> Any:
     container = run.force(container)
+    if type(container) is defaultdict and container.default_factory is not None:
+        return _item_or_new(run, container, index)
     if not is_data(container):
         run.barrier()
         return container[settle(run, index)]
@@ -403,11 +422,11 @@ def change(run: Run, thing: Any, name: str, args: tuple[Any, ...], kwargs: dict[
 
 def _needs(thing: Any, name: str, args: tuple[Any, ...]) -> bool:
     """Whether a change needs a value that is not there: a key, an element to be hashed, an iterable, an index."""
-    if type(thing) is list and name == "append":
+    if (type(thing) is list and name == "append") or name == "__setattr__":
         return False
     if type(thing) is list and name == "insert":
         return type(args[0]) in PENDING if args else False
-    if type(thing) is dict and name == "setdefault":
+    if type(thing) in effects.DICTS and name == "setdefault":
         return bool(args) and type(args[0]) not in SCALARS
     if type(thing) is list and name in ("sort", "remove"):
         return any(map(has_pending, thing)) or any(map(has_pending, args))
@@ -417,10 +436,16 @@ def _needs(thing: Any, name: str, args: tuple[Any, ...]) -> bool:
 def _change_now(run: Run, held: Fresh, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     thing = held.object
     for arg in args:
-        if type(arg) not in SCALARS and type(arg) not in PENDING:
+        if not held.live and type(arg) not in SCALARS and type(arg) not in PENDING:
             held.nested = [arg] if held.nested is None else held.nested
             if held.nested[-1] is not arg:
                 held.nested.append(arg)
+    if name == "__getitem__" and args[0] not in thing:
+        made = thing[args[0]]
+        if type(made) in effects.CHANGING:
+            new(made)
+            held.nested = [made] if held.nested is None else [*held.nested, made]
+        return made
     return getattr(thing, name)(*args, **kwargs)
 
 
@@ -464,7 +489,7 @@ def set_item(container: Any, index: Any, value: Any) -> None:
     """`container[index] = value`."""
     run: Run = local.run
     kind = type(container)
-    if kind is list or kind is dict:
+    if kind is list or kind in effects.DICTS:
         if type(index) in SCALARS and type(index) is not slice:
             change(run, container, "__setitem__", _Slot(index, value), {})
         else:
@@ -490,7 +515,7 @@ def del_item(container: Any, index: Any) -> None:
     """`del container[index]`."""
     run: Run = local.run
     container = run.force(container)
-    if type(container) is list or type(container) is dict:
+    if type(container) is list or type(container) in effects.DICTS:
         change(run, container, "__delitem__", (index,), {})
     else:
         unknown(run, operator.delitem, (container, index), {})
@@ -559,8 +584,14 @@ def attr(thing: Any, name: str) -> Any:
     if kind in PENDING:
         if thing.done and thing.error is None:
             return attr(thing.value, name)
-        known = str if name == "text" else None
-        return lazy(run, _getattr_of(name), (thing,), known)
+        if type(thing) is Flight:
+            return lazy(run, _getattr_of(name), (thing,), str if name == "text" else None)
+        return apart(run, _attr, (thing, name), (thing,))
+    if isinstance(thing, External):  # what it is does not change
+        return getattr(thing, name)
+    found = getattr(kind, name, None)
+    if type(found) is property and type(found.fget) is FunctionType and not hasattr(kind, "__getattr__"):
+        return local.call(found.fget, thing)
     if must_wait(run, thing, False) is None:
         if _plain_attribute(kind, name):
             return getattr(thing, name)
@@ -569,10 +600,24 @@ def attr(thing: Any, name: str) -> Any:
 
 
 def _attr(run: Run, thing: Any, name: str) -> Any:
+    if type(thing) in PENDING:
+        return attr(run.force(thing), name)
     await_turn(run, thing)
     if not _plain_attribute(type(thing), name):
         run.barrier()
+        settle(run, thing)
     return getattr(thing, name)
+
+
+def _reads_plainly(thing: Any, getter: Any) -> bool:
+    """Whether an attribute of what an external call returned may be read at once."""
+    if own_object(thing) is not None:
+        return False
+    name: str = getter.__reduce__()[1][0]
+    return _plain_attribute(type(thing), name)
+
+
+Run.reads_plainly = staticmethod(_reads_plainly)
 
 
 _GETTERS: dict[str, Callable[[Any], Any]] = {}
@@ -611,10 +656,10 @@ def _plain_attribute(kind: type, name: str) -> bool:
     return known
 
 
-def stores_plainly(kind: type) -> bool:
+def stores_plainly(kind: type, name: str = "") -> bool:
     """Whether storing an attribute of such an object runs no code of the user's."""
     store: Any = kind.__setattr__
-    return store is object.__setattr__
+    return store is object.__setattr__ and not hasattr(getattr(kind, name, None), "__set__")
 
 
 def set_attr(thing: Any, name: str, value: Any) -> None:
@@ -622,10 +667,12 @@ def set_attr(thing: Any, name: str, value: Any) -> None:
     run: Run = local.run
     if type(thing) in PENDING:
         apart(run, _set_attr, (thing, name, value), (thing, value), writes=True, changes=True)
+    elif own_object(thing, run) is not None and stores_plainly(type(thing), name):
+        change(run, thing, "__setattr__", (name, value), {})
     elif quiet(run):
         _set_attr(run, thing, name, value)
     else:
-        simple = stores_plainly(type(thing))
+        simple = stores_plainly(type(thing), name)
         run.spawn(
             _set_attr, (run, thing, name, value), None, inputs=(thing, value), changed=1,
             flags=0 if simple else WRITES, what=f"store {name}",
@@ -633,8 +680,12 @@ def set_attr(thing: Any, name: str, value: Any) -> None:
 
 
 def _set_attr(run: Run, thing: Any, name: str, value: Any) -> None:
+    thing = run.force(thing)
+    if own_object(thing, run) is not None and stores_plainly(type(thing), name):
+        set_attr(thing, name, value)
+        return
     run.barrier()
-    setattr(run.force(thing), name, settle(run, value))
+    setattr(settle(run, thing), name, settle(run, value))
 
 
 def del_attr(thing: Any, name: str) -> None:

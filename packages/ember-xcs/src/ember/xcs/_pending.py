@@ -57,6 +57,16 @@ class Pending(Entry):
         return getattr(self.run.force(self), name)
 
 
+class Unbound:
+    """What a local variable holds that has no value yet."""
+
+    def __repr__(self) -> str:
+        return "<unbound>"
+
+
+UNBOUND: Final = Unbound()
+
+
 def _forcing(function: Callable[..., Any]) -> Callable[..., Any]:
     def forced(self: Pending, *others: Any) -> Any:
         force = self.run.force

@@ -11,9 +11,8 @@ import builtins
 import operator
 import os
 import re
-import sysconfig
+from contextvars import ContextVar
 from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR
-from pathlib import PurePath
 from threading import RLock
 from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any, Final
@@ -23,13 +22,9 @@ from ember.core.externals import External
 
 from . import _effects as effects, _names as names
 from ._lower import Lowering, Unsupported, load
-from ._run import OBJECTS, WRITES
+from ._run import OBJECTS, WRITES, shared_flag
 from ._source import NoSource, tree_of
-from ._summary import Summary
-
-_INSTALLED: Final = tuple(
-    sysconfig.get_paths()[key] for key in ("stdlib", "platstdlib", "purelib", "platlib")
-)
+from ._summary import ANYTHING, OUTSIDE, Effects, Summary, index_names, is_installed, owner_of
 
 
 class Program:
@@ -50,6 +45,7 @@ class Program:
         "lowered",
         "objects",
         "reason",
+        "sets",
         "tree",
         "waits",
         "writes",
@@ -58,6 +54,7 @@ class Program:
     def __init__(self) -> None:
         self.lowered = self.computes = self.waits = self.asynchronous = False
         self.closed = True
+        self.sets = False
         self.writes = self.objects = True
         self.changed = -1
         self.flags = WRITES
@@ -128,6 +125,7 @@ os.register_at_fork(after_in_child=_after_fork)
 def forget() -> None:
     """Forget all lowered functions: for tests."""
     _programs.clear()
+    _effects.clear()
 
 
 def _lowered(function: FunctionType) -> Program:
@@ -142,7 +140,7 @@ def _lowered(function: FunctionType) -> Program:
         program.reason = "it is a generator"
         return program
     program.asynchronous = bool(code.co_flags & CO_COROUTINE)
-    resolve = _resolver(function)
+    resolve = resolver(function)
     try:
         tree = tree_of(code)
         tree = _mangled(tree, function)
@@ -153,34 +151,40 @@ def _lowered(function: FunctionType) -> Program:
             program.closed = _is_closed(tree, function)
         program.tree = tree
         local = set(code.co_varnames) | set(code.co_cellvars)
-        body: list[ast.AST] = [tree.body] if isinstance(tree, ast.Lambda) else list(tree.body)
-        parameters = set(code.co_varnames[: code.co_argcount + code.co_kwonlyargcount])
-        whole = Summary(body, local, resolve, _may_write, parameters)
-        program.writes, program.objects = whole.writes, whole.objects
-        if isinstance(tree, ast.Lambda):
-            plain_body: list[ast.AST] = [tree.body]
-        else:
-            plain_body = list(tree.body)
+        plain_body: list[Any] = [tree.body] if isinstance(tree, ast.Lambda) else list(tree.body)
+        whole = effects_of(function)
+        program.writes, program.objects, program.changed = whole.writes, whole.objects, whole.changed
         if not _reaches(plain_body, local, resolve):
             program.reason = NO_CALL
-            program.computes = (
-                not whole.writes and not whole.objects and not names.has(plain_body, ast.Attribute)
-            )
-            return program
+            program.computes = not (
+                whole.writes or whole.objects or whole.changed or whole.shared
+            ) and not names.has(plain_body, ast.Attribute)
+            if program.computes or whole.writes:
+                return program
+            program.reason = ""
+
+        parameters = set(code.co_varnames[: code.co_argcount + code.co_kwonlyargcount])
+        kinds = Summary(
+            plain_body, local, resolve, effects_of, parameters, function.__globals__, None, _self_of(function)
+        ).kinds()
 
         def summary(statements: Any) -> Summary:
-            return Summary(statements, local, resolve, _may_write, local - names.stored(statements))
+            inputs = local - names.stored(statements)
+            return Summary(statements, local, resolve, effects_of, inputs, function.__globals__, kinds)
 
-        positions = code.co_varnames[: code.co_argcount]
-        program.changed = sum(1 << place for place, name in enumerate(positions) if name in whole.changed)
-        if code.co_flags & 0x0C or code.co_freevars:
-            program.changed = -1  # *args, **kwargs, captured variables
-        program.flags = (WRITES if whole.writes else 0) | (OBJECTS if whole.objects else 0)
+        program.flags = (
+            (WRITES if whole.writes else 0) | (OBJECTS if whole.objects else 0) | shared_flag(whole.shared)
+        )
 
         def reaches(statements: Any, data: set[str]) -> bool:
             return _reaches(statements, local, resolve, data)
 
-        lowering = Lowering(tree, frozenset(code.co_freevars), resolve, summary, reaches)
+        program.sets = _sets(plain_body, local, resolve)
+
+        def stays(statements: Any) -> bool:
+            return program.sets and _sets(statements, local, resolve)
+
+        lowering = Lowering(tree, frozenset(code.co_freevars), resolve, summary, reaches, stays)
         program.code = _compiled(lowering, function)
         program.waits, program.lowered = lowering.waits, True
     except (Unsupported, NoSource) as error:
@@ -192,17 +196,95 @@ def _lowered(function: FunctionType) -> Program:
     return program
 
 
-def _may_write(value: Any) -> bool:
-    """Whether calling `value`, which statements name, may change what others can reach."""
-    value = getattr(value, "__ember_jit__", value)
-    if type(value) is FunctionType:
-        program = program_of(value)
-        return program.writes or program.objects
-    if isinstance(value, type):
-        from ._calls import only_stores
+# What functions may do --------------------------------------------------------------------------
 
-        return not only_stores(value)
-    return True
+_effects: dict[CodeType, Effects] = {}
+_found: list[CodeType] = []
+_open: dict[CodeType, bool] = {}
+
+
+def effects_of(function: FunctionType) -> Effects:
+    """Return what calling `function` may do. For functions that call each other, asked until the answers agree."""
+    code = function.__code__
+    known = _effects.get(code)
+    if known is not None:
+        if code in _open:
+            _open[code] = True
+        return known
+    if _is_installed(function) or code.co_flags & CO_ASYNC_GENERATOR:
+        known = _effects[code] = ANYTHING
+        return known
+    known = _effects[code] = Effects()  # for whoever asks meanwhile: itself, by recursion
+    begun = len(_found)
+    _open[code] = False
+    try:
+        for _ in range(8):
+            fresh = _effects_now(function)
+            settled = fresh == known or not _open[code]
+            known = _effects[code] = fresh
+            if settled:
+                break
+            for one in _found[begun:]:  # these may have been told too little
+                _effects.pop(one, None)
+            del _found[begun:]
+        else:
+            known = _effects[code] = ANYTHING
+    finally:
+        del _open[code]
+    if _open:
+        _found.append(code)
+    else:
+        _found.clear()
+    return known
+
+
+def _self_of(function: FunctionType) -> tuple[str, type] | None:
+    """Return the name of a method's first parameter, and its class."""
+    cls, code = owner_of(function), function.__code__
+    return (code.co_varnames[0], cls) if cls is not None and code.co_argcount else None
+
+
+def _effects_now(function: FunctionType) -> Effects:
+    code = function.__code__
+    try:
+        tree = _mangled(tree_of(code), function)
+        if code.co_flags & CO_COROUTINE:
+            from ._awaits import Synchronous  # asyncio: only for those who use it
+
+            tree.body = [Synchronous().visit(one) for one in tree.body]
+    except (NoSource, RecursionError):
+        return ANYTHING
+    index_names(function.__globals__)
+    local = set(code.co_varnames) | set(code.co_cellvars)
+    body: list[Any] = (
+        [ast.Return(tree.body)] if isinstance(tree, ast.Lambda) else list(tree.body)  # pyright: ignore[reportArgumentType]  # a lambda's body is an expression
+    )
+    arguments = code.co_argcount + code.co_kwonlyargcount
+    extra = bool(code.co_flags & 0x04) + bool(code.co_flags & 0x08)
+    parameters = set(code.co_varnames[: arguments + extra])
+    whole = Summary(
+        body,
+        local,
+        resolver(function),
+        effects_of,
+        parameters,
+        function.__globals__,
+        None,
+        _self_of(function),
+    )
+    positions = code.co_varnames[: code.co_argcount]
+    changed = sum(1 << place for place, name in enumerate(positions) if name in whole.changed)
+    if whole.changed & (parameters - set(positions)):
+        changed = -1
+    return Effects(
+        whole.writes,
+        whole.objects,
+        changed,
+        frozenset(whole.shared),
+        frozenset(name for name in whole.outside if name.startswith(OUTSIDE)),
+        None if extra else whole.kept(positions),
+        (function,) if whole.gives_closures(body) else whole.result(body),
+    )
 
 
 def _reaches(body: list[ast.AST], local: set[str], resolve: Any, data: set[str] = frozenset()) -> bool:  # type: ignore[assignment]
@@ -267,7 +349,7 @@ def _harmless(node: ast.Attribute, local: set[str], resolve: Any, data: set[str]
 
 def _is_closed(tree: ast.AST, function: FunctionType) -> bool:
     """Whether an asynchronous function awaits only external calls and functions like itself: nothing of asyncio's."""
-    resolve, local = _resolver(function), set(function.__code__.co_varnames)
+    resolve, local = resolver(function), set(function.__code__.co_varnames)
 
     def static(node: ast.expr) -> Any:
         if isinstance(node, ast.Attribute):
@@ -292,10 +374,29 @@ def _is_closed(tree: ast.AST, function: FunctionType) -> bool:
     return True
 
 
+def _sets(nodes: list[ast.AST], local: set[str], resolve: Any) -> bool:
+    """Whether these statements set a variable of the context: calls after it must not be sent before."""
+    for top in nodes:
+        for node in ast.walk(top):
+            if not isinstance(node, ast.Call):
+                continue
+            function, found = node.func, False
+            if isinstance(function, ast.Attribute):
+                base = function.value
+                if isinstance(base, ast.Name) and base.id not in local:
+                    found = function.attr in ("set", "reset") and isinstance(resolve(base.id), ContextVar)
+            elif isinstance(function, ast.Name) and function.id not in local:
+                value = resolve(function.id)
+                found = type(value) is FunctionType and program_of(value).sets
+            if found:
+                return True
+    return False
+
+
 def _is_installed(function: FunctionType) -> bool:
     if function.__globals__.get("__ember_lower__") is True:
         return False
-    if str(function.__globals__.get("__name__")).startswith(("ember.xcs.", "ember.core.")):
+    if str(function.__globals__.get("__name__")).startswith(("ember.xcs.", "ember.core.", "ember.context.")):
         return True  # wherever it is installed from
     return is_installed_file(function.__code__.co_filename)
 
@@ -304,11 +405,12 @@ def is_installed_file(name: str) -> bool:
     """Whether a file is the standard library's or an installed distribution's."""
     known = _modules.get(name)
     if known is None:
-        known = _modules[name] = name.startswith(_INSTALLED) or "site-packages" in PurePath(name).parts
+        known = _modules[name] = is_installed(name)
     return known
 
 
-def _resolver(function: FunctionType) -> Any:
+def resolver(function: FunctionType) -> Any:
+    """Return a function that says what a name that is not local to `function` stands for now."""
     free = dict(zip(function.__code__.co_freevars, function.__closure__ or ()))
 
     def resolve(name: str) -> Any:

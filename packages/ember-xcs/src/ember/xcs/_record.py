@@ -8,6 +8,10 @@ tuple of sources, shared and never copied, so that a thousand answers joined int
 returns comes also from what it had waited for (`Via`).
 """
 
+# Values here are the user's, of whatever type; what isinstance leaves of them is partly unknown to pyright.
+# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false, reportUnknownMemberType=false
+# pyright: reportPrivateUsage=false
+
 from __future__ import annotations
 
 import re
@@ -23,8 +27,9 @@ from ember.core import events
 from ember.core.externals import External
 from ember.core.secrets import scrub
 
-from ._advice import BLOCKING, Forced, why
+from ._advice import BLOCKING, Forced, name_of, why
 from ._ir import Call, Edge, EdgeKind, Graph, Outcome, Site, Wait
+from ._memory import perform
 from ._pending import Entry, Pending
 from ._program import NO_CALL, is_installed_file, program_of
 from ._run import Flight, Run, Task
@@ -49,8 +54,11 @@ _MOST_INTO: Final = 256
 """How many calls' answers in the arguments of one are told apart; of more, those that ended last."""
 _LEAST_TEXT: Final = 16
 """Shorter text is not traced by identity: Python shares it between places that have nothing to do with each other."""
+_MOST_FRAMES: Final = 24
+"""So many frames tell one way to a call from another."""
 _MOST_TEXT: Final = 20_000
 
+_caller: Final = sys._getframe  # pyright: ignore[reportPrivateUsage]  # where in the program a call stands
 _flying: ContextVar[tuple[Recorder, int] | None] = ContextVar("ember_flying", default=None)
 
 
@@ -130,12 +138,12 @@ class Recorder:
         known = self._known.get(parent)
         if known:
             self._known[child] = known
-        _, frame, _ = place(sys._getframe(2))
+        _, frame, _ = place(_caller(2))
         if frame is None:
             self._sites[child] = self._sites.get(parent, (None, 0))
         else:
             path = self._sites[parent][1] if parent in self._sites else 0
-            self._sites[child] = (frame.f_code, frame.f_lineno), hash((path, frame.f_code, frame.f_lineno))
+            self._sites[child] = (frame.f_code, frame.f_lineno), _way(path, frame)
 
     def late(self, child: Task, entry: Entry) -> None:
         """`child` does what `entry` has been waiting to do."""
@@ -151,11 +159,14 @@ class Recorder:
 
     def derived(self, result: Entry, args: Iterable[Any]) -> None:
         """`result` will be computed from `args`."""
-        self._sources[id(result)] = result, tuple(source for arg in args if (source := self.of(arg)) != ())
+        self._sources[id(result)] = (
+            result,
+            tuple(source for arg in args if (source := self.of(arg)) is not _NONE),
+        )
 
     def settled(self, entry: Entry, value: Any) -> None:
         """`entry` has got `value`, which is known from now on by what it is."""
-        kind = type(value)
+        kind: type[Any] = type(value)
         if isinstance(value, str) and len(value) < _LEAST_TEXT:
             return
         if kind not in _NAMELESS and id(entry) in self._sources:
@@ -165,14 +176,14 @@ class Recorder:
         """Return the calls that `entry` comes from; itself, if that is not known yet."""
         found = self._sources.get(id(entry))
         if found is None:
-            return entry if isinstance(entry, Pending) and not entry.done else ()
+            return entry if isinstance(entry, Pending) and not entry.done else _NONE
         return found[1]
 
     def of(self, value: Any, depth: int = 0) -> Sources:
         """Return the calls that `value` comes from, and what is in it."""
-        kind = type(value)
+        kind: type[Any] = type(value)
         if kind in _NAMELESS:
-            return ()
+            return _NONE
         if isinstance(value, Pending):
             return self.sources(value)
         known = self._origins.get(id(value))
@@ -181,10 +192,10 @@ class Recorder:
         if depth < 4:
             if kind in _HOLDING:
                 items = value.values() if kind is dict else value
-                return tuple(source for one in items if (source := self.of(one, depth + 1)) != ())
+                return tuple(source for one in items if (source := self.of(one, depth + 1)) is not _NONE)
             if kind is FunctionType and value.__closure__:
-                return ()
-        return ()
+                return _NONE
+        return _NONE
 
     def _flat(self, sources: Sources) -> dict[int, tuple[EdgeKind, int]]:
         """Return the numbers in `sources`, each once, and what makes one come after it: its kind and its wait."""
@@ -216,12 +227,12 @@ class Recorder:
             return
         log = _Log(flight.external, self.now())
         task = flight.run.current
-        _, frame, _ = place(sys._getframe(2))
+        _, frame, _ = place(_caller(2))
         where, path = self._sites.get(task, (None, 0))
         if frame is not None:
             where = frame.f_code, frame.f_lineno
         log.site = where
-        log.key = path, where, flight.external.name
+        log.key = path if frame is None else _way(path, frame), where, flight.external.name
         log.data = self.of((*flight.args, *flight.kwargs.values()))
         log.known = self._known.get(task, ())
         index = len(self.logs)
@@ -296,7 +307,7 @@ class Recorder:
 
     def holds(self, task: Task, entry: Entry) -> Held:
         """`task` is about to wait for `entry`. Returns what `resumed` needs."""
-        hook, frame, behind = place(sys._getframe(2))
+        hook, frame, behind = place(_caller(2))
         forced = why(hook, behind, task)
         at = self._sites.get(task, (None, 0))[0] if frame is None else (frame.f_code, frame.f_lineno)
         found: dict[int, tuple[EdgeKind, int]] = {}
@@ -313,7 +324,9 @@ class Recorder:
                 inner = inner.next
 
     def resumed(self, task: Task, entry: Entry, held: Held) -> None:
-        """`task` goes on, `entry` being there."""
+        """`task` goes on: `entry` is there, or has failed."""
+        if task.dead:
+            return
         forced, found, began = held
         if isinstance(entry, Pending):
             found = self._flat(self.sources(entry))
@@ -344,14 +357,14 @@ class Recorder:
 
     def decided(self, value: Pending) -> None:
         """A decision looks at `value`, which is an answer or made of one."""
-        _, frame, _ = place(sys._getframe(2))
+        _, frame, _ = place(_caller(2))
         if frame is not None and (site := _site((frame.f_code, frame.f_lineno))) is not None:
             self.decisions[site] = self.decisions.get(site, 0) + 1
 
     def really(self, function: Any, task: Task) -> None:
         """A function of which nothing is known is about to be called; or one that is run as it is."""
-        name = getattr(function, "__qualname__", None) or repr(function)[:60]
-        if str(getattr(function, "__module__", "")).startswith("ember."):
+        name = name_of(function)
+        if type(function) is FunctionType and str(function.__module__).startswith("ember."):
             return
         if type(function) is FunctionType:
             self.as_is(name, program_of(function).reason)
@@ -394,10 +407,12 @@ class Recorder:
                     sources = {one: sources[one] for one in last}
                 flat[id(log.data)] = sources
             into: dict[int, Edge] = {}
-            known = ((one, (kind, wait)) for one, kind, wait in log.known)
+            known: list[tuple[int, tuple[EdgeKind, int]]] = [
+                (one, (kind, wait)) for one, kind, wait in log.known
+            ]
             for one, (kind, wait) in (*sources.items(), *known):
                 if one not in into and self._before(one, log):
-                    into[one] = Edge(one, index, kind, wait if wait >= 0 else None)
+                    into[one] = Edge(one, index, kind, wait if wait >= 0 else None)  # pyright: ignore[reportArgumentType]
             edges.extend(into[one] for one in sorted(into))
         plain = tuple(sorted(self.plain.items()))
         site = None if self.code is None else _site((self.code, self.code.co_firstlineno))
@@ -485,7 +500,18 @@ def place(frame: FrameType | None) -> tuple[FrameType | None, FrameType | None, 
     return hook, None, behind
 
 
-_ENDS: Final[set[CodeType]] = {Run._fiber.__code__}
+def _way(path: int, frame: FrameType | None) -> int:
+    """Return a number for the calls that lead to where `frame` is, in a task that `path` led to."""
+    for _ in range(_MOST_FRAMES):
+        if frame is None or frame.f_code in _ENDS:
+            break
+        if not _own.get(frame.f_code):
+            path = hash((path, frame.f_code, frame.f_lasti))
+        frame = frame.f_back
+    return path
+
+
+_ENDS: Final[set[CodeType]] = {Run._fiber.__code__, perform.__code__}  # pyright: ignore[reportPrivateUsage]
 """Where the user's code of a task ends: beyond are the callers of the whole."""
 
 
@@ -494,6 +520,9 @@ def _site(at: tuple[CodeType, int] | None) -> Site | None:
 
 
 _REGION: Final = re.compile(r"\.<locals>\._x_\w+")
+_NONE: Final[
+    tuple[Any, ...]
+] = ()  # compared by identity: a source may be a pending value, which comparing forces
 _DATA: Final[tuple[EdgeKind, int]] = ("data", -1)
 Held = tuple[Forced, dict[int, tuple[EdgeKind, int]], float]
 _NAMELESS: Final = frozenset({int, float, bool, complex, type(None), type, range, slice, bytes})

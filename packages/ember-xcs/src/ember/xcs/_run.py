@@ -54,6 +54,21 @@ CHANGES: Final = 8
 """A flag of tasks: it may change its inputs."""
 
 
+_SHARED_FROM: Final = 4
+SHARED: Final[list[tuple[int, ...]]] = [()]
+_SHARED_NUMBERS: Final[dict[tuple[int, ...], int]] = {(): 0}
+
+
+def shared_flag(globals_: Iterable[str]) -> int:
+    """Return what says, among the flags of a task, that it may change the content of these global variables."""
+    key = tuple(sorted(int(one[1:]) for one in globals_))
+    number = _SHARED_NUMBERS.get(key)
+    if number is None:
+        number = _SHARED_NUMBERS[key] = len(SHARED)
+        SHARED.append(key)
+    return number << _SHARED_FROM
+
+
 class Abandoned(BaseException):
     """Thrown into a task that stands after a failure: it never ran. Handlers of lowered code let it pass."""
 
@@ -96,6 +111,7 @@ class Task(Entry):
         "parent",
         "result",
         "scope",
+        "shared",
         "start",
         "thrown",
         "waiting",
@@ -123,6 +139,7 @@ class Task(Entry):
         self.keys: tuple[int, ...] = ()
         self.inputs: tuple[Any, ...] = ()
         self.flags = self.changed = 0
+        self.shared: tuple[int, ...] = ()
 
 
 class Line:
@@ -218,6 +235,7 @@ class Run:
         self._idle: list[greenlet] = []
         self.hub: greenlet | None = None
         self._main = getcurrent()
+        self._mother: greenlet | None = None
         self._io: IOLoop | None = None
         self.root.fiber = self._main
         self.fresh: dict[int, Any] = {}
@@ -369,6 +387,7 @@ class Run:
     footprint: Callable[[Run, Task], None]
     """Notes what a task that is about to wait may still read and change; `leave`, that it has ended: see `_memory`."""
     leave: Callable[[Run, Task], None]
+    reads_plainly: Callable[[Any, Any], bool]
 
     def hold(self, held: Any) -> None:
         """Remember a container that the run made."""
@@ -396,15 +415,19 @@ class Run:
         else:
             entry.waiters.append(task)
         task.waiting = entry
-        self._suspend(task)
-        if record is not None and held is not None:
+        if record is None or held is None:
+            self._suspend(task)
+            return
+        try:
+            self._suspend(task)
+        finally:
             record.resumed(task, entry, held)
 
     def _suspend(self, task: Task) -> None:
         back = task.back
         if back is None:
             if self.hub is None:
-                self.hub = greenlet(self._serve, self._main)
+                self.hub = self._born(self._serve)
             back = self.hub
         else:
             task.back = None
@@ -543,12 +566,13 @@ class Run:
         if child.depth > _MOST_DEPTH:
             raise RecursionError("maximum recursion depth exceeded")
         child.writes, child.flags, child.changed, child.inputs = bool(flags & WRITES), flags, changed, inputs
+        child.shared = SHARED[flags >> _SHARED_FROM]
         self.note(child, parent)
         if self.record is not None:
             self.record.spawned(child, parent)
         here = getcurrent()
         child.back = here
-        fiber = self._idle.pop() if self._idle else greenlet(self._fiber, self._main)
+        fiber = self._idle.pop() if self._idle else self._born(self._fiber)
         fiber.gr_context = here.gr_context
         self.current = child
         fiber.switch(child, function, args, kwargs)
@@ -565,12 +589,14 @@ class Run:
         self._take_over(parent, child)
         return value
 
-    def begin_late(self, entry: Entry, function: Callable[..., Any], args: tuple[Any, ...]) -> None:
+    def begin_late(
+        self, entry: Entry, function: Callable[..., Any], args: tuple[Any, ...], writes: bool
+    ) -> None:
         """Run `function` as a task where `entry` stands in the program: what it gave `entry` to do may have effects."""
         owner = owner_of(entry)
         assert owner is not None
         child = Task(owner, owner.scope, "an operation on an object")
-        child.writes = True
+        child.writes, child.inputs = writes, args[-1]
         self._seq += 1
         child.seq, child.owner, child.prev, child.next = entry.seq, owner, entry.prev, entry
         if entry.prev is None:
@@ -582,13 +608,34 @@ class Run:
         if self.record is not None:
             self.record.late(child, entry)
         child.start = (function, args)
-        child.fiber = self._idle.pop() if self._idle else greenlet(self._fiber, self._main)
+        child.fiber = self._idle.pop() if self._idle else self._born(self._fiber)
         child.fiber.gr_context = self._main.gr_context
         self.suspended[child] = None
-        child.lines = (self.writers,)
-        self.writers.join(child)
+        self.footprint(self, child)
         self.then(result, lambda: self.set(entry, result.value, result.error))
         self._ready.append(child)
+
+    def _born(self, what: Callable[..., None]) -> greenlet:
+        """Return a new greenlet that is about to do `what`.
+
+        Greenlets inherit the depth of recursion of whoever starts them, so these are not started here: recursion of the
+        program's would come to its end after a hundred turns.
+        """
+        if self._mother is None:
+            self._mother = greenlet(self._bear, self._main)
+        return cast(greenlet, self._mother.switch(getcurrent(), what))
+
+    def _bear(self, asking: greenlet, what: Callable[..., None]) -> None:
+        me = getcurrent()
+
+        def wait_and(do: Callable[..., None]) -> None:
+            given = me.switch()
+            do(*given) if isinstance(given, tuple) else do()
+
+        while True:
+            child = greenlet(wait_and, self._main)
+            child.switch(what)
+            asking, what = asking.switch(child)
 
     def _fiber(
         self,
@@ -656,6 +703,10 @@ class Run:
         while True:
             try:
                 self._resume()
+                if self._queued:
+                    self._fill()
+                    if self._ready:  # a call that could not even begin has failed
+                        continue
                 if self.in_flight or self._queued or self.turns:
                     self._await_arrival()
                 else:
@@ -772,6 +823,8 @@ class Run:
         self.send(flight)
         return flight
 
+    snapshot: Callable[[Any], Any]
+
     def issue_later(
         self, external: External[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], kind: type | None
     ) -> Flight:
@@ -793,9 +846,13 @@ class Run:
                 if pending.error is not None:
                     self.set(flight, None, pending.error)
                     return
-            flight.args = tuple(arg.value if isinstance(arg, Pending) else arg for arg in flight.args)
+            # As they are now: the program may go on to change what it was given.
+            flight.args = tuple(
+                self.snapshot(arg.value) if isinstance(arg, Pending) else arg for arg in flight.args
+            )
             flight.kwargs = {
-                name: arg.value if isinstance(arg, Pending) else arg for name, arg in flight.kwargs.items()
+                name: self.snapshot(arg.value) if isinstance(arg, Pending) else arg
+                for name, arg in flight.kwargs.items()
             }
             self.send(flight)
 
@@ -808,7 +865,7 @@ class Run:
         record = self.record
         if record is not None:
             record.ready(flight)
-        if self.limit is not None and self.in_flight >= self.limit:
+        if self.limit is not None and (self.in_flight >= self.limit or self._queued):
             flight.context = flight.context or copy_context()
             left = 0.0
             if self.plan and record is not None:
@@ -826,6 +883,8 @@ class Run:
             self._send_now(flight) if context is None else context.run(self._send_now, flight)
         except Exception as error:  # the call itself was wrong
             self.in_flight -= 1
+            if self.record is not None:
+                self.record.landed(flight, None, error)
             self.set(flight, None, error)
 
     def _send_now(self, flight: Flight) -> None:
@@ -834,8 +893,10 @@ class Run:
             self.start(flight)
         else:
             token = record.sent(flight)
-            self.start(flight)
-            record.away(token)
+            try:
+                self.start(flight)
+            finally:
+                record.away(token)
 
     def start(self, flight: Flight) -> None:
         """Have a call made on the I/O loop."""
@@ -846,6 +907,13 @@ class Run:
             flight.external.arun(*flight.args, **flight.kwargs), lambda: self.arrive(flight)
         )
 
+    def _fill(self) -> None:
+        """Begin calls that stand back, as many as may be under way: the longest path first, as far as it is known."""
+        while self._queued and (self.limit is None or self.in_flight < self.limit):
+            following = heappop(self._queued)[2]
+            if not following.done:  # else it was cancelled meanwhile
+                self._begin(following)
+
     def _land(self, entry: Pending) -> None:
         if type(entry) is not Flight:
             self.turns -= 1
@@ -854,10 +922,8 @@ class Run:
         self.in_flight -= 1
         if self.record is not None:
             self.record.landing(entry)
-        while self._queued and (self.limit is None or self.in_flight < self.limit):
-            following = heappop(self._queued)[2]
-            if not following.done:  # else it was cancelled meanwhile
-                self._begin(following)
+        if not self.plan:
+            self._fill()  # else what follows from this call may be the one to send next
         job, entry.job = entry.job, None
         assert job is not None
         value, error = None, None
@@ -921,8 +987,9 @@ class Run:
 
             with handling(None):
                 return gather(thunks, limit)
-        results = [self.spawn(thunk, what="a thunk of gather", flags=WRITES) for thunk in thunks]
-        return [self.force(result) for result in results]
+        from ._calls import gathered
+
+        return [self.force(result) for result in gathered(self, thunks, limit)]
 
     # The end -----------------------------------------------------------------------------
 
@@ -935,7 +1002,9 @@ class Run:
             task.dead = True
             self.current = task
             fiber, task.fiber = task.fiber, None
-            if fiber is not None and not fiber.dead:
+            if fiber is not None and task.start is not None:  # it was never begun
+                self._idle.append(fiber)
+            elif fiber is not None and not fiber.dead:
                 fiber.parent = getcurrent()
                 task.thrown = None
                 fiber.throw(Abandoned)
@@ -946,9 +1015,11 @@ class Run:
             fiber.parent = getcurrent()
             fiber.throw()
         self._idle.clear()
-        if hub is not None:
-            hub.parent = getcurrent()
-            hub.throw()
+        mother, self._mother = self._mother, None
+        for one in (hub, mother):
+            if one is not None:
+                one.parent = getcurrent()
+                one.throw()
 
 
 def owner_of(entry: Entry) -> Task | None:

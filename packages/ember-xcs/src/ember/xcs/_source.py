@@ -77,7 +77,14 @@ def _candidates(tree: ast.AST, code: CodeType) -> list[Function]:
             begin = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
             if begin == code.co_firstlineno:
                 found.append(node)
-    return [node for node in found if _same(node, code)]
+    # Of lambdas in one another, the innermost: code of an inner one lies in the outer ones too.
+    return sorted((node for node in found if _same(node, code)), key=_extent)
+
+
+def _extent(node: Function) -> tuple[int, int]:
+    if isinstance(node, ast.Lambda):
+        return _end(node.body) - node.body.lineno, (node.body.end_col_offset or 0) - node.body.col_offset
+    return 0, 0
 
 
 def _end(node: ast.AST) -> int:
@@ -89,7 +96,10 @@ def _same(node: Function, code: CodeType) -> bool:
     """Whether `node` takes the parameters of `code`: the file may have changed, and a line may hold several."""
     arguments = node.args
     names = [arg.arg for arg in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)]
-    if tuple(names) != code.co_varnames[: len(names)]:
+    if (
+        len(names) != code.co_argcount + code.co_kwonlyargcount
+        or tuple(names) != code.co_varnames[: len(names)]
+    ):
         return False
     if isinstance(node, ast.Lambda):
         columns = {

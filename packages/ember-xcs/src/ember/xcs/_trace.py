@@ -1,14 +1,18 @@
 """`trace` and `explain`: watch runs, and tell what decided how long they took."""
 
+# Values here are the user's, of whatever type; what isinstance leaves of them is partly unknown to pyright.
+# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false, reportUnknownMemberType=false
+# pyright: reportPrivateUsage=false
+
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from decimal import Decimal
 from types import CodeType
-from typing import Any, Generic, ParamSpec, TypeVar
+from typing import Any, Generic, ParamSpec, TypeVar, cast
 
 from ember.core import events
 
@@ -119,7 +123,11 @@ class Trace:
 
     def begins(self, function: str, code: CodeType) -> Recorder:
         """A run begins."""
-        return Recorder(function, code, prompts=self._prompts or _wants_prompts(self._around))
+        return Recorder(function, code, prompts=self.keeps_prompts())
+
+    def keeps_prompts(self) -> bool:
+        """Whether this trace or one around it keeps arguments and answers."""
+        return self._prompts or (isinstance(self._around, Trace) and self._around.keeps_prompts())
 
     def ended(self, record: Recorder) -> None:
         """A run has ended."""
@@ -127,10 +135,6 @@ class Trace:
         self.runs.append(graph if self._prompts else _without_prompts(graph))
         if self._around is not None:
             self._around.ended(record)
-
-
-def _wants_prompts(listener: Listener | None) -> bool:
-    return isinstance(listener, Trace) and (listener._prompts or _wants_prompts(listener._around))
 
 
 def _without_prompts(graph: Graph) -> Graph:
@@ -186,6 +190,29 @@ def _in_run() -> bool:
     return in_flight()
 
 
+class LoopRuns(TypeError):
+    """A coroutine would have to be waited for where an event loop runs."""
+
+
+def finish(value: Any) -> Any:
+    """Return `value`; if it is a coroutine, what it comes to on an event loop of its own."""
+    from inspect import iscoroutine
+
+    if not iscoroutine(value):
+        return value
+    import asyncio
+
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(cast("Coroutine[Any, Any, Any]", value))
+    value.close()
+    raise LoopRuns(
+        "The function is asynchronous, and an event loop is running here. Ask from another thread: "
+        "await asyncio.to_thread(xcs.explain(f), ...). Or watch it: with xcs.trace() as t: await f(...)."
+    )
+
+
 class Explanation(Generic[R]):
     """What one run did, and why. `str()` of it is text to read.
 
@@ -217,7 +244,9 @@ class Explain(Generic[P, R]):
         error: Exception | None = None
         with trace() as seen:
             try:
-                result = self._function(*args, **kwargs)
+                result = finish(self._function(*args, **kwargs))
+            except LoopRuns:
+                raise
             except Exception as failure:
                 error = failure
         if not seen.runs:
@@ -250,7 +279,7 @@ def explain(function: Callable[P, R]) -> Explain[P, R]:
     ...     return question.upper()
     >>> def both() -> str:
     ...     return ask("a") + ask("b")
-    >>> print(str(xcs.explain(both)()).splitlines()[0][:24])
-    both: 2 calls, 1.9 times
+    >>> print(str(xcs.explain(both)()).splitlines()[0][:13])
+    both: 2 calls
     """
     return Explain(function if isinstance(function, Jitted) else jit(function))

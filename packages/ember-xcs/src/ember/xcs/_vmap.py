@@ -66,17 +66,27 @@ class Vmapped(Generic[E, B]):
         batch = self._batch(args, kwargs)
         if self._is_async:
             return _on_io_loop(self._await_all(batch), self._name)
-        return self._together(run_all(self._thunks(batch), self._limit), batch)
+        from ._elements import can_be_tasks, run_elements  # what waits for calls is not needed for numbers
+
+        if can_be_tasks(self.__wrapped__):
+            results = run_elements(self._one, self.__wrapped__, batch, self._limit)
+        else:
+            results = run_all(self._thunks(batch), self._limit)
+        return self._together(results, batch)
 
     async def aio(self, *args: Any, **kwargs: Any) -> B:
         """Map and await: as the call itself, without holding up the running loop.
 
-        An `async` function's elements run on the running loop, a plain one's on threads.
+        Elements are tasks on the running loop's thread; those of a function that makes no external call, on others.
         """
         if self._is_async:
             return await self._await_all(self._batch(args, kwargs))
+        from ._elements import arun_elements, can_be_tasks
         from ._vmap_async import run_thread
 
+        if self._jax_form(args, kwargs) is None and can_be_tasks(self.__wrapped__):
+            batch = self._batch(args, kwargs)
+            return self._together(await arun_elements(self._one, self.__wrapped__, batch, self._limit), batch)
         return await run_thread(self.__call__, args, kwargs)
 
     def stream(self, *args: Any, **kwargs: Any) -> Generator[E, None, None]:
@@ -139,8 +149,10 @@ class Vmapped(Generic[E, B]):
         return (partial(self._one, index, args, kwargs) for index, (args, kwargs) in enumerate(batch))
 
     def _one(self, index: int, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        from ._elements import element
+
         try:
-            result = self.__wrapped__(*args, **kwargs)
+            result = element(self.__wrapped__, args, kwargs)
             return _on_io_loop(result, self._name) if self._is_async else result
         except Exception as error:
             return self._failed(error, index, args, kwargs)

@@ -1,0 +1,101 @@
+"""Several calls of one function as tasks of one run: what `vmap` does with a function that makes external calls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from types import FunctionType
+from typing import Any
+
+from ember.core.externals import External, handler
+
+from ._calls import call
+from ._jit import perform_as_lowered, python_function
+from ._memory import settle
+from ._program import program_of
+from ._run import WRITES, Run, Scope, local
+
+
+def can_be_tasks(function: Any) -> bool:
+    """Whether calls of `function` overlap as tasks: it is an external call, or a Python function that makes some.
+
+    Where somebody else's handler is in force, that one says how things run together.
+    """
+    if handler() is not local.run:
+        return False
+    if isinstance(function, External):
+        return True
+    plain = python_function(function)
+    return plain is not None and program_of(plain).lowered
+
+
+def run_elements(
+    one: Callable[..., Any],
+    function: Any,
+    calls: Iterable[tuple[tuple[Any, ...], dict[str, Any]]],
+    limit: int | None,
+) -> list[Any]:
+    """Return what `one(index, args, kwargs)` gives for each of `calls`, at most `limit` of them under way at once.
+
+    `one` calls `function` by `element`. Each is a task, in the order of the calls: effects keep that order, and the
+    earliest failure is the one that is raised.
+    """
+    run: Run | None = local.run
+    if run is None:
+        return perform_as_lowered(_elements, (one, function, calls, limit), {})
+    return _elements(one, function, calls, limit)
+
+
+async def arun_elements(
+    one: Callable[..., Any],
+    function: Any,
+    calls: Iterable[tuple[tuple[Any, ...], dict[str, Any]]],
+    limit: int | None,
+) -> list[Any]:
+    """As `run_elements`, awaited: the running loop goes on meanwhile."""
+    from ._drive import Drive
+
+    given = (one, function, calls, limit)
+    return list(await Drive(lambda drive: perform_as_lowered(_elements, given, {}, drive)))
+
+
+def _elements(
+    one: Callable[..., Any],
+    function: Any,
+    calls: Iterable[tuple[tuple[Any, ...], dict[str, Any]]],
+    limit: int | None,
+) -> list[Any]:
+    run: Run = local.run
+    plain = python_function(function)
+    flags, changed = _footprint(plain)
+    under_way: list[Any] = []
+    for index, (args, kwargs) in enumerate(calls):
+        if limit is not None and index >= limit:
+            run.force(under_way[index - limit])
+        under_way.append(
+            run.spawn(
+                one, (index, args, kwargs), None, inputs=(*args, *kwargs.values(), function), flags=flags,
+                changed=changed, scope=Scope(run.current.scope), what="an element",
+            )
+        )  # fmt: skip
+    return [settle(run, run.force(result)) for result in under_way]
+
+
+def _footprint(plain: FunctionType | None) -> tuple[int, int]:
+    if plain is None:  # an external call: it has no part in the program's own objects
+        return 0, 0
+    program = program_of(plain)
+    return (program.flags, program.changed) if program.lowered else (WRITES, -1)
+
+
+def element(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Call `function` for one element: as a part of the run that is under way here, if there is one."""
+    run: Run | None = local.run
+    if run is None:
+        return function(*args, **kwargs)
+    try:
+        value = settle(run, call(function, *args, **kwargs))
+    except BaseException as error:
+        run.failed(error)
+        raise
+    run.drain()
+    return value
