@@ -526,7 +526,16 @@ def must_wait(run: Run, thing: Any, changing: bool) -> Task | None:
             return task
     held = run.fresh.get(key)
     if held is None or held.object is not thing:
-        return run.writers.last_before(here) if run.writers.tasks else None
+        if run.writers.tasks and (task := run.writers.last_before(here)) is not None:
+            return task
+        for task in run.guessing.tasks:
+            if (
+                (changing or task.changed)
+                and any(one.done and one.value is thing for one in task.inputs)
+                and is_earlier(task, here)
+            ):
+                return task
+        return None
     for task in run.guessing.tasks:
         for pending in task.inputs:
             if pending.done and pending.error is None:
