@@ -11,7 +11,7 @@ TOPICS = ["the sea", "a lighthouse", "old trains", "a market"]
 
 
 def review(topics: list[str]) -> str:
-    notes = []
+    notes: list[str] = []
     for topic in topics:
         draft = models(MODEL, f"Write a line about {topic}.", temperature=0, max_tokens=24)
         title = models(MODEL, f"Write a title about {topic}.", temperature=0, max_tokens=8)

@@ -126,7 +126,7 @@ def test_an_exception_arrives_where_it_is_awaited() -> None:
     async def main() -> None:
         await pair.aio("fail", "b")
 
-    with pytest.raises(ValueError, match="^fail$"):
+    with pytest.raises(ValueError, match=r"^fail$"):
         asyncio.run(main())
 
 
@@ -335,6 +335,7 @@ def test_what_is_the_loops_is_awaited_as_ever() -> None:
 def test_a_timeout_inside_is_raised_where_it_stands() -> None:
     @jit
     async def program() -> str:
+        a = ""
         try:
             async with asyncio.timeout(0.03):
                 a = await ask.aio("quick", 0.0)
@@ -474,7 +475,7 @@ def test_wrong_arguments_of_a_coroutine_function_raise_when_it_is_called() -> No
         return await ask.aio(a)
 
     with pytest.raises(TypeError, match="missing 1 required positional argument: 'a'"):
-        program()  # type: ignore[call-arg, unused-coroutine]  # pyright: ignore
+        program()  # type: ignore[call-arg, unused-coroutine]  # pyright: ignore[reportCallIssue, reportUnusedCoroutine]
 
 
 def test_awaiting_what_cannot_be_awaited_is_an_error_as_ever() -> None:

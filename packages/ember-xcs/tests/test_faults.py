@@ -432,11 +432,11 @@ def test_a_value_of_a_program_that_has_ended_says_so() -> None:
 
     with pytest.raises(ValueError, match="no fails") as found:
         leaky()
-    trace = found.tb
+    trace: Any = found.tb
     values: list[Any] = []
     while trace is not None:
         values += [value for name, value in trace.tb_frame.f_locals.items() if name == "second"]
-        trace = trace.tb_next  # type: ignore[assignment]
+        trace = trace.tb_next
     for value in values:
         assert repr(value).startswith("<pending")
         with pytest.raises(EmberError, match="program it belongs to ended"):

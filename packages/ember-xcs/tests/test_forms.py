@@ -3,6 +3,10 @@
 # pyright: reportUnknownMemberType=false, reportUnknownLambdaType=false, reportUnknownArgumentType=false
 # pyright: reportUnknownVariableType=false, reportUnknownParameterType=false, reportMissingParameterType=false
 
+# Class and static methods under jit are found by Jitted.__get__, which pyright does not follow in either order.
+# pyright: reportAttributeAccessIssue=false, reportIncompatibleVariableOverride=false
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+
 from __future__ import annotations
 
 import asyncio

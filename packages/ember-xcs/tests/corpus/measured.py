@@ -125,3 +125,9 @@ def by_hand(name: str, unit: float) -> float:
     with contextlib.suppress(Exception):
         asyncio.run(module.by_hand(*copy.deepcopy(module.ARGUMENTS)))
     return time.perf_counter() - began
+
+
+def sequential(asked: Counter[str], unit: float) -> float:
+    """Return how long these calls take one after another, without what Python itself needs."""
+    simulated.world.unit = unit
+    return sum(simulated.seconds(question) * times for question, times in asked.items())

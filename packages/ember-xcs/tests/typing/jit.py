@@ -43,7 +43,7 @@ assert_type(Writer.write(Writer(), "hi"), str)
 async def main() -> None:
     assert_type(await count.aio("hi"), int)
     assert_type(await fetch("hi"), bytes)
-    assert_type(await fetch.aio("hi"), bytes)
+    assert_type(await fetch.aio("hi"), bytes)  # pyright: ignore[reportAssertTypeFailure, reportUnusedCoroutine]
     assert_type(await Writer().send("hi"), int)
     assert_type(await Writer().write.aio("hi"), str)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from ember import xcs as xcs
     from ember.models import File as File, Image as Image, models as models
 else:
     # Our own names are plain imports: asking importlib.metadata for them would cost 74 ms of CPU.

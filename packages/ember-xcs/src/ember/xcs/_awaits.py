@@ -1,5 +1,8 @@
 """`await` in lowered code: calls are sent, coroutine functions are tasks, all else is the event loop's affair."""
 
+# Values here are the user's, of whatever type; what isinstance leaves of them is partly unknown to pyright.
+# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false, reportUnknownMemberType=false
+
 from __future__ import annotations
 
 import ast
@@ -36,7 +39,7 @@ def acall(function: Any, /, *args: Any, **kwargs: Any) -> Any:
         else:
             break
     if is_external(function):
-        return external_call(run, function.__self__, args, kwargs)
+        return external_call(run, cast("External[..., Any]", function.__self__), args, kwargs)
     if function is asyncio.gather:
         return _gather(run, args, kwargs)
     if type(function) is FunctionType:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import logging
 import re
@@ -42,7 +43,7 @@ from ._memory import (
     snapshot,
     take,
 )
-from ._ops import apart, attr, change, new, read, stores_plainly, unknown
+from ._ops import _ordered, apart, attr, change, new, read, stores_plainly, unknown
 from ._pending import Pending
 from ._program import Program, program_of
 from ._run import WRITES, Abandoned, Run
@@ -226,6 +227,10 @@ def _library(run: Run, function: Any, args: tuple[Any, ...], kwargs: dict[str, A
         if not any(map(has_pending, args)) and in_turn(run, args) and all(map(is_data, args)):
             return new(function(*args))
         return apart(run, _made, (function, args), args)
+    if function is dataclasses.replace and not (
+        args and (type(args[0]) in PENDING or only_stores(type(args[0])))
+    ):
+        return unknown(run, function, args, kwargs)
     if kwargs:
         things = (*args, *kwargs.values())
         if any(map(has_pending, things)) or not in_turn(run, things):
@@ -432,6 +437,12 @@ def _by_key(run: Run, function: Any, things: Any, kwargs: dict[str, Any]) -> Any
     return items[function(range(len(items)), key=keys.__getitem__)]
 
 
+def _sort(run: Run, things: list[Any], kwargs: dict[str, Any]) -> None:
+    """`things.sort(key=...)`."""
+    await_turn(run, things, True)
+    change(run, things, "__setitem__", (slice(None), _by_key(run, sorted, things, kwargs)), {})
+
+
 def _reduce(run: Run, by: Any, things: Any, *start: Any) -> Any:
     things = run.force(things)
     by = run.force(by)
@@ -478,6 +489,8 @@ def method(thing: Any, name: str, /, *args: Any, **kwargs: Any) -> Any:
     changing = effects.CHANGING.get(kind)
     if changing is not None:
         if name in changing:
+            if name == "sort" and kwargs.get("key") is not None and kind is list and not args:
+                return apart(run, _sort, (thing, kwargs), (thing, *kwargs.values()), changes=True)
             return change(run, thing, name, args, kwargs)
         if name in ("items", "keys", "values", "copy") and not args:
             if must_wait(run, thing, False) is None and (name in ("keys", "copy") or not has_pending(thing)):
@@ -651,7 +664,10 @@ def _print_later(run: Run, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Non
 
 
 def _log(run: Run, logger: logging.Logger, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-    unknown(run, getattr(logger, name), args, kwargs)
+    if quiet(run) or not all(map(_shown, args)) or kwargs:
+        unknown(run, getattr(logger, name), args, kwargs)
+    else:
+        apart(run, _ordered, (getattr(logger, name), args, kwargs), args)
 
 
 def _construct(run: Run, cls: type, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

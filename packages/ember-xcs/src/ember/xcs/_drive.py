@@ -4,6 +4,9 @@ The program stays in greenlets, as it is. The task that awaits it resumes them, 
 the next call to end, this one goes back to the task, which waits as any other does.
 """
 
+# Values here are the user's, of whatever type; what isinstance leaves of them is partly unknown to pyright.
+# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false, reportUnknownMemberType=false
+
 from __future__ import annotations
 
 import asyncio

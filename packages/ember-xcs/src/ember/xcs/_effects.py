@@ -13,6 +13,7 @@ import base64
 import builtins
 import collections
 import copy
+import dataclasses
 import datetime
 import decimal
 import difflib
@@ -93,7 +94,7 @@ READ: Final[frozenset[Any]] = COMPUTE.union(
         "chain combinations permutations product islice zip_longest repeat count cycle pairwise accumulate groupby "
         "takewhile dropwhile starmap",
     ),
-    frozenset([itertools.chain.from_iterable]),
+    frozenset([itertools.chain.from_iterable, dataclasses.replace, dataclasses.asdict, dataclasses.astuple]),
     _of(functools, "reduce partial"),
     _of(heapq, "nlargest nsmallest"),
     _of(operator, "itemgetter attrgetter methodcaller"),
@@ -164,7 +165,7 @@ CHANGING: dict[type, frozenset[str]] = {
 DICTS: Final[frozenset[type]] = frozenset(
     {dict, collections.Counter, collections.defaultdict, collections.OrderedDict}
 )
-CHANGING |= {kind: CHANGING[dict] | {"subtract", "move_to_end"} for kind in DICTS - {dict}}
+CHANGING.update({kind: CHANGING[dict] | {"subtract", "move_to_end"} for kind in DICTS - {dict}})
 FACTORIES: Final[frozenset[Any]] = frozenset({list, dict, set, int, float, str, bool, None})
 """What a defaultdict may call without running code of the user's."""
 

@@ -4,6 +4,9 @@ The program runs, and its external calls are answered by a stand-in at once, on 
 what each call would take. So calls overlap as they would, and nothing is sent.
 """
 
+# Values here are the user's, of whatever type; what isinstance leaves of them is partly unknown to pyright.
+# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false, reportUnknownMemberType=false
+
 from __future__ import annotations
 
 import io

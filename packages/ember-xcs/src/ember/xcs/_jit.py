@@ -375,6 +375,7 @@ def jit(
             raise TypeError(
                 f"@jit is for something that can be called, not a {type(function).__name__}: {function!r:.80}"
             )
-        return Jitted(function, **options)
+        wanted: Any = function
+        return Jitted(wanted, **options)
 
     return make if function is _LATER else make(function)

@@ -570,9 +570,23 @@ class Lowering:
         )
 
     def comprehension(self, node: ast.ListComp | ast.SetComp | ast.GeneratorExp) -> ast.expr:
-        if names.has([node], ast.NamedExpr):
-            raise Unsupported(f"line {node.lineno}: := in a comprehension")
+        if names.has([node], ast.NamedExpr) and not self._is_inner(node):
+            raise Unsupported(
+                f"line {node.lineno}: := in a comprehension, of a variable that is read outside of it"
+            )
         return self._generators(node.generators, node.elt, node)
+
+    def _is_inner(self, node: ast.expr) -> bool:
+        """Whether the variables that := assigns in a comprehension are read in it only: they may be its own."""
+        made = {n.target.id for n in ast.walk(node) if isinstance(n, ast.NamedExpr)}
+        inside = {id(n) for n in ast.walk(node)}
+        outside = {
+            n.id
+            for top in self.body
+            for n in ast.walk(top)
+            if isinstance(n, ast.Name) and n.id in made and id(n) not in inside
+        }
+        return not (outside | (made & (self.shared | self.globals | set(self.parameters))))
 
     def _generators(self, generators: list[ast.comprehension], elt: ast.expr, node: ast.AST) -> ast.expr:
         first, rest = generators[0], generators[1:]

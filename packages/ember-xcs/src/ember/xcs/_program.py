@@ -151,7 +151,7 @@ def _lowered(function: FunctionType) -> Program:
             program.closed = _is_closed(tree, function)
         program.tree = tree
         local = set(code.co_varnames) | set(code.co_cellvars)
-        plain_body: list[ast.AST] = [tree.body] if isinstance(tree, ast.Lambda) else list(tree.body)
+        plain_body: list[Any] = [tree.body] if isinstance(tree, ast.Lambda) else list(tree.body)
         whole = effects_of(function)
         program.writes, program.objects, program.changed = whole.writes, whole.objects, whole.changed
         if not _reaches(plain_body, local, resolve):
@@ -256,7 +256,9 @@ def _effects_now(function: FunctionType) -> Effects:
         return ANYTHING
     index_names(function.__globals__)
     local = set(code.co_varnames) | set(code.co_cellvars)
-    body: list[ast.AST] = [ast.Return(tree.body)] if isinstance(tree, ast.Lambda) else list(tree.body)
+    body: list[Any] = (
+        [ast.Return(tree.body)] if isinstance(tree, ast.Lambda) else list(tree.body)  # pyright: ignore[reportArgumentType]  # a lambda's body is an expression
+    )
     arguments = code.co_argcount + code.co_kwonlyargcount
     extra = bool(code.co_flags & 0x04) + bool(code.co_flags & 0x08)
     parameters = set(code.co_varnames[: arguments + extra])
@@ -281,7 +283,7 @@ def _effects_now(function: FunctionType) -> Effects:
         frozenset(whole.shared),
         frozenset(name for name in whole.outside if name.startswith(OUTSIDE)),
         None if extra else whole.kept(positions),
-        whole.result(body),
+        (function,) if whole.gives_closures(body) else whole.result(body),
     )
 
 

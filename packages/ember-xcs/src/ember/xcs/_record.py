@@ -8,6 +8,10 @@ tuple of sources, shared and never copied, so that a thousand answers joined int
 returns comes also from what it had waited for (`Via`).
 """
 
+# Values here are the user's, of whatever type; what isinstance leaves of them is partly unknown to pyright.
+# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false, reportUnknownMemberType=false
+# pyright: reportPrivateUsage=false
+
 from __future__ import annotations
 
 import re
@@ -408,7 +412,7 @@ class Recorder:
             ]
             for one, (kind, wait) in (*sources.items(), *known):
                 if one not in into and self._before(one, log):
-                    into[one] = Edge(one, index, kind, wait if wait >= 0 else None)
+                    into[one] = Edge(one, index, kind, wait if wait >= 0 else None)  # pyright: ignore[reportArgumentType]
             edges.extend(into[one] for one in sorted(into))
         plain = tuple(sorted(self.plain.items()))
         site = None if self.code is None else _site((self.code, self.code.co_firstlineno))

@@ -615,7 +615,7 @@ class Run:
         self.then(result, lambda: self.set(entry, result.value, result.error))
         self._ready.append(child)
 
-    def _born(self, what: Callable[[], None]) -> greenlet:
+    def _born(self, what: Callable[..., None]) -> greenlet:
         """Return a new greenlet that is about to do `what`.
 
         Greenlets inherit the depth of recursion of whoever starts them, so these are not started here: recursion of the
@@ -625,7 +625,7 @@ class Run:
             self._mother = greenlet(self._bear, self._main)
         return cast(greenlet, self._mother.switch(getcurrent(), what))
 
-    def _bear(self, asking: greenlet, what: Callable[[], None]) -> None:
+    def _bear(self, asking: greenlet, what: Callable[..., None]) -> None:
         me = getcurrent()
 
         def wait_and(do: Callable[..., None]) -> None:

@@ -236,6 +236,17 @@ class Summary:
                     self._assigned.setdefault(arg.arg, []).extend((source, True) for source in sources)
 
     def _bind_to(self, target: ast.expr, value: ast.expr, part: bool = False) -> None:
+        if (
+            isinstance(target, (ast.Tuple, ast.List))
+            and isinstance(value, (ast.Tuple, ast.List))
+            and not part
+        ):
+            if len(target.elts) == len(value.elts) and not any(
+                isinstance(one, ast.Starred) for one in (*target.elts, *value.elts)
+            ):
+                for one, of in zip(target.elts, value.elts):
+                    self._bind_to(one, of)
+                return
         part = part or not isinstance(target, ast.Name)
         for name in ast.walk(target):
             if isinstance(name, ast.Name) and not isinstance(name.ctx, ast.Load):
@@ -678,6 +689,14 @@ class Summary:
             for into, one in enumerate(parameters)
             for of, other in enumerate(parameters)
             if into != of and other in self._content_of(one)
+        )
+
+    def gives_closures(self, body: Sequence[ast.AST]) -> bool:
+        """Whether all that these statements, a function's, return are functions defined in them."""
+        returns = [node.value for node in names.own(body) if isinstance(node, ast.Return)]
+        return bool(returns) and all(
+            isinstance(value, ast.Lambda) or (isinstance(value, ast.Name) and value.id in self._defined)
+            for value in returns
         )
 
     def result(self, body: Sequence[ast.AST]) -> Any:

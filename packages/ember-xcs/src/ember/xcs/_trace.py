@@ -1,5 +1,9 @@
 """`trace` and `explain`: watch runs, and tell what decided how long they took."""
 
+# Values here are the user's, of whatever type; what isinstance leaves of them is partly unknown to pyright.
+# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false, reportUnknownMemberType=false
+# pyright: reportPrivateUsage=false
+
 from __future__ import annotations
 
 import os
