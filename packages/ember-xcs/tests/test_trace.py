@@ -7,7 +7,6 @@ import itertools
 import json
 from dataclasses import replace
 from decimal import Decimal
-from itertools import pairwise
 from typing import Any
 
 import pytest
