@@ -94,10 +94,10 @@ def test_answers_can_be_given_as_values_and_as_functions() -> None:
     def program(words: list[str]) -> list[str]:
         return [ask(word) for word in words if score(word) > 0.5]
 
-    def scored(text: str) -> float:
+    def likes_b(text: str) -> float:
         return 1.0 if text == "b" else 0.0
 
-    given: dict[str, Any] = {"score": scored}
+    given = {"score": likes_b}
     assert xcs.estimate(program)(["a", "b"]).calls == 2
     assert xcs.estimate(program, answers=given)(["a", "b"]).calls == 3
     assert xcs.estimate(program, answers={"score": 0.9})(["a", "b"]).calls == 4

@@ -90,7 +90,7 @@ def test_everything_that_comes_from_a_program_is_escaped(tmp_path: Path) -> None
     evil.name = EVIL
 
     def program() -> str:
-        return str(evil(EVIL))  # pyright: ignore[reportUnknownArgumentType]
+        return evil(EVIL)
 
     program.__qualname__ = program.__name__ = "program"
     with xcs.trace(prompts=True) as trace:
@@ -169,7 +169,7 @@ def test_a_notebook_gets_the_same_without_a_document_around_it() -> None:
 
     with xcs.trace() as trace:
         program()
-    html = trace._repr_html_()  # pyright: ignore[reportPrivateUsage]
+    html = trace._repr_html_()  # pyright: ignore[reportPrivateUsage]  # by this name notebooks look for it
     assert html.startswith("<div>")
     assert "<html" not in html
     assert "body {" not in html

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import json
 from dataclasses import replace
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -389,7 +389,7 @@ def test_chrome_gets_a_span_for_each_call_and_no_two_in_a_lane_overlap() -> None
         lanes.setdefault(span["tid"], []).append((span["ts"], span["ts"] + span["dur"]))
     for lane in lanes.values():
         lane.sort()
-        assert all(a[1] <= b[0] + 1 for a, b in itertools.pairwise(lane))
+        assert all(a[1] <= b[0] + 1 for a, b in pairwise(lane))
     assert sum(one["ph"] == "s" for one in made["traceEvents"]) == 3
 
 

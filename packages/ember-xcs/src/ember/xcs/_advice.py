@@ -1,8 +1,5 @@
 """What made the program wait, in the words of who wrote it, and what to write instead."""
 
-# Values here are the user's, of whatever type; what isinstance leaves of them is partly unknown to pyright.
-# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false, reportUnknownMemberType=false
-
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -154,9 +151,10 @@ _WORDS: Final[dict[str, str]] = {
 
 def name_of(function: Any) -> str:
     """Return what a callable is called, without running code of the user's."""
-    kind = type(function)
-    named = kind in _NAMED or isinstance(function, type)
-    return str((function if named else kind).__qualname__)
+    kind: type[Any] = type(function)
+    if kind in _NAMED or isinstance(function, type):
+        return str(getattr(function, "__qualname__", kind.__qualname__))
+    return kind.__qualname__
 
 
 _NAMED: Final = frozenset({FunctionType, BuiltinFunctionType, MethodType, type(str.upper), type(str.__add__)})

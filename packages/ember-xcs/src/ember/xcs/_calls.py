@@ -23,6 +23,7 @@ from ember.core import gather
 from ember.core.externals import External
 
 from . import _effects as effects
+from ._arguments import takes_over
 from ._memory import (
     PENDING,
     SCALARS,
@@ -177,18 +178,44 @@ def external_call(
     ):
         return run.issue(external, args, kwargs, kind)
     things = (*args, *kwargs.values())
+    if takes_over(external) and not all(type(one) in SCALARS or _is_scalar(one) for one in things):
+        return apart(run, _external_in_place, (external, args, kwargs), things, changes=True)
     if not any(map(has_pending, things)) and in_turn(run, things):
         for arg in things:
             if own_object(arg, run) is not None:
                 settle(run, arg)  # whoever answers the call reads it while the program goes on
         args = tuple(snapshot(arg) for arg in args)
         return run.issue(external, args, {name: snapshot(arg) for name, arg in kwargs.items()}, kind)
-    if all(type(thing) in PENDING or type(thing) in SCALARS for thing in things):
+    if all(type(one) in SCALARS or _is_scalar(one) or _is_unshared(run, one) for one in things):
         return run.issue_later(external, args, kwargs, kind)
     made = apart(run, _external_later, (external, args, kwargs, kind), things)
     if type(made) in PENDING:
         made.kind = kind
     return made
+
+
+def _is_scalar(value: Any) -> bool:
+    """Whether `value` is pending, and known to be of a type that never changes."""
+    return type(value) in PENDING and value.kind in SCALARS and value.kind is not None
+
+
+def _is_unshared(run: Run, value: Any) -> bool:
+    """Whether `value` is pending, and nothing that waits for it can change what it turns out to be."""
+    return type(value) in PENDING and not run.guessing.tasks
+
+
+def _external_in_place(
+    run: Run, external: External[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
+    """Make a call that changes or keeps its arguments: with the objects themselves, while nobody else uses them."""
+    things = [run.force(one) for one in (*args, *kwargs.values())]
+    for one in things:
+        if type(one) not in SCALARS:
+            await_turn(run, one, True)
+    await_all(run, things)
+    args = tuple(settle(run, arg) for arg in args)
+    kwargs = {name: settle(run, arg) for name, arg in kwargs.items()}
+    return run.force(run.issue(external, args, kwargs, None))
 
 
 def _external_later(

@@ -1,9 +1,5 @@
 """A graph with equal siblings folded: a thousand elements of a comprehension are one box."""
 
-# Values here are the user's, of whatever type; what isinstance leaves of them is partly unknown to pyright.
-# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false, reportUnknownMemberType=false
-# pyright: reportPrivateUsage=false
-
 from __future__ import annotations
 
 import re
@@ -120,9 +116,8 @@ def _fold(graph: Graph, rows: bool) -> Folded:
                 box.row = True
             else:
                 key = source.index, box.index
-                known = edges.get(key)
-                if known is None or _STRENGTH[kind] > _STRENGTH[known]:
-                    edges[key] = kind
+                known: EdgeKind = edges.get(key, kind)
+                edges[key] = kind if _STRENGTH[kind] > _STRENGTH[known] else known
     made = list(boxes.values())
     _layers(made, edges)
     for box in made:

@@ -314,6 +314,9 @@ def snapshot(value: Any) -> Any:
     return value
 
 
+Run.snapshot = staticmethod(snapshot)
+
+
 def fill(run: Run, value: Any) -> Any:
     """As `settle`, but the run's own containers stay its own: for reading them here and now."""
     kind = type(value)

@@ -140,7 +140,7 @@ def _lowered(function: FunctionType) -> Program:
         program.reason = "it is a generator"
         return program
     program.asynchronous = bool(code.co_flags & CO_COROUTINE)
-    resolve = _resolver(function)
+    resolve = resolver(function)
     try:
         tree = tree_of(code)
         tree = _mangled(tree, function)
@@ -349,7 +349,7 @@ def _harmless(node: ast.Attribute, local: set[str], resolve: Any, data: set[str]
 
 def _is_closed(tree: ast.AST, function: FunctionType) -> bool:
     """Whether an asynchronous function awaits only external calls and functions like itself: nothing of asyncio's."""
-    resolve, local = _resolver(function), set(function.__code__.co_varnames)
+    resolve, local = resolver(function), set(function.__code__.co_varnames)
 
     def static(node: ast.expr) -> Any:
         if isinstance(node, ast.Attribute):
@@ -409,7 +409,8 @@ def is_installed_file(name: str) -> bool:
     return known
 
 
-def _resolver(function: FunctionType) -> Any:
+def resolver(function: FunctionType) -> Any:
+    """Return a function that says what a name that is not local to `function` stands for now."""
     free = dict(zip(function.__code__.co_freevars, function.__closure__ or ()))
 
     def resolve(name: str) -> Any:

@@ -823,6 +823,8 @@ class Run:
         self.send(flight)
         return flight
 
+    snapshot: Callable[[Any], Any]
+
     def issue_later(
         self, external: External[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], kind: type | None
     ) -> Flight:
@@ -844,9 +846,13 @@ class Run:
                 if pending.error is not None:
                     self.set(flight, None, pending.error)
                     return
-            flight.args = tuple(arg.value if isinstance(arg, Pending) else arg for arg in flight.args)
+            # As they are now: the program may go on to change what it was given.
+            flight.args = tuple(
+                self.snapshot(arg.value) if isinstance(arg, Pending) else arg for arg in flight.args
+            )
             flight.kwargs = {
-                name: arg.value if isinstance(arg, Pending) else arg for name, arg in flight.kwargs.items()
+                name: self.snapshot(arg.value) if isinstance(arg, Pending) else arg
+                for name, arg in flight.kwargs.items()
             }
             self.send(flight)
 
