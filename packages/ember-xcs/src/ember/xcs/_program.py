@@ -265,7 +265,7 @@ def _effects_now(function: FunctionType) -> Effects:
     whole = Summary(
         body,
         local,
-        _resolver(function),
+        resolver(function),
         effects_of,
         parameters,
         function.__globals__,
