@@ -32,8 +32,9 @@ export HATCH_ENV_TYPE_VIRTUAL_UV_PATH := $(CURDIR)/$(BIN)/uv
 export HATCH_DATA_DIR := $(CURDIR)/.hatch/data
 export UV_CONSTRAINT := $(CURDIR)/tools/constraints.txt
 export UV_BUILD_CONSTRAINT := $(UV_CONSTRAINT)
-# Whatever environment the caller has active is not ours.
-unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
+# Whatever environment the caller has active is not ours. Without bytecode on disk, each of the hundreds of processes that
+# the tests start would compile all it imports anew.
+unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME PYTHONDONTWRITEBYTECODE
 MAKEFLAGS += --no-print-directory
 
 .DEFAULT_GOAL := help

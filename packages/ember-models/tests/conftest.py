@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import textwrap
@@ -20,6 +21,10 @@ from ember.models.testing.plugin import (
 )
 
 TESTS = Path(__file__).parent
+
+# The background of a shell ignores Ctrl-C, and the programs that tests start would inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 sys.path.insert(0, str(TESTS))  # import-mode=importlib leaves a test's neighbours, here acme.py, unimportable
 
 from acme import KEY, Acme, Everything, OpenAILike, Parrot, register  # noqa: E402

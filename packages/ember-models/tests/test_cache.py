@@ -337,7 +337,7 @@ def test_a_plain_answer_is_streamed_from_disk(acme: LocalServer) -> None:
 
 
 def test_a_stream_that_was_left_or_broke_off_is_not_kept(acme: LocalServer) -> None:
-    acme.replies(text="one two three", fault="drop", after=3).then(
+    acme.replies(text="one two three", fault="end", after=3).then(
         text="one two three", fault="hang", after=2
     ).then(text="whole")
     with pytest.raises(StreamIncomplete):

@@ -64,9 +64,8 @@ def test_identical_tasks_and_threads_at_once_make_one_request(acme: LocalServer)
 
 def test_different_calls_at_once_do_not_wait_for_each_other(acme: LocalServer) -> None:
     acme.latency = 0.2
-    begun = time.monotonic()
     at_once(10, lambda which: models("acme-small", str(which), cache=True))
-    assert len(acme.requests) == 10 and time.monotonic() - begun < 1.5
+    assert len(acme.requests) == 10 and acme.high_water > 5
 
 
 def test_identical_embeddings_at_once_make_one_request(acme: LocalServer) -> None:

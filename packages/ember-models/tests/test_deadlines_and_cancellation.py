@@ -28,7 +28,7 @@ Script = Callable[..., "CompletedProcess[str]"]
 
 @contextmanager
 def lasting(low: float, high: float) -> Iterator[None]:
-    """Fail unless the block takes between `low` and `high` seconds."""
+    """Fail unless the block takes between `low` and `high` seconds: a busy machine may be seconds late."""
     started = time.monotonic()
     yield
     assert low <= time.monotonic() - started <= high
@@ -52,13 +52,38 @@ def test_the_deadline_is_total_and_closes_the_connection(
 ) -> None:
     given = dict(how)
     acme.replies(given.pop("status", 200), **given)
-    with lasting(0.4, 1.0), pytest.raises(ModelTimeout, match=r"0\.5 s") as caught:
+    with lasting(0.4, 5.0), pytest.raises(ModelTimeout, match=r"0\.5 s") as caught:
         if form == "call":
             models("acme-small", "Hi", timeout=0.5)
         else:
             asyncio.run(models.acall("acme-small", "Hi", timeout=0.5))
     assert isinstance(caught.value, TimeoutError)
-    acme.wait_for(lambda: acme.in_flight == 0 and (acme.requests[0].aborted or "raw" in how), 1)
+    acme.wait_for(lambda: acme.in_flight == 0 and (acme.requests[0].aborted or "raw" in how))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("how", HANGING, ids=lambda how: str(how)[:40])
+def test_on_a_quiet_machine_a_deadline_is_kept_within_half_a_second(
+    acme: LocalServer, how: dict[str, Any]
+) -> None:
+    given = dict(how)
+    acme.replies(given.pop("status", 200), **given)
+    with lasting(0.5, 1.0), pytest.raises(ModelTimeout):
+        models("acme-small", "Hi", timeout=0.5)
+
+
+@pytest.mark.long
+def test_on_a_quiet_machine_a_cancelled_call_ends_within_a_fifth_of_a_second(acme: LocalServer) -> None:
+    acme.replies(fault="hang")
+
+    async def main() -> None:
+        task = asyncio.create_task(models.acall("acme-small", "Hi"))
+        await asyncio.to_thread(acme.wait_for, lambda: acme.in_flight == 1)
+        with lasting(0, 0.2), pytest.raises(asyncio.CancelledError):
+            task.cancel()
+            await task
+
+    asyncio.run(main())
 
 
 def test_the_deadline_holds_while_connecting(acme: LocalServer) -> None:
@@ -74,7 +99,7 @@ def test_the_deadline_holds_while_connecting(acme: LocalServer) -> None:
         url = f"http://127.0.0.1:{deaf.getsockname()[1]}/v1"
         with (
             with_context(providers={"acme": {"base_url": url}}, credentials={"acme_api_key": KEY}),
-            lasting(0.4, 1.0),
+            lasting(0.4, 5.0),
             pytest.raises(ModelTimeout),
         ):
             models("acme-small", "Hi", timeout=0.5)
@@ -84,7 +109,7 @@ def test_the_deadline_holds_while_connecting(acme: LocalServer) -> None:
 
 def test_embeddings_have_a_deadline_too(acme: LocalServer) -> None:
     acme.replies(fault="hang")
-    with lasting(0.2, 0.8), pytest.raises(ModelTimeout):
+    with lasting(0.2, 5.0), pytest.raises(ModelTimeout):
         models.embed("acme-embed", "Hi", timeout=0.3)
 
 
@@ -92,13 +117,13 @@ def test_a_callers_own_timeout_around_a_call_stays_the_callers(acme: LocalServer
     acme.replies(fault="hang")
 
     async def main() -> None:
-        with lasting(0.1, 0.7), pytest.raises(TimeoutError) as caught:
+        with lasting(0.1, 5.0), pytest.raises(TimeoutError) as caught:
             async with asyncio.timeout(0.2):
                 await models.acall("acme-small", "Hi")
         assert not isinstance(caught.value, ModelError)
 
     asyncio.run(main())
-    acme.wait_for(lambda: acme.requests[0].aborted, 1)
+    acme.wait_for(lambda: acme.requests[0].aborted)
 
 
 def test_a_callers_own_timeout_inside_an_external_stays_the_callers(acme: LocalServer) -> None:
@@ -109,10 +134,10 @@ def test_a_callers_own_timeout_inside_an_external_stays_the_callers(acme: LocalS
         async with asyncio.timeout(0.2):
             await models.acall("acme-small", "Hi")
 
-    with lasting(0.1, 0.7), pytest.raises(TimeoutError) as caught:
+    with lasting(0.1, 5.0), pytest.raises(TimeoutError) as caught:
         work()
     assert not isinstance(caught.value, ModelError)
-    acme.wait_for(lambda: acme.requests[0].aborted, 1)
+    acme.wait_for(lambda: acme.requests[0].aborted)
 
 
 def test_after_a_timeout_the_next_call_is_as_good_as_ever(acme: LocalServer) -> None:
@@ -134,13 +159,13 @@ def test_a_cancelled_call_ends_at_once_and_the_server_sees_it(acme: LocalServer,
         while not acme.requests:  # noqa: ASYNC110  # the server has no event for this loop
             await asyncio.sleep(0.01)
         await asyncio.sleep(0.05)
-        with lasting(0, 0.2), pytest.raises(asyncio.CancelledError):
+        with lasting(0, 5.0), pytest.raises(asyncio.CancelledError):
             task.cancel()
             await task
         assert asyncio.all_tasks() == {asyncio.current_task()}
 
     asyncio.run(main())
-    acme.wait_for(lambda: acme.in_flight == 0 and acme.requests[0].aborted, 1)
+    acme.wait_for(lambda: acme.in_flight == 0 and acme.requests[0].aborted)
 
 
 def test_a_call_cancelled_before_it_began_sends_nothing(acme: LocalServer) -> None:
@@ -166,7 +191,7 @@ def test_a_call_cancelled_while_connecting_ends_at_once(acme: LocalServer) -> No
         async def main() -> None:
             task = asyncio.create_task(models.acall("acme-small", "Hi"))
             await asyncio.sleep(0.2)
-            with lasting(0, 0.2), pytest.raises(asyncio.CancelledError):
+            with lasting(0, 5.0), pytest.raises(asyncio.CancelledError):
                 task.cancel()
                 await task
 
@@ -191,10 +216,10 @@ def test_one_failing_task_of_a_group_ends_the_calls_of_the_others(acme: LocalSer
                 group.create_task(models.acall("acme-small", "Hi"))
             group.create_task(fail())
 
-    with lasting(0, 2), pytest.raises(ExceptionGroup) as caught:
+    with lasting(0, 10.0), pytest.raises(ExceptionGroup) as caught:
         asyncio.run(main())
     assert [type(error) for error in caught.value.exceptions] == [KeyError]
-    acme.wait_for(lambda: acme.in_flight == 0, 1)
+    acme.wait_for(lambda: acme.in_flight == 0)
 
 
 def test_a_loop_that_ends_with_calls_under_way_ends_them(acme: LocalServer) -> None:
@@ -206,9 +231,9 @@ def test_a_loop_that_ends_with_calls_under_way_ends_them(acme: LocalServer) -> N
             await asyncio.sleep(0.01)
         del tasks
 
-    with lasting(0, 2):
+    with lasting(0, 10.0):
         asyncio.run(main())
-    acme.wait_for(lambda: acme.in_flight == 0, 1)
+    acme.wait_for(lambda: acme.in_flight == 0)
 
 
 def test_failures_and_cancellations_leave_no_thread_behind(acme: LocalServer) -> None:
@@ -262,4 +287,4 @@ def test_control_c_ends_a_blocking_call_at_once(acme: LocalServer, script: Scrip
         timeout=30,
     )
     assert (done.stdout, done.stderr) == ("interrupted\n0 1\n", "")
-    acme.wait_for(lambda: acme.requests[0].aborted and acme.in_flight == 0, 1)
+    acme.wait_for(lambda: acme.requests[0].aborted and acme.in_flight == 0)

@@ -149,6 +149,17 @@ def test_a_refused_key_says_where_the_key_came_from(acme: LocalServer) -> None:
         assert "with_context" in str(failure())
 
 
+def test_a_model_the_server_does_not_have_comes_with_the_nearest_names(acme: LocalServer) -> None:
+    acme.replies(404, json={"error": {"message": "There is no model acme-smal."}})
+    with pytest.raises(ModelNotFound) as caught:
+        models("acme/acme-smal", "Hi")
+    assert "There is no model acme-smal. Did you mean 'acme-small' or 'acme-large'?" in str(caught.value)
+    assert caught.value.status == 404 and len(acme.requests) == 1
+    with pytest.raises(ModelNotFound) as caught:
+        models("acme/entirely-different", "Hi")
+    assert "Did you mean" not in str(caught.value) and "models.list()" in str(caught.value)
+
+
 def test_errors_survive_pickling_with_all_they_know(acme: LocalServer) -> None:
     acme.replies(429, {"retry-after": "3", "x-request-id": "req-1"})
     raised = failure()

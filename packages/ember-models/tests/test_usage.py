@@ -164,6 +164,14 @@ def test_a_stream_that_was_left_counts_its_request(acme: LocalServer) -> None:
         with models.stream("acme-small", "Hi") as stream:
             next(stream)
     assert models.usage(here) == Totals(requests=1)
+    acme.wait_for(lambda: acme.in_flight == 0 and acme.requests[0].aborted)
+
+    with create_context() as here:
+        stream = models.stream("acme-small", "Hi")
+        next(stream)
+        del stream  # dropped, not closed
+    acme.wait_for(lambda: acme.in_flight == 0)
+    assert models.usage(here) == Totals(requests=1)
 
 
 def test_a_context_that_is_gone_takes_its_books_along(script: Script) -> None:

@@ -82,7 +82,7 @@ async def make(word: str) -> list[str]:
 
 @dataclass
 class Notes:
-    lines: list[str] = field(default_factory=list)
+    lines: list[str] = field(default_factory=list[str])
     count: int = 0
 
 
@@ -185,7 +185,7 @@ def test_arguments_end_up_as_in_plain_python(program: Callable[[list[str]], Any]
     found = jit(max_concurrency=limit)(program)(words)
     assert found == expected
     assert words == plain_words
-    assert STORE == kept
+    assert kept == STORE
     assert all(one is found for one in STORE)
 
 

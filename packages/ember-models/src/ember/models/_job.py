@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from ember.core import events
 from ember.core.events import CallFailed, CallFinished, CallRetried, CallStarted, Scope, Usage
 from ember.core.externals import current_call
+from ember.core.suggest import nearest
 
 from . import _log
 from ._call import Call, EmbedCall, Policy
 from ._provider import BaseProvider, Endpoint, Transport
 from ._transport import HttpTransport
-from .errors import AuthenticationError, ModelError
+from .errors import AuthenticationError, ModelError, ModelNotFound
 
 if TYPE_CHECKING:
     from ._budget import Hold
@@ -82,6 +83,10 @@ class Job(Generic[_C]):
         error.model = error.model or self.call.model
         if isinstance(error, AuthenticationError) and self.key_source not in error.problem:
             error.problem = f"{error.problem} ({self.key_source})"
+        if isinstance(error, ModelNotFound) and "Did you mean" not in error.problem:
+            others = (model for model in self.provider.known_models if model != self.call.model)
+            if near := nearest(self.call.model, others):
+                error.problem = f"{error.problem} Did you mean {' or '.join(map(repr, near))}?"
         return error
 
 

@@ -7,6 +7,7 @@ stays in memory until it can. A process that is killed loses the calls of its la
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import sqlite3
@@ -130,6 +131,7 @@ class Ledger:
         self._store = Store("usage", "ledger.sqlite", _MARK, _SCHEMA.strip())
         self._scribe = Scribe("ember-ledger", self._write, self._forget)
         self._forget()
+        atexit.register(self._last)
 
     def _forget(self) -> None:
         self._lock = threading.Lock()
@@ -159,6 +161,12 @@ class Ledger:
             with self._lock:
                 self._add(lines)
             self._store.complain(_ABOUT, error)
+
+    def _last(self) -> None:
+        # There may be room again for what could not be written while the program ran.
+        if self._waiting:
+            self._store.wake()
+            self._write()
 
     def _save_patiently(self, lines: Mapping[_Line, Spent]) -> None:
         for last in (False, False, True):  # each waits for seconds while another process writes

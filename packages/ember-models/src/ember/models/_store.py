@@ -90,6 +90,10 @@ class Store:
                     connection.execute("ROLLBACK")
                 raise
 
+    def wake(self) -> None:
+        """Leave the file alone no longer: the next one who wants it tries it."""
+        self._failure = None
+
     def complain(self, what: str, error: Exception) -> None:
         """Warn, once, that `what` is not to be had because of `error`."""
         with suppress(ConfigWarning):  # where warnings are errors: a file of ours is never worth an answer

@@ -1,5 +1,8 @@
 """What made the program wait, in the words of who wrote it, and what to write instead."""
 
+# Values here are the user's, of whatever type; what isinstance leaves of them is partly unknown to pyright.
+# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false, reportUnknownMemberType=false
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -96,7 +99,7 @@ def why(hook: FrameType | None, behind: bool, task: Task) -> Forced:
     name = hook.f_code.co_name
     if hook.f_back is not None and hook.f_back.f_code is perform.__code__:
         return Forced("order", "the end of the program")
-    if name in ("_ordered", "unknown"):
+    if name in ("ordered", "unknown"):
         return _of_function(hook.f_locals.get("function"))
     if (
         name == "call"

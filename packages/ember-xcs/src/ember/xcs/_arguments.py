@@ -5,6 +5,9 @@ program goes on. One that changes them, stores them somewhere or returns them is
 uses them next waits for it. Libraries are taken to read what they are handed.
 """
 
+# Values here are the user's, of whatever type; what isinstance leaves of them is partly unknown to pyright.
+# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false, reportUnknownMemberType=false
+
 from __future__ import annotations
 
 import ast

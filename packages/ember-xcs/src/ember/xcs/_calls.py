@@ -44,7 +44,7 @@ from ._memory import (
     snapshot,
     take,
 )
-from ._ops import _ordered, apart, attr, change, new, read, stores_plainly, unknown
+from ._ops import apart, attr, change, new, ordered, read, stores_plainly, unknown
 from ._pending import Pending
 from ._program import Program, program_of
 from ._run import WRITES, Abandoned, Run
@@ -694,7 +694,7 @@ def _log(run: Run, logger: logging.Logger, name: str, args: tuple[Any, ...], kwa
     if quiet(run) or not all(map(_shown, args)) or kwargs:
         unknown(run, getattr(logger, name), args, kwargs)
     else:
-        apart(run, _ordered, (getattr(logger, name), args, kwargs), args)
+        apart(run, ordered, (getattr(logger, name), args, kwargs), args)
 
 
 def _construct(run: Run, cls: type, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

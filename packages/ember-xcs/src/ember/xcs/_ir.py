@@ -237,7 +237,7 @@ class Graph:
         return Path(seconds, tuple(reversed(calls)))
 
     def order(self) -> list[int]:
-        """Return the indexes of the calls, sources before targets; not all of them if there is a circle."""
+        """Return the calls' indexes, each source before its targets; not all of them if there is a circle."""
         after: dict[int, list[int]] = defaultdict(list)
         waiting = [0] * len(self.calls)
         for edge in self.edges:

@@ -104,7 +104,7 @@ def _may_be_lazy(args: tuple[Any, ...]) -> bool:
     return not unknown or (unknown == 1 and sum(type(arg) in PENDING and not arg.done for arg in args) == 1)
 
 
-def _ordered(run: Run, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def ordered(run: Run, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     run.barrier()
     args = tuple(settle(run, arg) for arg in args)
     kwargs = {name: settle(run, arg) for name, arg in kwargs.items()}
@@ -118,10 +118,10 @@ def unknown(run: Run, function: Callable[..., Any], args: tuple[Any, ...], kwarg
     if type(function) not in (FunctionType, MethodType) and quiet(run):
         if run.current.dead:
             raise Abandoned
-        return _ordered(run, function, args, kwargs)
+        return ordered(run, function, args, kwargs)
     # Python code that is not lowered may make calls, and wait for them: what follows need not.
     inputs = (function, *args, *kwargs.values())
-    return apart(run, _ordered, (function, args, kwargs), inputs, writes=True, changes=True)
+    return apart(run, ordered, (function, args, kwargs), inputs, writes=True, changes=True)
 
 
 # Operators -----------------------------------------------------------------------------

@@ -237,16 +237,17 @@ class Summary:
 
     def _bind_to(self, target: ast.expr, value: ast.expr, part: bool = False) -> None:
         if (
-            isinstance(target, (ast.Tuple, ast.List))
-            and isinstance(value, (ast.Tuple, ast.List))
-            and not part
+            (
+                isinstance(target, (ast.Tuple, ast.List))
+                and isinstance(value, (ast.Tuple, ast.List))
+                and not part
+            )
+            and len(target.elts) == len(value.elts)
+            and not any(isinstance(one, ast.Starred) for one in (*target.elts, *value.elts))
         ):
-            if len(target.elts) == len(value.elts) and not any(
-                isinstance(one, ast.Starred) for one in (*target.elts, *value.elts)
-            ):
-                for one, of in zip(target.elts, value.elts):
-                    self._bind_to(one, of)
-                return
+            for one, of in zip(target.elts, value.elts):
+                self._bind_to(one, of)
+            return
         part = part or not isinstance(target, ast.Name)
         for name in ast.walk(target):
             if isinstance(name, ast.Name) and not isinstance(name.ctx, ast.Load):

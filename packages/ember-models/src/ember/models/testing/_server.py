@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from types import MappingProxyType
-from typing import Self, Unpack
+from typing import Final, Self, Unpack
 
 from ._connection import Connection
 from ._dialect import Dialect, Say
@@ -22,6 +22,26 @@ from ._reply import How, Reply, Script, reply
 from ._speech import find, speak
 
 _NO_MORE: Mapping[str, Dialect] = MappingProxyType({})
+
+
+_ports: Final = set[int]()
+
+
+def _listener(port: int) -> socket.socket:
+    """Return a socket that listens at `port`; 0 is one that no server of this process has had.
+
+    What Ember has learned of an endpoint (its breaker, its limits) is kept by its URL, and is not another's.
+    """
+    had = list[socket.socket]()
+    while True:
+        listener = socket.create_server(("127.0.0.1", port), backlog=4096)
+        if port or listener.getsockname()[1] not in _ports or len(had) > 100:
+            break
+        had.append(listener)
+    for other in had:
+        other.close()
+    _ports.add(listener.getsockname()[1])
+    return listener
 
 
 class LocalServer:
@@ -83,7 +103,7 @@ class LocalServer:
         if self._thread is not None:
             raise RuntimeError("this server is running already")
         # Bound here, so that the port is known and clients can connect before the thread gets to run.
-        listener = socket.create_server(("127.0.0.1", self.port), backlog=4096)
+        listener = _listener(self.port)
         # Connections inherit it. asyncio sets it on none whose listener does not name its protocol, and without it each
         # piece of a stream waits 40 ms for the other side to say that it has the one before.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -212,7 +232,7 @@ class LocalServer:
             self._count, self.in_flight, self.high_water, self.connections, time.process_time(), ledger
         )
 
-    def wait_for(self, condition: Callable[[], object], seconds: float = 5.0) -> None:
+    def wait_for(self, condition: Callable[[], object], seconds: float = 10.0) -> None:
         """Return as soon as `condition()` is true. Raises AssertionError after `seconds`."""
         end = time.monotonic() + seconds
         while not condition():
