@@ -17,8 +17,6 @@ import random
 from types import CodeType, FunctionType
 from typing import Any, Final
 
-from ember.core.externals import External
-
 from ._program import is_installed_file, resolver
 from ._source import NoSource, tree_of
 from ._summary import ALL_CHANGING
@@ -32,10 +30,10 @@ _CHANGING: Final[frozenset[Any]] = frozenset(
 _known: dict[CodeType, bool] = {}
 
 
-def takes_over(external: External[..., Any]) -> bool:
-    """Whether `external` may change or keep its arguments."""
+def takes_over(external: Any) -> bool:
+    """Whether an external call may change or keep its arguments."""
     function: Any = getattr(external, "_function", None)
-    while isinstance(function, External):  # a method's
+    if not isinstance(function, FunctionType):  # a method: of the external function that it binds
         function = getattr(function, "_function", None)
     return type(function) is FunctionType and _takes_over(function)
 
@@ -96,11 +94,8 @@ class _Uses:
         ):  # of a method: `rows.values()`; or one that hands on: `enumerate(rows)`
             if isinstance(node.func, ast.Attribute):
                 return self._is_theirs(node.func.value)
-            return (
-                isinstance(node.func, ast.Name)
-                and node.func.id in _HANDING_ON
-                and any(map(self._is_theirs, node.args))
-            )
+            handing_on = isinstance(node.func, ast.Name) and node.func.id in _HANDING_ON
+            return handing_on and any(map(self._is_theirs, node.args))
         if isinstance(node, (ast.Tuple, ast.List, ast.Set)):
             return any(map(self._is_theirs, node.elts))
         if isinstance(node, ast.Dict):

@@ -31,7 +31,7 @@ from ember.core.externals import External
 
 from . import _effects as effects, _names as names
 
-ALL_CHANGING: Final = frozenset().union(*effects.CHANGING.values())
+ALL_CHANGING: Final[frozenset[str]] = frozenset[str]().union(*effects.CHANGING.values())
 READING: Final = (
     effects.STR_METHODS
     | {n for kind in effects.CHANGING for n in dir(kind) if not n.startswith("_")} - ALL_CHANGING
