@@ -44,7 +44,7 @@ from ._memory import (
     snapshot,
     take,
 )
-from ._ops import apart, attr, change, new, ordered, read, stores_plainly, unknown
+from ._ops import apart, attr, change, checked, new, ordered, read, stores_plainly, unknown
 from ._pending import Pending
 from ._program import Program, program_of
 from ._run import WRITES, Abandoned, Run
@@ -123,7 +123,7 @@ def own_call(run: Run, function: FunctionType, args: tuple[Any, ...], kwargs: di
     if program.computes:
         things = (*args, *kwargs.values())
         if not any(map(has_pending, things)) and in_turn(run, things):
-            return function(*args, **kwargs)
+            return _handed(run, function(*args, **kwargs), things)
         return apart(run, _plain, (function, args, kwargs), (*args, *kwargs.values()))
     if effects.computes_on_arrays(function):
         return _library_of_arrays(run, function, args, kwargs)
@@ -163,7 +163,16 @@ def _plain(run: Run, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any
     kwargs = {name: fill(run, arg) for name, arg in kwargs.items()}
     await_all(run, (*args, *kwargs.values()))
     args = tuple(fill(run, arg) for arg in args)
-    return function(*args, **{name: fill(run, arg) for name, arg in kwargs.items()})
+    kwargs = {name: fill(run, arg) for name, arg in kwargs.items()}
+    return _handed(run, function(*args, **kwargs), (*args, *kwargs.values()))
+
+
+def _handed(run: Run, value: Any, things: tuple[Any, ...]) -> Any:
+    """Return what a function that only computes made of `things`: a container of its own may hold them from now on."""
+    if type(value) not in SCALARS and id(value) not in run.fresh:
+        for thing in things:
+            settle(run, thing)
+    return value
 
 
 # External calls -----------------------------------------------------------------------------
@@ -337,6 +346,8 @@ def turns(run: Run, thing: Any) -> Iterator[Any]:
 
 
 def _turns(run: Run, thing: Any) -> Iterator[Any]:
+    if run.suspended:
+        await_turn(run, thing)
     steps = iter(thing)
     while True:
         if run.suspended:
@@ -432,13 +443,14 @@ def _library_pick(run: Run, function: Any, args: tuple[Any, ...], kwargs: dict[s
     return apart(run, _picked, (function, args, kwargs), things)
 
 
-def _plain_deep(thing: Any) -> bool:
+def _plain_deep(thing: Any, within: tuple[int, ...] = ()) -> bool:
     kind = type(thing)
-    if kind in SCALARS:
+    if kind in SCALARS or id(thing) in within:
         return True
     if kind in (list, tuple, set, frozenset):
-        return all(map(_plain_deep, thing))
-    return is_data(thing) or thing is None
+        within = (*within, id(thing))
+        return all(_plain_deep(one, within) for one in thing)
+    return is_data(thing)
 
 
 def _picked(run: Run, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -509,6 +521,7 @@ def method(thing: Any, name: str, /, *args: Any, **kwargs: Any) -> Any:
             _method_later,
             (thing, name, args, kwargs),
             (thing, *args, *kwargs.values()),
+            writes=kind is Pending and not data and name in _CHANGING,
             changes=not data,
         )
     if kind is str or (isinstance(thing, str) and name in effects.STR_METHODS):
@@ -594,11 +607,13 @@ def vars_of(kind: type, name: str) -> Any:
 def head(thing: Any, name: str) -> Any:
     """Return `thing`, whose method `name` is called next, with arguments that make calls: it must have one first."""
     kind = type(thing)
-    if (
-        kind not in PENDING
-        and not hasattr(kind, name)
-        and (is_data(thing) or (kind is not super and not hasattr(thing, name)))
-    ):
+    if kind in PENDING:
+        return (
+            thing
+            if thing.kind in SCALARS and hasattr(thing.kind, name)
+            else checked(thing, lambda it: head(it, name))
+        )
+    if not hasattr(kind, name) and (is_data(thing) or (kind is not super and not hasattr(thing, name))):
         getattr(thing, name)
     return thing
 
@@ -610,6 +625,7 @@ def live_view(thing: Any, name: str) -> Any:
     return method(thing, name)
 
 
+_CHANGING: Final = frozenset().union(*effects.CHANGING.values())
 _TEXTUAL: Final = frozenset({re.Pattern, re.Match})
 _LOGGING: Final = frozenset(["debug", "info", "warning", "error", "critical", "exception", "log"])
 
@@ -678,13 +694,17 @@ def _print(run: Run, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         apart(run, _print_later, (args, kwargs), things, writes=not plain, changes=not plain)
 
 
-def _shown(thing: Any) -> bool:
+def _shown(thing: Any, within: tuple[int, ...] = ()) -> bool:
     """Whether showing `thing` runs no code of the user's."""
     kind = type(thing)
+    if id(thing) in within:
+        return True
     if kind in (list, tuple, set, frozenset):
-        return all(map(_shown, thing))
+        within = (*within, id(thing))
+        return all(_shown(one, within) for one in thing)
     if kind in effects.DICTS:
-        return all(map(_shown, thing)) and all(map(_shown, thing.values()))
+        within = (*within, id(thing))
+        return all(_shown(key, within) and _shown(one, within) for key, one in thing.items())
     return kind in PENDING or kind in SCALARS or is_data(thing)
 
 

@@ -594,6 +594,8 @@ class Lowering:
             raise Unsupported("an asynchronous comprehension")
         source = self.source(first.iter)
         inner = names.stored([first.target])
+        if any(inner & names.loaded([one]) for one in _lambdas_kept(elt)):
+            raise Unsupported(f"line {elt.lineno}: functions made in a comprehension share its variable")
         hidden, self.locals = self.locals, self.locals | inner
         known, self.known = self.known, self.known | inner
         shared, self.shared = self.shared, self.shared - inner
@@ -1283,6 +1285,16 @@ def _never_ends(body: Sequence[ast.stmt]) -> bool:
     if isinstance(last, ast.If):
         return _never_ends(last.body) and _never_ends(last.orelse)
     return False
+
+
+def _lambdas_kept(node: ast.expr) -> list[ast.expr]:
+    """The lambdas that what `node` makes holds, but for those given to a call."""
+    if isinstance(node, (ast.Call, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)):
+        return []
+    if isinstance(node, ast.Lambda):
+        return [node]
+    inner = [one for one in ast.iter_child_nodes(node) if isinstance(one, ast.expr)]
+    return [found for one in inner for found in _lambdas_kept(one)]
 
 
 def _breaks(body: Sequence[ast.stmt]) -> bool:

@@ -221,15 +221,17 @@ _DATA_MODULES: Final = frozenset(
 )
 
 
-def has_pending(value: Any) -> bool:
-    """Whether `value` is pending, or a container of the run in which something is."""
+def has_pending(value: Any, within: tuple[int, ...] = ()) -> bool:
+    """Whether `value` is pending, or a container of the run in which something is. `within`: a list may hold itself."""
     kind = type(value)
     if kind in PENDING:
         return True
-    if kind is list or kind is tuple or kind is set or kind is frozenset:
-        return any(map(has_pending, value))
-    if kind in effects.DICTS:
-        return any(map(has_pending, value.values()))
+    if kind is list or kind is tuple or kind is set or kind is frozenset or kind in effects.DICTS:
+        if id(value) in within:
+            return False
+        within = (*within, id(value))
+        items = value.values() if kind in effects.DICTS else value
+        return any([type(one) not in SCALARS and has_pending(one, within) for one in items])
     if kind in _VIEWS:
         return any(map(has_pending, list(value)))
     if kind in SCALARS or (held := own_object(value)) is None or held.busy:
@@ -255,11 +257,15 @@ def settle(run: Run, value: Any) -> Any:
     if kind in PENDING:
         return settle(run, run.force(value))
     if kind is list:
+        if id(value) in run.fresh:
+            fill(run, value)  # while it is still the run's own: others may see it
         if run.fresh.pop(id(value), None) is not None:
             for index, item in enumerate(value):
                 if type(item) not in SCALARS:
                     value[index] = settle(run, item)
     elif kind in effects.DICTS:
+        if id(value) in run.fresh:
+            fill(run, value)
         if run.fresh.pop(id(value), None) is not None:
             for key, item in list(value.items()):
                 if type(item) not in SCALARS:
@@ -296,46 +302,51 @@ def settle(run: Run, value: Any) -> Any:
     return value
 
 
-def snapshot(value: Any) -> Any:
+def snapshot(value: Any, copies: dict[int, Any] | None = None) -> Any:
     """Return a copy of plain containers in `value`, to be read elsewhere while the program goes on."""
     kind = type(value)
-    if kind is list:
-        return [snapshot(item) for item in value]
-    if kind in effects.DICTS:
-        made = copy.copy(value)
-        for key, item in made.items():
-            if type(item) not in SCALARS:
-                made[key] = snapshot(item)
+    if kind is list or kind in effects.DICTS or kind is set:
+        copies = {} if copies is None else copies
+        made = copies.get(id(value))
+        if made is None:
+            made = copies[id(value)] = [] if kind is list else copy.copy(value)
+            if kind is list:
+                made += [item if type(item) in SCALARS else snapshot(item, copies) for item in value]
+            elif kind is not set:
+                for key, item in made.items():
+                    if type(item) not in SCALARS:
+                        made[key] = snapshot(item, copies)
         return made
     if kind is tuple and not all(type(item) in SCALARS for item in value):
-        return tuple(snapshot(item) for item in value)
-    if kind is set:
-        return set(value)
+        copies = {} if copies is None else copies
+        return tuple(snapshot(item, copies) for item in value)
     return value
 
 
 Run.snapshot = staticmethod(snapshot)
 
 
-def fill(run: Run, value: Any) -> Any:
+def fill(run: Run, value: Any, within: tuple[int, ...] = ()) -> Any:
     """As `settle`, but the run's own containers stay its own: for reading them here and now."""
     kind = type(value)
     if kind in SCALARS:
         return value
     if kind in PENDING:
-        return fill(run, run.force(value))
+        return fill(run, run.force(value), within)
     if kind is list:
-        if id(value) in run.fresh:
+        if id(value) in run.fresh and id(value) not in within:
+            within = (*within, id(value))
             for index, item in enumerate(value):
                 if type(item) not in SCALARS:
-                    value[index] = fill(run, item)
+                    value[index] = fill(run, item, within)
     elif kind in effects.DICTS:
-        if id(value) in run.fresh:
+        if id(value) in run.fresh and id(value) not in within:
+            within = (*within, id(value))
             for key, item in list(value.items()):
                 if type(item) not in SCALARS:
-                    value[key] = fill(run, item)
+                    value[key] = fill(run, item, within)
     elif kind is tuple and not all(type(item) in SCALARS for item in value):
-        items = tuple(fill(run, item) for item in value)
+        items = tuple(fill(run, item, within) for item in value)
         if any(a is not b for a, b in zip(items, value)):
             return items
     elif (held := own_object(value, run)) is not None and not held.busy:
@@ -515,7 +526,16 @@ def must_wait(run: Run, thing: Any, changing: bool) -> Task | None:
             return task
     held = run.fresh.get(key)
     if held is None or held.object is not thing:
-        return run.writers.last_before(here) if run.writers.tasks else None
+        if run.writers.tasks and (task := run.writers.last_before(here)) is not None:
+            return task
+        for task in run.guessing.tasks:
+            if (
+                (changing or task.changed)
+                and any(one.done and one.value is thing for one in task.inputs)
+                and is_earlier(task, here)
+            ):
+                return task
+        return None
     for task in run.guessing.tasks:
         for pending in task.inputs:
             if pending.done and pending.error is None:
@@ -537,19 +557,19 @@ def await_turn(run: Run, thing: Any, changing: bool = False) -> None:
             raise Abandoned
 
 
-def await_all(run: Run, things: Any) -> None:
+def await_all(run: Run, things: Any, within: tuple[int, ...] = ()) -> None:
     """As `await_turn`, for reading everything in `things`, containers in them too."""
     if run.suspended:
         for thing in things:
             kind = type(thing)
-            if kind in SCALARS or kind in PENDING:
+            if kind in SCALARS or kind in PENDING or id(thing) in within:
                 continue
             await_turn(run, thing)
             if kind is list or kind is tuple or kind is set:
                 if any(type(item) not in SCALARS for item in thing):
-                    await_all(run, list(thing))
+                    await_all(run, list(thing), (*within, id(thing)))
             elif kind in effects.DICTS:
-                await_all(run, list(thing.values()))
+                await_all(run, list(thing.values()), (*within, id(thing)))
             elif (held := own_object(thing, run)) is not None and not held.busy:
                 held.busy = True
                 try:

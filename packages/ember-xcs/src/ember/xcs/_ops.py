@@ -38,7 +38,7 @@ from ._memory import (
     settle,
     take,
 )
-from ._pending import UNBOUND as UNBOUND, Unbound as Unbound
+from ._pending import UNBOUND as UNBOUND, Pending, Unbound as Unbound
 from ._run import CHANGES, WRITES, Abandoned, Flight, Run
 
 NONE: Final[frozenset[int]] = frozenset()
@@ -51,7 +51,34 @@ def bound(value: Any, name: str) -> Any:
         raise UnboundLocalError(
             f"cannot access local variable {name!r} where it is not associated with a value"
         )
+    if type(value) in PENDING and value.kind not in SCALARS:
+        return checked(value, lambda found: bound(found, name))
     return value
+
+
+def checked(value: Any, check: Callable[[Any], object]) -> Any:
+    """Return the pending `value`; `check`, called with what it stands for, may raise: then this point fails."""
+    run: Run = local.run
+    if value.done:
+        if value.error is None:
+            check(value.value)
+        return value
+    result = Pending(run, value.kind)
+    if run.record is not None:
+        run.record.derived(result, (value,))
+    run.note(result)
+
+    def there() -> None:
+        error = value.error
+        if error is None:
+            try:
+                check(value.value)
+            except Exception as found:
+                error = found
+        run.set(result, None if error is not None else value.value, error)
+
+    run.then(value, there)
+    return result
 
 
 # As a task -----------------------------------------------------------------------------
@@ -548,9 +575,12 @@ def _exactly(iterable: Any, count: int) -> list[Any]:
 def attr(thing: Any, name: str) -> Any:
     """`thing.name`, where it is not called."""
     kind = type(thing)
-    if kind is ModuleType or kind in SCALARS:
-        return getattr(thing, name)
     run: Run = local.run
+    if kind is ModuleType or kind in SCALARS:
+        found = getattr(thing, name)
+        if kind is type and not callable(found) and must_wait(run, thing, False) is not None:
+            return apart(run, _attr, (thing, name), (thing,))
+        return found
     if kind in PENDING:
         if thing.done and thing.error is None:
             return attr(thing.value, name)
