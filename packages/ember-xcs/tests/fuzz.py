@@ -8,6 +8,7 @@ STYLE is one of the writers of programs, "composed" or "sharing"; without it all
 
 from __future__ import annotations
 
+import re
 import signal
 import sys
 import time
@@ -52,8 +53,16 @@ def check(style: str, seed: int, limit: int | None = None) -> list[str]:
         signal.alarm(0)
 
 
-def small(style: str, seed: int, word: str = "", limit: int | None = None) -> str:
-    """Return the program of `seed`, made small, and how it differs."""
+def kind_of(wrong: list[str]) -> str:
+    """Return what a difference is like: what differs, and what was returned or raised on either side."""
+    if not wrong:
+        return ""
+    found = re.findall(r"\('(returned|raised)'(?:, '(\w+)')?", wrong[0].split("\n")[0])
+    return f"{wrong[0].partition(':')[0]} {found if wrong[0].startswith('result') else ''}"
+
+
+def small(style: str, seed: int, limit: int | None = None) -> str:
+    """Return the program of `seed`, made small while it differs in the same way, and how it differs."""
     number = 0
     fail = FAILING[seed % 3]
 
@@ -63,7 +72,9 @@ def small(style: str, seed: int, word: str = "", limit: int | None = None) -> st
         signal.signal(signal.SIGALRM, alarm)
         signal.alarm(5)
         try:
-            return compare(text, f"<small {seed} {number}>", fail=fail, limit=limit)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                return compare(text, f"<small {seed} {number}>", fail=fail, limit=limit)
         except TooLong:
             return ["it does not end"]
         except Exception as error:
@@ -71,13 +82,9 @@ def small(style: str, seed: int, word: str = "", limit: int | None = None) -> st
         finally:
             signal.alarm(0)
 
-    def differs(text: str) -> bool:
-        told = "\n".join(differences(text))
-        if "NameError" in told or ("UnboundLocal" in told and "Unbound" not in word):
-            return False
-        return bool(told) and word in told
-
-    text = shrink(WRITERS[style](seed), differs, 600)
+    whole = WRITERS[style](seed)
+    wanted = kind_of(differences(whole))
+    text = shrink(whole, lambda text: kind_of(differences(text)) == wanted, 800) if wanted else whole
     return "\n".join([text[text.index("def program") :], *(line[:1500] for line in differences(text))])
 
 
@@ -91,7 +98,7 @@ def main(style: str, first: int, count: int, limit: int | None = None) -> int:
             bad.append(seed)
             print(f"{style} {seed}:", *[line[:1500] for line in wrong], sep="\n    ", flush=True)
             if len(bad) == 1:
-                print(small(style, seed, "", limit), flush=True)
+                print(small(style, seed, limit), flush=True)
     took = time.monotonic() - began
     print(f"{style}: {count - len(bad)} of {count} identical in {took:.0f} s; differing: {bad}")
     for reason, number in reasons.items():

@@ -16,9 +16,7 @@ def _none_differs(style: str, seeds: range, limit: int | None = None) -> None:
     for seed in seeds:
         if wrong := check(style, seed, limit):
             told = "\n".join(wrong)
-            pytest.fail(
-                f"{style} EMBER_FUZZ_SEED={seed}\n{told}\n\nMade small:\n{small(style, seed, '', limit)}"
-            )
+            pytest.fail(f"{style} EMBER_FUZZ_SEED={seed}\n{told}\n\nMade small:\n{small(style, seed, limit)}")
 
 
 def test_programs_of_known_seeds_mean_the_same(style: str) -> None:

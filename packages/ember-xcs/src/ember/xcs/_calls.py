@@ -36,10 +36,12 @@ from ._memory import (
     is_data,
     lazy,
     local,
+    may_be_outside,
     must_wait,
     own_object,
     quiet,
     reading,
+    ready,
     settle,
     snapshot,
     take,
@@ -48,7 +50,7 @@ from ._ops import apart, attr, change, checked, new, ordered, read, stores_plain
 from ._pending import Pending
 from ._program import Program, program_of
 from ._run import WRITES, Abandoned, Run
-from ._summary import index, is_installed
+from ._summary import READING, index, is_installed, methods_named
 
 _BUILTIN: Final = type(len)
 _STATIC: Final = frozenset({list, dict, set, str, tuple, *effects.CHANGING})
@@ -122,7 +124,7 @@ def own_call(run: Run, function: FunctionType, args: tuple[Any, ...], kwargs: di
         return begin(run, function, program, args, kwargs)
     if program.computes:
         things = (*args, *kwargs.values())
-        if not any(map(has_pending, things)) and in_turn(run, things):
+        if not any(map(has_pending, things)) and in_turn(run, things) and all(map(_plain_deep, things)):
             return _handed(run, function(*args, **kwargs), things)
         return apart(run, _plain, (function, args, kwargs), (*args, *kwargs.values()))
     if effects.computes_on_arrays(function):
@@ -155,16 +157,22 @@ def begin(
         changed=program.changed if not kwargs or not program.changed else -1,
         flags=program.flags,
         what=function.__qualname__,
+        gives=program.gives if not kwargs or not program.gives else -1,
+        outside=program.outside,
     )
 
 
 def _plain(run: Run, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    args = tuple(fill(run, arg) for arg in args)
-    kwargs = {name: fill(run, arg) for name, arg in kwargs.items()}
-    await_all(run, (*args, *kwargs.values()))
-    args = tuple(fill(run, arg) for arg in args)
-    kwargs = {name: fill(run, arg) for name, arg in kwargs.items()}
-    return _handed(run, function(*args, **kwargs), (*args, *kwargs.values()))
+    given, words = ready_call(run, args, kwargs)
+    if not all(map(_plain_deep, (*given, *words.values()))):
+        return ordered(run, function, tuple(given), words)
+    return _handed(run, function(*given, **words), (*given, *words.values()))
+
+
+def ready_call(run: Run, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
+    """Return the arguments of a call, to be read here and now."""
+    values = ready(run, (*args, *kwargs.values()))
+    return values[: len(args)], dict(zip(kwargs, values[len(args) :]))
 
 
 def _handed(run: Run, value: Any, things: tuple[Any, ...]) -> Any:
@@ -232,11 +240,12 @@ def _external_later(
 ) -> Any:
     if run.record is not None:
         run.record.reads(run.current, (args, kwargs))
-    args = tuple(fill(run, arg) for arg in args)
-    kwargs = {name: fill(run, arg) for name, arg in kwargs.items()}
-    await_all(run, (*args, *kwargs.values()))
-    args = tuple(snapshot(fill(run, arg)) for arg in args)
-    return run.issue(external, args, {name: snapshot(fill(run, arg)) for name, arg in kwargs.items()}, kind)
+    given, words = ready_call(run, args, kwargs)
+    for one in (*given, *words.values()):
+        if own_object(one, run) is not None:
+            settle(run, one)  # whoever answers the call reads it while the program goes on
+    copies = {name: snapshot(one) for name, one in words.items()}
+    return run.issue(external, tuple(map(snapshot, given)), copies, kind)
 
 
 def result_kind(external: External[..., Any]) -> type | None:
@@ -257,6 +266,8 @@ _NAMED: Final[dict[str, type]] = {"str": str, "int": int, "float": float, "bool"
 
 
 def _library(run: Run, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    if function in effects.LAZY:
+        return unknown(run, function, args, kwargs)
     if function in effects.CALLS_BACK:
         return _calling_back(run, function, args, kwargs)
     if function in _CONTAINER_TYPES and not kwargs:
@@ -298,29 +309,20 @@ def _library_of_arrays(run: Run, function: Any, args: tuple[Any, ...], kwargs: d
 
 
 def _library_later(run: Run, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    args = tuple(fill(run, arg) for arg in args)
-    kwargs = {name: fill(run, arg) for name, arg in kwargs.items()}
-    await_all(run, (*args, *kwargs.values()))
-    return function(
-        *(fill(run, arg) for arg in args), **{name: fill(run, arg) for name, arg in kwargs.items()}
-    )
+    given, words = ready_call(run, args, kwargs)
+    return function(*given, **words)
 
 
 def _shallow(run: Run, function: Any, args: tuple[Any, ...]) -> Any:
     """Functions that hand elements on as they are: pending ones may stay so, in what they return too."""
-    if function in (list, tuple, dict, len, enumerate, zip, iter, bool, type, isinstance, reversed):
+    if function is dict and type(args[0]) not in effects.DICTS and not _are_pairs(args[0]):
+        return apart(run, _library_later, (function, args, {}), args)
+    if function in (list, tuple, dict, len, bool, type, isinstance):
         if (
             function is type
             or function is isinstance
-            or all(
-                (is_data(arg) or type(arg) in (enumerate, zip)) and must_wait(run, arg, False) is None
-                for arg in args
-            )
+            or all(is_data(arg) and must_wait(run, arg, False) is None for arg in args)
         ):
-            if function is enumerate:
-                return enumerate(turns(run, args[0]), *args[1:])
-            if function is zip:
-                return zip(*(turns(run, arg) for arg in args))
             made = function(*args)
             return new(made) if type(made) in (list, dict) else made
         if not any(type(arg) in PENDING for arg in args) and not all(map(is_data, args)):
@@ -331,24 +333,67 @@ def _shallow(run: Run, function: Any, args: tuple[Any, ...]) -> Any:
     return read(run, function, args, None)
 
 
-ITERATORS: Final = frozenset(
-    {enumerate, zip, type({}.items()), type({}.keys()), type({}.values()), type(iter([])), reversed}
-)
+def _are_pairs(things: Any) -> bool:
+    """Whether a dict can be made of these: pairs whose keys are there."""
+    return type(things) is list and all(
+        type(one) is tuple and len(one) == 2 and type(one[0]) in SCALARS for one in things
+    )
+
+
+class Steps:
+    """What a loop in lowered code goes over: elements may be pending. Nobody else gets to see it."""
+
+    __slots__ = ("steps",)
+
+    def __init__(self, steps: Iterator[Any]) -> None:
+        self.steps = steps
+
+    def __iter__(self) -> Iterator[Any]:
+        return self.steps
+
+
+def steps(function: Any, /, *args: Any, **kwargs: Any) -> Any:
+    """`zip(...)`, `enumerate(...)` and their like, where a loop goes over them at once."""
+    run: Run = local.run
+    if any(type(one) in PENDING for one in (*args, *kwargs.values())):
+        return apart(run, _steps_later, (function, args, kwargs), (*args, *kwargs.values()))
+    try:
+        known = function is reversed or function in effects.STEPPING
+    except TypeError:
+        known = False
+    if known and all(type(one) is Steps or _goes_over(run, one) for one in args):
+        if function is not reversed:
+            return Steps(function(*[one if type(one) is int else turns(run, one) for one in args], **kwargs))
+        if len(args) == 1 and type(args[0]) is not Steps:
+            return Steps(_turns(run, args[0], reversed))
+    args = tuple([new(list(one)) if type(one) is Steps else one for one in args])
+    return call(function, *args, **kwargs)
+
+
+def _steps_later(run: Run, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    words = {name: run.force(value) for name, value in kwargs.items()}
+    return steps(run.force(function), *[run.force(one) for one in args], **words)
+
+
+def _goes_over(run: Run, thing: Any) -> bool:
+    return type(thing) in SCALARS or (
+        type(thing) in effects.CONTAINERS and must_wait(run, thing, False) is None
+    )
 
 
 def turns(run: Run, thing: Any) -> Iterator[Any]:
     """Iterate over a container that the program may change meanwhile: each step comes in its turn."""
-    if type(thing) in SCALARS or type(thing) is tuple or type(thing) is frozenset:
-        return iter(thing)
+    if type(thing) is Steps:
+        return thing.steps
     if type(thing) in effects.CHANGING:
         return _turns(run, thing)
     return iter(thing)
 
 
-def _turns(run: Run, thing: Any) -> Iterator[Any]:
+def _turns(run: Run, thing: Any, begin: Any = iter, of: Any = None) -> Iterator[Any]:
     if run.suspended:
         await_turn(run, thing)
-    steps = iter(thing)
+    steps = begin(thing if of is None else of)
     while True:
         if run.suspended:
             await_turn(run, thing)
@@ -444,35 +489,36 @@ def _library_pick(run: Run, function: Any, args: tuple[Any, ...], kwargs: dict[s
 
 
 def _plain_deep(thing: Any, within: tuple[int, ...] = ()) -> bool:
+    """Whether operators and methods of `thing`, and of all that is in it, are Python's own."""
     kind = type(thing)
     if kind in SCALARS or id(thing) in within:
         return True
     if kind in (list, tuple, set, frozenset):
         within = (*within, id(thing))
         return all(_plain_deep(one, within) for one in thing)
+    if kind in effects.DICTS:
+        within = (*within, id(thing))
+        return all(_plain_deep(one, within) for pair in thing.items() for one in pair)
     return is_data(thing)
 
 
 def _picked(run: Run, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    args = tuple(fill(run, arg) for arg in args)
-    await_all(run, args)
-    args = tuple(fill(run, arg) for arg in args)
-    if not all(map(_plain_deep, args)):
+    given, words = ready_call(run, args, kwargs)
+    if not all(map(_plain_deep, (*given, *words.values()))):
         run.barrier()
-    return function(*args, **{name: run.force(value) for name, value in kwargs.items()})
+    return function(*given, **words)
 
 
 def _by_key(run: Run, function: Any, things: Any, kwargs: dict[str, Any]) -> Any:
     kwargs = {name: run.force(value) for name, value in kwargs.items()}
     by = kwargs.pop("key")
     things = run.force(things)
-    if type(things) in effects.CONTAINERS or type(things) in SCALARS or type(things) in ITERATORS:
+    if type(things) in effects.CONTAINERS or type(things) in SCALARS:
         items = list(turns(run, things))
     else:
         run.barrier()
         items = list(things)
-    keys = [fill(run, one) for one in [call(by, one) for one in items]]
-    await_all(run, keys)
+    keys = ready(run, [call(by, one) for one in items])
     if function is sorted:
         order = sorted(range(len(items)), key=keys.__getitem__, **kwargs)
         return [fill(run, items[place]) for place in order]
@@ -521,8 +567,8 @@ def method(thing: Any, name: str, /, *args: Any, **kwargs: Any) -> Any:
             _method_later,
             (thing, name, args, kwargs),
             (thing, *args, *kwargs.values()),
-            writes=kind is Pending and not data and name in _CHANGING,
-            changes=not data,
+            writes=not data and name in _CHANGING and may_be_outside(thing),
+            changes=not data and (name in _CHANGING or name not in READING or bool(methods_named(name))),
         )
     if kind is str or (isinstance(thing, str) and name in effects.STR_METHODS):
         if name == "join" or kwargs or not all(type(arg) in SCALARS for arg in args):
@@ -537,10 +583,12 @@ def method(thing: Any, name: str, /, *args: Any, **kwargs: Any) -> Any:
             if name == "sort" and kwargs.get("key") is not None and kind is list and not args:
                 return apart(run, _sort, (thing, kwargs), (thing, *kwargs.values()), changes=True)
             return change(run, thing, name, args, kwargs)
-        if name in ("items", "keys", "values", "copy") and not args:
-            if must_wait(run, thing, False) is None and (name in ("keys", "copy") or not has_pending(thing)):
+        if name in ("items", "keys", "values") and not args and kind in effects.DICTS:
+            return unknown(run, getattr(thing, name), args, kwargs)  # it goes with what becomes of the dict
+        if name == "copy" and not args:
+            if must_wait(run, thing, False) is None:
                 made = getattr(thing, name)()
-                return new(made) if name == "copy" and kind is not deque else made
+                return new(made) if kind is not deque else made
             return apart(run, _container_method, (thing, name, args, kwargs), (thing,))
         if (
             name == "get"
@@ -620,9 +668,20 @@ def head(thing: Any, name: str) -> Any:
 
 def live_view(thing: Any, name: str) -> Any:
     """`thing.items()` and its like, to be iterated by lowered code: what is in it may be pending."""
-    if type(thing) in effects.DICTS and must_wait(local.run, thing, False) is None:
-        return getattr(thing, name)()
-    return method(thing, name)
+    run: Run = local.run
+    if type(thing) in PENDING:
+        return apart(run, _live_view, (thing, name), (thing,))
+    if type(thing) not in effects.DICTS:
+        return method(thing, name)
+    if must_wait(run, thing, False) is None:
+        return Steps(_turns(run, thing, iter, getattr(thing, name)()))
+    return apart(run, _live_view, (thing, name), (thing,))
+
+
+def _live_view(run: Run, thing: Any, name: str) -> Any:
+    thing = run.force(thing)
+    await_turn(run, thing)
+    return live_view(thing, name)
 
 
 _CHANGING: Final = frozenset().union(*effects.CHANGING.values())
@@ -643,8 +702,8 @@ def _method_later(run: Run, thing: Any, name: str, args: tuple[Any, ...], kwargs
 def _container_method(run: Run, thing: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     args = tuple(fill(run, arg) if place == 0 or name != "get" else arg for place, arg in enumerate(args))
     await_turn(run, thing)
-    if name not in ("get", "keys", "copy"):
-        fill(run, thing)
+    if name not in ("get", "copy"):
+        ready(run, (thing,))
     return getattr(thing, name)(*args, **kwargs)
 
 
@@ -710,9 +769,8 @@ def _shown(thing: Any, within: tuple[int, ...] = ()) -> bool:
 
 def _print_later(run: Run, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     run.barrier()
-    args = tuple(fill(run, arg) for arg in args)
-    await_all(run, args)
-    print(*args, **{name: run.force(value) for name, value in kwargs.items()})
+    given, words = ready_call(run, args, kwargs)
+    print(*given, **words)
 
 
 def _log(run: Run, logger: logging.Logger, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:

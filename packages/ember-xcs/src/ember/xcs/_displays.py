@@ -15,12 +15,11 @@ from greenlet import getcurrent
 from ember.context import ContextBlock
 
 from . import _effects as effects
-from ._calls import ITERATORS, call
+from ._calls import Steps, call
 from ._control import iterate, test
 from ._memory import (
     PENDING,
     SCALARS,
-    await_all,
     await_turn,
     fill,
     is_data,
@@ -28,6 +27,7 @@ from ._memory import (
     local,
     must_wait,
     quiet,
+    ready,
     settle,
 )
 from ._ops import Unbound, apart, new
@@ -48,7 +48,7 @@ def _known(run: Run, source: Any) -> bool:
     return (
         type(source) in SCALARS
         or type(source) in effects.CONTAINERS
-        or type(source) in ITERATORS
+        or type(source) is Steps
         or is_data(source)
         or quiet(run)
     )
@@ -175,8 +175,7 @@ def set_from(elements: Any) -> Any:
 
 
 def _set_from(run: Run, elements: Any) -> Any:
-    elements = fill(run, run.force(elements))
-    values = [fill(run, one) for one in elements]
+    values = ready(run, run.force(elements))
     if not all(map(is_data, values)):
         run.barrier()
     return new(set(values))
@@ -342,6 +341,4 @@ _UNSET: Final = object()
 def subject(value: Any) -> Any:
     """The subject of a `match`: patterns look into it."""
     run: Run = local.run
-    value = fill(run, value)
-    await_all(run, (value,))
-    return fill(run, value)
+    return ready(run, (value,))[0]

@@ -102,6 +102,16 @@ READ: Final[frozenset[Any]] = COMPUTE.union(
 )
 """Functions that read what they are given, perhaps by calling it, and change nothing themselves."""
 
+LAZY: Final[frozenset[Any]] = frozenset(
+    {enumerate, zip, reversed, iter, map, filter, itertools.chain.from_iterable}
+) | frozenset(f for f in vars(itertools).values() if isinstance(f, type))
+"""Of those, the ones that return an iterator: it goes over what it was given when it is asked to, and changes then."""
+
+STEPPING: Final[frozenset[Any]] = frozenset({enumerate, zip, itertools.chain.from_iterable}) | _of(
+    itertools, "chain combinations permutations product zip_longest pairwise"
+)
+"""Of those, the ones that a loop may go over with pending elements in them."""
+
 CALLS_BACK: Final[frozenset[Any]] = frozenset(
     {max, min, sorted, map, filter, functools.reduce, getattr, hasattr, gather}
 )
