@@ -131,6 +131,8 @@ def test_when_one_request_fails_the_call_does_at_once_and_what_was_used_is_booke
     # One that was ended at once is counted, and may not have reached the server.
     assert len(strict.requests) <= models.usage(here).requests <= 3
 
+
+def test_when_one_of_several_requests_at_once_fails_the_others_are_ended(strict: LocalServer) -> None:
     strict.replies(400).then(fault="hang")
     with pytest.raises(errors.InvalidRequestError):
         models.embed("strict-1", LETTERS)

@@ -122,7 +122,11 @@ def test_no_file_and_no_lasting_setting_can_name_one(acme: LocalServer, client: 
         models("acme-small", "Hi")
 
 
-@pytest.mark.parametrize("make", [object, dict, lambda: "http://proxy", lambda: asyncio.run], ids=str)
+@pytest.mark.parametrize(
+    "make",
+    [object, dict, lambda: "http://proxy", lambda: asyncio.run],
+    ids=["object", "dict", "text", "function"],
+)
 def test_what_is_no_client_is_refused_before_anything_is_sent(acme: LocalServer, make: Any) -> None:
     with pytest.raises(TypeError, match="AsyncClient of httpx or httpx2; got"):
         call(make())

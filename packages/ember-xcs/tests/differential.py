@@ -21,7 +21,6 @@ from ember.core.externals import external
 from ember.xcs import jit
 from ember.xcs._run import Abandoned
 
-
 reasons: Counter[str] = Counter()
 """How many programs were not lowered, by the reason; without one those that were."""
 
@@ -76,12 +75,12 @@ def execute(text: str, name: str, world: World, run: Callable[[Any], Any]) -> di
             await asyncio.sleep((code >> 8) % 5 * 0.0006)
 
     @external
-    async def fetch(what):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202  # so that what it returns is not known
+    async def fetch(what):  # type: ignore[no-untyped-def]  # so that what it returns is not known
         await pause(crc32(f"{what}".encode()))
         return made(begun(f"fetch {what}"), f"{what}".split(" ")[0], namespace)
 
     @external
-    async def look(things, more=""):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    async def look(things, more=""):  # type: ignore[no-untyped-def]
         await pause(crc32(f"{more}".encode()))
         text = f"{things}{more}"  # read late: the program may have changed it meanwhile
         begun(f"look {text}")

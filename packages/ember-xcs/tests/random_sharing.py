@@ -5,6 +5,9 @@ Where `random_programs` composes expressions, this one draws from templates. A t
 holds a string, number, list, dict, node, anything; `$1`, `$2`, `$3` new names; `$B` a block. What it declares stands after `->`.
 """
 
+# Templates are read across, one a line.
+# ruff: noqa: E501
+
 from __future__ import annotations
 
 import random
@@ -578,7 +581,7 @@ def $1(*a, **k):; return kw(*a[:2], **k) if len(a) > 1 else ask(str(a))#; out.ap
 """
 
 _PLACE: Final = re.compile(r"\$([SILCAslidnakw])")
-_KEYS: Final = "k a e name 1 2 3".split()
+_KEYS: Final = ["k", "a", "e", "name", "1", "2", "3"]
 
 
 def _choices(text: str) -> list[str]:

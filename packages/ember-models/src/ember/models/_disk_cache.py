@@ -19,9 +19,9 @@ from typing import Final
 
 from ember.core.errors import StorageError
 from ember.core.externals import refuse_io_loop
+from ember.core.store import Store
 
 from ._scribe import Scribe
-from ._store import Store
 
 _MARK: Final = 0x456D6243  # "EmbC"
 _OVERHEAD: Final = 128  # bytes an entry takes beside what is kept
@@ -58,7 +58,7 @@ class DiskCache:
     """Bytes by key, in one file of Ember's home, for all its processes."""
 
     def __init__(self) -> None:
-        self._store = Store("cache", "answers.sqlite", _MARK, _SCHEMA.strip())
+        self._store = Store.at_home("cache", "answers.sqlite", _MARK, _SCHEMA.strip())
         self._scribe = Scribe("ember-cache", self._write, self._forget)
         self._forget()
 

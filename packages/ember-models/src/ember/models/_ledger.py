@@ -21,9 +21,9 @@ from typing import Any, Final, NamedTuple, TypeAlias, cast
 from ember.core.errors import StorageError
 from ember.core.events import CallFailed, CallFinished, subscribe
 from ember.core.externals import refuse_io_loop
+from ember.core.store import Store, is_busy
 
 from ._scribe import Scribe
-from ._store import Store, is_busy
 
 Tags: TypeAlias = tuple[tuple[str, str], ...]
 
@@ -128,7 +128,7 @@ class Ledger:
     """The ledger of one home."""
 
     def __init__(self) -> None:
-        self._store = Store("usage", "ledger.sqlite", _MARK, _SCHEMA.strip())
+        self._store = Store.at_home("usage", "ledger.sqlite", _MARK, _SCHEMA.strip())
         self._scribe = Scribe("ember-ledger", self._write, self._forget)
         self._forget()
         atexit.register(self._last)

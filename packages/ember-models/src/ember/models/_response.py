@@ -85,6 +85,24 @@ class Response(str):
         self.failures = failures
         return self
 
+    def __plain__(self) -> dict[str, Any]:
+        """Say how a journal keeps it: all but the vendor's raw reply and the failures of other models."""
+        kept = {name: value for name, value in vars(self).items() if name not in ("raw", "failures")}
+        for name in ("probabilities", "opaque"):
+            kept[name] = None if kept[name] is None else dict(kept[name])
+        kept["tool_calls"] = [(call.id, call.name, call.text) for call in self.tool_calls]
+        kept["candidates"] = self.candidates[1:]  # the first is this one
+        return {**kept, "text": str(self)}
+
+    @classmethod
+    def __from_plain__(cls, plain: dict[str, Any]) -> Response:
+        """Return what `__plain__` told of."""
+        others = plain.pop("candidates")
+        plain["tool_calls"] = tuple(ToolCall(*call) for call in plain["tool_calls"])
+        made = cls(**plain)
+        made.candidates = (made, *others) if others else ()
+        return made
+
     @property
     def message(self) -> MessageDict:
         """The answer as a turn of a conversation, in plain data: what the next prompt goes on from.

@@ -414,6 +414,8 @@ def _calling_back(run: Run, function: Any, args: tuple[Any, ...], kwargs: dict[s
     if function is functools.reduce and len(args) in (2, 3):
         return apart(run, _reduce, args, args)
     if function in (max, min):
+        if kwargs.get("key") is not None:
+            return apart(run, _by_key, (function, args, kwargs), (*args, *kwargs.values()))
         return _library_pick(run, function, args, kwargs)
     if function is getattr and len(args) == 2 and type(args[1]) is str:
         return attr(args[0], args[1])
@@ -797,7 +799,7 @@ def _construct(run: Run, cls: type, args: tuple[Any, ...], kwargs: dict[str, Any
         return made
     if only_stores(cls):
         things = (*args, *kwargs.values())
-        if not any(map(has_pending, things)):
+        if not any(map(has_pending, things)) and in_turn(run, things):
             for thing in things:
                 settle(run, thing)
             return cls(*args, **kwargs)
@@ -839,6 +841,7 @@ def _file_of(cls: type) -> str:
 
 
 def _constructed(run: Run, cls: type, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    await_all(run, (*args, *kwargs.values()))
     args = tuple(settle(run, arg) for arg in args)
     return cls(*args, **{name: settle(run, arg) for name, arg in kwargs.items()})
 

@@ -224,6 +224,17 @@ def barrier() -> None:
     local.run.barrier()
 
 
+def importing(*wanted: tuple[str, str]) -> None:
+    """An import: of what is there already, nothing happens; that of other modules may do anything."""
+    for module, name in wanted:
+        if (found := sys.modules.get(module)) is None or (name and name not in vars(found)):
+            break
+    else:
+        if wanted:
+            return
+    local.run.barrier()
+
+
 def leaving(value: Any) -> Any:
     """As `drain`, on the way out with `value`."""
     local.run.drain()

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext, suppress
 from contextvars import Context
 from typing import Any, Final
 
@@ -31,7 +32,8 @@ from ._memory import (
     settle,
 )
 from ._ops import Unbound, apart, new
-from ._run import CHANGES, Run, is_earlier
+from ._pending import Pending
+from ._run import CHANGES, OBJECTS, WRITES, Run, is_earlier
 
 
 class _Skip:
@@ -59,6 +61,8 @@ def each(source: Any, function: Callable[[Any], Any], flags: int) -> Any:
     run: Run = local.run
     if _known(run, source):
         return new([function(one) for one in iterate(source)])
+    if (places := _places(run, source, flags)) is not None:
+        return _from_places(run, places, function)
     return apart(run, _each, (source, function), (source, function), flags=flags)
 
 
@@ -78,6 +82,8 @@ def kept(source: Any, function: Callable[[Any], Any], flags: int) -> Any:
     """`[... for x in source if ...]`: `function` returns `skip` for what is left out."""
     run: Run = local.run
     if not _known(run, source):
+        if (places := _places(run, source, flags)) is not None:
+            return _from_places(run, places, function)
         return apart(run, _kept_later, (source, function, flags), (source, function), flags=flags)
     made = [
         run.spawn(
@@ -91,9 +97,53 @@ def kept(source: Any, function: Callable[[Any], Any], flags: int) -> Any:
         )
         for one in iterate(source)
     ]
-    if any(type(one) in PENDING and _may_skip(one) for one in made):
-        return apart(run, _kept, (made,), made)
-    return new([one for one in made if one is not skip])
+    return _those_kept(run, made)
+
+
+def _those_kept(run: Run, made: list[Any]) -> Any:
+    """Return a list of what is in `made` and not left out."""
+    if not any(type(one) in PENDING and _may_skip(one) for one in made):
+        return new([one for one in made if one is not skip])
+    result = apart(run, _kept, (made,), made)
+    if type(result) is Pending and not result.done:
+        run.filtered[id(result)] = result, made
+        run.then(result, lambda: run.filtered.pop(id(result)))
+    return result
+
+
+def _places(run: Run, source: Any, flags: int) -> list[Any] | None:
+    """Return the places of a list still to be filtered, if a comprehension over it may go on at each of them.
+
+    It may if it changes nothing, and nothing that waits before it may change the list.
+    """
+    held = run.filtered.get(id(source)) if type(source) is Pending and not flags else None
+    if held is None or held[0] is not source:
+        return None
+    for task in run.guessing.tasks:
+        if (task.changed or task.flags & (WRITES | OBJECTS | CHANGES)) and is_earlier(task, run.current):
+            return None
+    return held[1]
+
+
+def _from_places(run: Run, places: list[Any], function: Callable[[Any], Any]) -> Any:
+    """As `kept`, over a list of which it is not known yet what is in it."""
+    made = [
+        run.spawn(
+            _from_place,
+            (run, one, function),
+            None,
+            inputs=(function, one),
+            what="an element of a filtered list",
+        )
+        for one in places
+        if one is not skip
+    ]
+    return _those_kept(run, made)
+
+
+def _from_place(run: Run, one: Any, function: Callable[[Any], Any]) -> Any:
+    one = run.force(one)
+    return skip if one is skip else function(one)
 
 
 def _may_skip(one: Any) -> bool:
@@ -294,10 +344,14 @@ def enter(manager: Any) -> Any:
     """The context manager of a `with`, about to be entered."""
     run: Run = local.run
     manager = run.force(manager)
-    if type(manager) is not ContextBlock:
+    if type(manager) not in _HARMLESS:
         run.barrier()
         manager = settle(run, manager)
     return Entered(manager)
+
+
+_HARMLESS: Final = frozenset({ContextBlock, suppress, nullcontext})
+"""Context managers of which nobody sees that they are entered."""
 
 
 class Entered:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import base64
 import builtins
 import collections
+import contextlib
 import copy
 import dataclasses
 import datetime
@@ -98,7 +99,7 @@ READ: Final[frozenset[Any]] = COMPUTE.union(
     _of(functools, "reduce partial"),
     _of(heapq, "nlargest nsmallest"),
     _of(operator, "itemgetter attrgetter methodcaller"),
-    frozenset([with_context, create_context, gather]),
+    frozenset([with_context, create_context, gather, contextlib.suppress, contextlib.nullcontext]),
 )
 """Functions that read what they are given, perhaps by calling it, and change nothing themselves."""
 

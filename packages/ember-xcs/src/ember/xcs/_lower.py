@@ -233,16 +233,16 @@ class Lowering:
         self.sentinels |= read - self.known
         temps = {
             n.id
-            for n in ast.walk(body)
+            for n in names.walk(body)
             if isinstance(n, ast.Name)
             and n.id.startswith("_x")
             and n.id[2:].isdigit()
             and isinstance(n.ctx, ast.Load)
         }
-        made = {n.target.id for n in ast.walk(body) if isinstance(n, ast.NamedExpr)}
+        made = {n.target.id for n in names.walk(body) if isinstance(n, ast.NamedExpr)}
         made |= {
             a.arg
-            for n in ast.walk(body)
+            for n in names.walk(body)
             if isinstance(n, ast.Lambda)
             for a in (*n.args.args, *n.args.kwonlyargs)
         }
@@ -441,6 +441,13 @@ class Lowering:
         return self.X("set_of", ast.List([self.element(one) for one in node.elts], ast.Load()))
 
     def ex_Dict(self, node: ast.Dict) -> ast.expr:
+        if all(node.keys) and not all(isinstance(key, ast.Constant) for key in node.keys):
+            pairs = [
+                ast.Tuple([self.ex(key), self.ex(value)], ast.Load())
+                for key, value in zip(node.keys, node.values)
+                if key is not None
+            ]
+            return self.X("dict_from", ast.List(list(pairs), ast.Load()))
         keys: list[ast.expr | None] = []
         values: list[ast.expr] = []
         for key, value in zip(node.keys, node.values):
@@ -630,12 +637,12 @@ class Lowering:
 
     def _is_inner(self, node: ast.expr) -> bool:
         """Whether the variables that := assigns in a comprehension are read in it only: they may be its own."""
-        made = {n.target.id for n in ast.walk(node) if isinstance(n, ast.NamedExpr)}
-        inside = {id(n) for n in ast.walk(node)}
+        made = {n.target.id for n in names.walk(node) if isinstance(n, ast.NamedExpr)}
+        inside = {id(n) for n in names.walk(node)}
         outside = {
             n.id
             for top in self.body
-            for n in ast.walk(top)
+            for n in names.walk(top)
             if isinstance(n, ast.Name) and n.id in made and id(n) not in inside
         }
         return not (outside | (made & (self.shared | self.globals | set(self.parameters))))
@@ -888,9 +895,9 @@ class Lowering:
         return {
             n.id
             for s in statements
-            for n in ast.walk(s)
+            for n in names.walk(s)
             if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Del)
-        } | {n.name for s in statements for n in ast.walk(s) if isinstance(n, ast.ExceptHandler) and n.name}
+        } | {n.name for s in statements for n in names.walk(s) if isinstance(n, ast.ExceptHandler) and n.name}
 
     def count(self) -> int:
         self._counter += 1
@@ -1051,7 +1058,12 @@ class Lowering:
 
     def st_Import(self, node: ast.Import | ast.ImportFrom) -> list[ast.stmt]:
         self.known |= names.stored([node])
-        return [ast.Expr(self.X("barrier")), node]
+        if isinstance(node, ast.Import):
+            wanted = [(one.name, "") for one in node.names]
+        else:
+            wanted = [] if node.level else [(node.module or "", one.name) for one in node.names]
+        pairs = [ast.Tuple([ast.Constant(part) for part in pair], ast.Load()) for pair in wanted]
+        return [ast.Expr(self.X("importing", *pairs)), node]
 
     st_ImportFrom = st_Import
 

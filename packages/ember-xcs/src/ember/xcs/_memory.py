@@ -220,11 +220,11 @@ def has_pending(value: Any, within: tuple[int, ...] = ()) -> bool:
     if kind is list or kind is tuple or kind is set or kind is frozenset or kind in effects.DICTS:
         within = (*within, id(value))
         items = value.values() if kind in effects.DICTS else value
-        return any([type(one) not in SCALARS and has_pending(one, within) for one in items])
+        return any(type(one) not in SCALARS and has_pending(one, within) for one in items)
     if kind in _VIEWS:
         return any(map(has_pending, list(value)))
     held = own_object(value)
-    return held is not None and any([has_pending(one, (*within, id(value))) for one in list(held.nested)])
+    return held is not None and any(has_pending(one, (*within, id(value))) for one in list(held.nested))
 
 
 _VIEWS: Final = frozenset({type({}.values()), type({}.items())})
@@ -444,16 +444,15 @@ def reach(
                     reach(list(fresh.nested) if fresh.live else fresh.nested, found, later, run, outer)
             elif kind is MethodType:
                 reach((value.__self__,), found, later, run, outer)
-            elif fresh is None and kind not in _UNCHANGING and value is not UNBOUND:
-                if outer is not None:
-                    outer.append(value)  # it is not the run's own
+            elif fresh is None and outer is not None and kind not in _UNCHANGING and value is not UNBOUND:
+                outer.append(value)  # it is not the run's own
 
 
 _UNCHANGING: Final = frozenset({type(len), ModuleType})
 
 
 def _reach_by(value: Pending, found: set[int]) -> None:
-    """Collect what a pending value may turn out to be, or to be a part of: `OUTSIDE_ID` is what is not the run's own."""
+    """Collect what a pending value may turn out to be, or be a part of: `OUTSIDE_ID` is what is not the run's own."""
     left: list[Any] = [value]
     while left:
         one = left.pop()
@@ -544,7 +543,7 @@ def footprint(run: Run, task: Task) -> None:
         for place, value in enumerate(inputs):
             if (task.gives >> place) & 1:
                 reach((value,), task.reach, [], run, outer)
-        if task.outside or not all([_content(one, task.reach) for one in outer]):
+        if task.outside or not all(_content(one, task.reach) for one in outer):
             task.reach.add(OUTSIDE_ID)
     changes.discard(OUTSIDE_ID)
     found.discard(OUTSIDE_ID)

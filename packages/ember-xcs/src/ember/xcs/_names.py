@@ -1,14 +1,92 @@
-"""What statements do to local names: which they read, store, delete; what leaves them; what they surely assign."""
+"""What statements do to local names: which they read, store, delete; what leaves them; what they surely assign.
 
+Statements stand in one another, and of each of them all of this is asked: what was found for a node is kept on it, in
+its attribute `_x_facts`, so that a tree is gone through once. What is asked of must therefore stay as it is, but for
+what lowering does in place to defaults and decorators: that assigns nothing, and reads nothing new.
+"""
+
+# pyright: reportUnknownVariableType=false
 from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Sequence
-from typing import TypeAlias
+from typing import Any, Final, TypeAlias
 
 SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
 COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 Nodes: TypeAlias = Sequence[ast.AST]
+_NONE: Final = frozenset[str]()
+
+
+_below: dict[type[ast.AST], tuple[str, ...]] = {}
+_LEAVES: Final = (
+    "ctx",
+    "id",
+    "op",
+    "ops",
+    "attr",
+    "arg",
+    "kind",
+    "type_comment",
+    "lineno",
+    "level",
+    "simple",
+)
+
+
+def children(node: ast.AST) -> list[ast.AST]:
+    """Return what stands right below `node`, as `ast.iter_child_nodes` does, but without contexts and operators."""
+    kind = type(node)
+    fields = _below.get(kind)
+    if fields is None:
+        fields = _below[kind] = tuple(name for name in kind._fields if name not in _LEAVES)
+    found: list[ast.AST] = []
+    for name in fields:
+        value: Any = getattr(node, name, None)
+        if type(value) is list:
+            of: list[Any] = value
+            found += [one for one in of if isinstance(one, ast.AST)]
+        elif isinstance(value, ast.AST):
+            found.append(value)
+    return found
+
+
+def walk(top: ast.AST) -> list[ast.AST]:
+    """Return `top` and everything below it."""
+    found = [top]
+    for node in found:
+        found += children(node)
+    return found
+
+
+class _Facts:
+    """What is known of a node and everything below it."""
+
+    __slots__ = ("kinds", "leaves", "loaded", "stored")
+
+    def __init__(self) -> None:
+        self.stored: frozenset[str] | None = None
+        self.loaded: frozenset[str] | None = None
+        self.kinds: frozenset[type[ast.AST]] | None = None
+        self.leaves: dict[bool, set[str]] = {}
+
+
+def _facts(node: ast.AST) -> _Facts:
+    known: _Facts | None = node.__dict__.get("_x_facts")
+    if known is None:
+        known = node._x_facts = _Facts()  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
+    return known
+
+
+def _outer(node: ast.AST) -> list[ast.AST]:
+    """Return what stands right below `node` in the same scope: of functions and classes, what they are made with."""
+    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+        return [*node.decorator_list, *node.args.defaults, *(d for d in node.args.kw_defaults if d)]
+    if isinstance(node, ast.Lambda):
+        return [*node.args.defaults, *(d for d in node.args.kw_defaults if d)]
+    if isinstance(node, ast.ClassDef):
+        return [*node.decorator_list, *node.bases, *(k.value for k in node.keywords)]
+    return children(node)
 
 
 def own(nodes: Iterable[ast.AST]) -> Iterable[ast.AST]:
@@ -17,59 +95,70 @@ def own(nodes: Iterable[ast.AST]) -> Iterable[ast.AST]:
     while stack:
         node = stack.pop()
         yield node
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-            stack += [*node.decorator_list, *node.args.defaults, *(d for d in node.args.kw_defaults if d)]
-        elif isinstance(node, ast.Lambda):
-            stack += [*node.args.defaults, *(d for d in node.args.kw_defaults if d)]
-        elif isinstance(node, ast.ClassDef):
-            stack += [*node.decorator_list, *node.bases, *(k.value for k in node.keywords)]
-        else:
-            stack += ast.iter_child_nodes(node)
-
-
-def targets_of_comprehensions(nodes: Nodes) -> set[int]:
-    """Return the ids of the names that are variables of comprehensions: those are not the function's."""
-    return {
-        id(name)
-        for node in own(nodes)
-        if isinstance(node, COMPREHENSIONS)
-        for generator in node.generators
-        for name in ast.walk(generator.target)
-        if isinstance(name, ast.Name)
-    }
+        stack += _outer(node)
 
 
 def stored(nodes: Nodes) -> set[str]:
     """Return the names that `nodes` assign or delete, in whatever way."""
-    inner = targets_of_comprehensions(nodes)
     names: set[str] = set()
-    for node in own(nodes):
-        if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load) and id(node) not in inner:
-            names.add(node.id)
-        elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.ExceptHandler)):
-            if node.name is not None:
-                names.add(node.name)
-        elif isinstance(node, (ast.Import, ast.ImportFrom)):
-            names.update((alias.asname or alias.name.split(".")[0]) for alias in node.names)
-        elif isinstance(node, (ast.MatchAs, ast.MatchStar)) and node.name:
-            names.add(node.name)
-        elif isinstance(node, ast.MatchMapping) and node.rest is not None:
-            names.add(node.rest)
+    for node in nodes:
+        names |= _stored(node)
     return names
+
+
+def _stored(node: ast.AST) -> frozenset[str]:
+    if isinstance(node, (ast.Name, ast.Constant)):
+        return (
+            _NONE
+            if isinstance(node, ast.Constant) or isinstance(node.ctx, ast.Load)
+            else frozenset({node.id})
+        )
+    facts = _facts(node)
+    if facts.stored is not None:
+        return facts.stored
+    names: set[str] = set()
+    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.ExceptHandler)):
+        if node.name is not None:
+            names.add(node.name)
+    elif isinstance(node, (ast.Import, ast.ImportFrom)):
+        names.update((alias.asname or alias.name.split(".")[0]) for alias in node.names)
+    elif isinstance(node, (ast.MatchAs, ast.MatchStar)) and node.name:
+        names.add(node.name)
+    elif isinstance(node, ast.MatchMapping) and node.rest is not None:
+        names.add(node.rest)
+    # The variables of comprehensions are not the function's.
+    below = [node.iter, *node.ifs] if isinstance(node, ast.comprehension) else _outer(node)
+    for child in below:
+        names |= _stored(child)
+    facts.stored = frozenset(names) if names else _NONE
+    return facts.stored
 
 
 def loaded(nodes: Nodes) -> set[str]:
     """Return the names that `nodes` read, in nested functions too."""
     names: set[str] = set()
-    for top in nodes:
-        for node in ast.walk(top):
-            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
-                names.add(node.id)
-            elif isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name):
-                names.add(node.target.id)
-            elif isinstance(node, ast.Nonlocal):
-                names.update(node.names)
+    for node in nodes:
+        names |= _loaded(node)
     return names
+
+
+def _loaded(node: ast.AST) -> frozenset[str]:
+    if isinstance(node, (ast.Name, ast.Constant)):
+        return (
+            frozenset({node.id}) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) else _NONE
+        )
+    facts = _facts(node)
+    if facts.loaded is not None:
+        return facts.loaded
+    names: set[str] = set()
+    if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name):
+        names.add(node.target.id)
+    elif isinstance(node, ast.Nonlocal):
+        names.update(node.names)
+    for child in children(node):
+        names |= _loaded(child)
+    facts.loaded = frozenset(names) if names else _NONE
+    return facts.loaded
 
 
 def captured(nodes: Nodes) -> set[str]:
@@ -86,7 +175,7 @@ def captured(nodes: Nodes) -> set[str]:
 
 
 def _parameters(args: ast.arguments) -> set[str]:
-    return {node.arg for node in ast.walk(args) if isinstance(node, ast.arg)}
+    return {node.arg for node in walk(args) if isinstance(node, ast.arg)}
 
 
 def _not_own(body: Nodes) -> set[str]:
@@ -96,38 +185,48 @@ def _not_own(body: Nodes) -> set[str]:
 def nonlocals(nodes: Nodes) -> set[str]:
     """Return the names that nested functions assign as `nonlocal`."""
     return {
-        name
-        for top in nodes
-        for node in ast.walk(top)
-        if isinstance(node, ast.Nonlocal)
-        for name in node.names
+        name for top in nodes for node in walk(top) if isinstance(node, ast.Nonlocal) for name in node.names
     }
 
 
 def leaves(statements: Nodes, *, in_loop: bool = False) -> set[str]:
-    """Return how these statements may be left other than by their end: "return", "break", "continue", "yield"."""
+    """Return how these statements may be left other than by their end: "return", "break", "continue"."""
     ways: set[str] = set()
     for node in statements:
-        if isinstance(node, ast.Return):
-            ways.add("return")
-        elif isinstance(node, ast.Break) and not in_loop:
-            ways.add("break")
-        elif isinstance(node, ast.Continue) and not in_loop:
-            ways.add("continue")
-        elif isinstance(node, SCOPES):
-            continue
-        elif isinstance(node, (ast.For, ast.While, ast.AsyncFor)):
-            ways |= leaves(node.body, in_loop=True) | leaves(node.orelse, in_loop=in_loop)
-        else:
-            for child in ast.iter_child_nodes(node):
-                if isinstance(child, (ast.stmt, ast.excepthandler, ast.match_case)):
-                    ways |= leaves([child], in_loop=in_loop)
+        if isinstance(node, (ast.stmt, ast.excepthandler, ast.match_case)):
+            ways |= _leaves(node, in_loop)
     return ways
+
+
+def _leaves(node: ast.AST, in_loop: bool) -> set[str]:
+    if isinstance(node, ast.Return):
+        return {"return"}
+    if isinstance(node, (ast.Break, ast.Continue)):
+        return set() if in_loop else {"break" if isinstance(node, ast.Break) else "continue"}
+    if isinstance(node, SCOPES):
+        return set()
+    known = _facts(node).leaves
+    if in_loop not in known:
+        if isinstance(node, (ast.For, ast.While, ast.AsyncFor)):
+            known[in_loop] = leaves(node.body, in_loop=True) | leaves(node.orelse, in_loop=in_loop)
+        else:
+            known[in_loop] = leaves(children(node), in_loop=in_loop)
+    return known[in_loop]
 
 
 def has(nodes: Nodes, *kinds: type[ast.AST]) -> bool:
     """Whether `nodes` hold one of `kinds`, outside of nested functions."""
-    return any(isinstance(node, kinds) for node in own(nodes))
+    return any(issubclass(kind, kinds) for node in nodes for kind in _kinds(node))
+
+
+def _kinds(node: ast.AST) -> frozenset[type[ast.AST]]:
+    facts = _facts(node)
+    if facts.kinds is None:
+        kinds = {type(node)}
+        for child in _outer(node):
+            kinds |= {type(child)} if isinstance(child, (ast.Name, ast.Constant)) else _kinds(child)
+        facts.kinds = frozenset(kinds)
+    return facts.kinds
 
 
 def bare_raise(statements: Nodes) -> bool:

@@ -628,6 +628,7 @@ def _getattr_of(name: str) -> Callable[[Any], Any]:
     return found
 
 
+_PLAINLY: Final = (object.__getattribute__, tuple.__getattribute__)
 _PLAIN_ATTRIBUTES: dict[tuple[type, str], bool] = {}
 
 
@@ -637,7 +638,7 @@ def _plain_attribute(kind: type, name: str) -> bool:
     if known is None:
         known = True
         if not issubclass(kind, type):
-            if kind.__getattribute__ is not object.__getattribute__ and kind.__module__ != "builtins":
+            if kind.__getattribute__ not in _PLAINLY and kind.__module__ != "builtins":
                 known = issubclass(kind, (ModuleType, BaseException, str, External))
             for parent in kind.__mro__:
                 if "__getattr__" in parent.__dict__:

@@ -48,7 +48,7 @@ class Pending(Entry):
         self.run = run
         self.kind = kind
         self.maker: Task | Pending | None = None
-        """The task whose result it is, or what it stands for: until it is there, it may turn out to be what that may."""
+        """The task whose result it is, or what it stands for: while it is not there, it may be what that may be."""
 
     def __repr__(self) -> str:
         return f"<pending {self.kind.__name__ if self.kind else 'value'}>"

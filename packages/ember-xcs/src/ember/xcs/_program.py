@@ -27,7 +27,6 @@ from ._run import OBJECTS, WRITES, shared_flag
 from ._source import NoSource, tree_of
 from ._summary import ANYTHING, OUTSIDE, Effects, Summary, index_names, is_installed, owner_of
 
-
 Key: TypeAlias = tuple[Any, ...]
 
 
@@ -53,7 +52,6 @@ class Program:
         "outside",
         "reason",
         "sets",
-        "tree",
         "waits",
         "writes",
     )
@@ -67,7 +65,6 @@ class Program:
         self.outside = True
         self.flags = WRITES
         self.reason = ""
-        self.tree: ast.AST | None = None
         self.code: CodeType | None = None
         self.origin: Any = None
         self._cells: tuple[Any, ...] = ()
@@ -169,6 +166,7 @@ def forget() -> None:
     _programs.clear()
     _effects.clear()
     _alive.clear()
+    _looked_into.clear()
 
 
 def _lowered(function: FunctionType) -> Program:
@@ -185,17 +183,13 @@ def _lowered(function: FunctionType) -> Program:
     program.asynchronous = bool(code.co_flags & CO_COROUTINE)
     resolve = resolver(function)
     try:
-        tree = tree_of(code)
-        tree = _mangled(tree, function)
+        whole = effects_of(function)
+        found = _looked_into.pop(key_of(function), None)
+        tree, kinds = _look_into(function)[:2] if found is None else found
         if program.asynchronous:
-            from ._awaits import Synchronous  # asyncio: only for those who use it
-
-            tree.body = [Synchronous().visit(one) for one in tree.body]
             program.closed = _is_closed(tree, function)
-        program.tree = tree
         local = set(code.co_varnames) | set(code.co_cellvars)
         plain_body: list[Any] = [tree.body] if isinstance(tree, ast.Lambda) else list(tree.body)
-        whole = effects_of(function)
         program.writes, program.objects, program.changed = whole.writes, whole.objects, whole.changed
         program.gives, program.outside = whole.gives, whole.gives < 0
         if not _reaches(plain_body, local, resolve):
@@ -206,11 +200,6 @@ def _lowered(function: FunctionType) -> Program:
             if program.computes or whole.writes:
                 return program
             program.reason = ""
-
-        parameters = set(code.co_varnames[: code.co_argcount + code.co_kwonlyargcount])
-        kinds = Summary(
-            plain_body, local, resolve, effects_of, parameters, function.__globals__, None, _self_of(function)
-        ).kinds()
 
         def summary(statements: Any) -> Summary:
             inputs = local - names.stored(statements)
@@ -292,31 +281,15 @@ def _self_of(function: FunctionType) -> tuple[str, type] | None:
 def _effects_now(function: FunctionType) -> Effects:
     code = function.__code__
     try:
-        tree = _mangled(tree_of(code), function)
-        if code.co_flags & CO_COROUTINE:
-            from ._awaits import Synchronous  # asyncio: only for those who use it
-
-            tree.body = [Synchronous().visit(one) for one in tree.body]
+        tree, kinds, whole, body = _look_into(function)
     except (NoSource, RecursionError):
         return ANYTHING
-    index_names(function.__globals__)
-    local = set(code.co_varnames) | set(code.co_cellvars)
-    body: list[Any] = (
-        [ast.Return(tree.body)] if isinstance(tree, ast.Lambda) else list(tree.body)  # pyright: ignore[reportArgumentType]  # a lambda's body is an expression
-    )
+    _looked_into[key_of(function)] = tree, kinds
+    if len(_looked_into) > _MOST_TREES:
+        del _looked_into[next(iter(_looked_into))]
     arguments = code.co_argcount + code.co_kwonlyargcount
     extra = bool(code.co_flags & 0x04) + bool(code.co_flags & 0x08)
     parameters = set(code.co_varnames[: arguments + extra])
-    whole = Summary(
-        body,
-        local,
-        resolver(function),
-        effects_of,
-        parameters,
-        function.__globals__,
-        None,
-        _self_of(function),
-    )
     positions = code.co_varnames[: code.co_argcount]
     changed = sum(1 << place for place, name in enumerate(positions) if name in whole.changed)
     if whole.changed & (parameters - set(positions)):
@@ -333,10 +306,41 @@ def _effects_now(function: FunctionType) -> Effects:
     )
 
 
+_looked_into: dict[Key, tuple[Any, dict[str, Any]]] = {}
+"""The trees of functions that may be lowered next, and the kinds of their variables. Lowering changes them."""
+_MOST_TREES: Final = 64
+
+
+def _look_into(function: FunctionType) -> tuple[Any, dict[str, Any], Summary, list[Any]]:
+    """Return a function's tree, the kinds of its variables, and what its statements may do. Raises `NoSource`."""
+    code = function.__code__
+    tree = _mangled(tree_of(code), function)
+    if code.co_flags & CO_COROUTINE:
+        from ._awaits import Synchronous  # asyncio: only for those who use it
+
+        tree.body = [Synchronous().visit(one) for one in tree.body]
+    index_names(function.__globals__)
+    inside: Any = tree.body
+    body: list[Any] = [ast.Return(inside)] if isinstance(tree, ast.Lambda) else list(inside)
+    extra = bool(code.co_flags & 0x04) + bool(code.co_flags & 0x08)
+    parameters = set(code.co_varnames[: code.co_argcount + code.co_kwonlyargcount + extra])
+    summary = Summary(
+        body,
+        set(code.co_varnames) | set(code.co_cellvars),
+        resolver(function),
+        effects_of,
+        parameters,
+        function.__globals__,
+        None,
+        _self_of(function),
+    )
+    return tree, summary.kinds(), summary, body
+
+
 def _reaches(body: list[ast.AST], local: set[str], resolve: Any, data: set[str] = frozenset()) -> bool:  # type: ignore[assignment]
     """Whether these statements may make an external call, as far as can be told."""
     for top in body:
-        for node in ast.walk(top):
+        for node in names.walk(top):
             if isinstance(node, ast.Call):
                 target = node.func
                 if isinstance(target, ast.Name) and target.id not in local:
@@ -402,7 +406,7 @@ def _is_closed(tree: ast.AST, function: FunctionType) -> bool:
             return getattr(static(node.value), node.attr, None)
         return resolve(node.id) if isinstance(node, ast.Name) and node.id not in local else None
 
-    for node in ast.walk(tree):
+    for node in names.walk(tree):
         if isinstance(node, ast.Name) and node.id in ("_x_awaited", "_x_amanager", "_x_asteps"):
             return False
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "_x_acall":
@@ -423,7 +427,7 @@ def _is_closed(tree: ast.AST, function: FunctionType) -> bool:
 def _sets(nodes: list[ast.AST], local: set[str], resolve: Any) -> bool:
     """Whether these statements set a variable of the context: calls after it must not be sent before."""
     for top in nodes:
-        for node in ast.walk(top):
+        for node in names.walk(top):
             if not isinstance(node, ast.Call):
                 continue
             function, found = node.func, False
@@ -442,7 +446,8 @@ def _sets(nodes: list[ast.AST], local: set[str], resolve: Any) -> bool:
 def _is_installed(function: FunctionType) -> bool:
     if function.__globals__.get("__ember_lower__") is True:
         return False
-    if str(function.__globals__.get("__name__")).startswith(("ember.xcs.", "ember.core.", "ember.context.")):
+    name = str(function.__globals__.get("__name__"))
+    if name.startswith(("ember.xcs.", "ember.core.", "ember.context.", "ember.operators.")):
         return True  # wherever it is installed from
     return is_installed_file(function.__code__.co_filename)
 

@@ -228,6 +228,8 @@ class Run:
         self.writers, self.guessing = Line(), Line()
         self.changing: dict[int, Line] = {}
         self.reading: dict[int, Line] = {}
+        self.filtered: dict[int, tuple[Pending, list[Any]]] = {}
+        """Of pending lists that are still being filtered: what may be in them, in order."""
         self.in_flight = self.turns = 0
         self.calls = 0
         self._seq = 0

@@ -7,6 +7,8 @@ import linecache
 from types import CodeType
 from typing import TypeAlias
 
+from ._names import walk
+
 Function: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
 
@@ -41,14 +43,13 @@ def tree_of(code: CodeType) -> Function:
 
 
 def _parsed(text: str, first: int) -> ast.Module | None:
-    for prefix, shift in (("", 1), ("if 1:\n", 2)):
-        try:
-            tree = ast.parse(prefix + text)
-        except SyntaxError:
-            continue
-        ast.increment_lineno(tree, first - shift)
-        return tree
-    return None
+    indented = text[:1] in " \t"
+    # Empty lines before it, and it has the numbers of its file's.
+    before = "\n" * (first - 2) + "if 1:\n" if indented and first > 1 else "\n" * (first - 1)
+    try:
+        return ast.parse(before + text)
+    except SyntaxError:
+        return None
 
 
 def _last_line(code: CodeType) -> int:
@@ -65,7 +66,7 @@ def _last_line(code: CodeType) -> int:
 def _candidates(tree: ast.AST, code: CodeType) -> list[Function]:
     """Return the functions in `tree` that compile to `code`: mostly one, for lambdas on one line perhaps several."""
     found: list[Function] = []
-    for node in ast.walk(tree):
+    for node in walk(tree):
         if isinstance(node, ast.Lambda):
             if (
                 code.co_name == "<lambda>"

@@ -54,6 +54,12 @@ _CONTAINER: Final = object()
 
 _HANDS_ON: Final = effects.SHALLOW | effects.CALLS_BACK | (effects.READ - effects.COMPUTE)
 _ROUNDS: Final = 10
+_ACTING: Final = (
+    ast.Subscript, ast.Attribute, ast.Call, ast.Assign, ast.AnnAssign, ast.AugAssign, ast.Return, ast.With, ast.Await,
+    ast.Global, ast.Nonlocal, ast.Import, ast.ImportFrom, ast.ClassDef,
+)  # fmt: skip
+"""What `Summary._visit` has anything to say of."""
+
 _INSTALLED: Final = tuple(
     sysconfig.get_paths()[key] for key in ("stdlib", "platstdlib", "purelib", "platlib")
 )
@@ -123,13 +129,13 @@ class Summary:
         self.changed: set[str] = set()
         self.shared: set[str] = set()
         self.outside: set[str] = set()
-        everything = [node for top in statements for node in ast.walk(top)]
+        everything = [node for top in statements for node in names.walk(top)]
         # The variables of comprehensions and of nested functions are taken for the function's own: that is but coarse.
         self._parameters = {
             arg.arg
             for node in everything
             if isinstance(node, (ast.Lambda, ast.FunctionDef, ast.AsyncFunctionDef))
-            for arg in ast.walk(node.args)
+            for arg in names.walk(node.args)
             if isinstance(arg, ast.arg)
         }
         self._stored = {
@@ -157,12 +163,13 @@ class Summary:
             for name, values in self._assigned.items()
             if values and all(isinstance(value, ast.Lambda) for value, _ in values)
         }
+        acting = [node for node in everything if isinstance(node, _ACTING)]
         before = None
         for _ in range(_ROUNDS):
             if before == (now := self._state()):
                 break
             before = now
-            for node in everything:
+            for node in acting:
                 self._visit(node)
         else:
             self.writes = True
@@ -251,7 +258,7 @@ class Summary:
                 self._bind_to(one, of)
             return
         part = part or not isinstance(target, ast.Name)
-        for name in ast.walk(target):
+        for name in names.walk(target):
             if isinstance(name, ast.Name) and not isinstance(name.ctx, ast.Load):
                 self._assigned.setdefault(name.id, []).append((value, part))
 
@@ -289,10 +296,10 @@ class Summary:
         if not content or self.kind(node) is _DATA:
             return _NOWHERE  # it is made here
         if isinstance(node, ast.Lambda):
-            own = {arg.arg for arg in ast.walk(node.args) if isinstance(arg, ast.arg)}
+            own = {arg.arg for arg in names.walk(node.args) if isinstance(arg, ast.arg)}
             return _NOWHERE.union(*(self._content_of(name) for name in names.loaded([node.body]) - own))
         found: set[str] = set()
-        for child in ast.iter_child_nodes(node):
+        for child in names.children(node):
             if isinstance(child, ast.expr):
                 found |= self.origins(child, True)
             elif isinstance(child, ast.comprehension):
@@ -645,7 +652,7 @@ class Summary:
         elif isinstance(node, (ast.Assign, ast.AnnAssign)):
             if node.value is not None:
                 for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
-                    for one in ast.walk(target):
+                    for one in names.walk(target):
                         if isinstance(one, (ast.Subscript, ast.Attribute)) and not isinstance(
                             one.ctx, ast.Load
                         ):

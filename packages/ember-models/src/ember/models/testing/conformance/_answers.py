@@ -71,6 +71,23 @@ class Answers(LocalSuite):
             assert (answer, answer.reasoning or THOUGHTS) == ("one two three", THOUGHTS), way
             assert answer.usage.output_tokens == self.ledger().output_tokens, way
 
+    def test_several_answers_to_one_call_are_booked_as_the_vendor_books_them(
+        self, server: LocalServer, block: EmberContext
+    ) -> None:
+        self.needs("n")
+        answer = self.ask("one two three", n=3)
+        assert [str(each) for each in answer.candidates] == ["one two three"] * 3
+        self.is_booked(block, 1)
+        assert answer.usage.output_tokens == self.ledger().output_tokens
+
+    def test_each_token_says_how_likely_it_was_where_that_is_asked_for(self) -> None:
+        self.needs("logprobs")
+        for way, ask in self.ways().items():
+            tokens = ask("one two three", top_logprobs=2).logprobs
+            assert tokens and "".join(token.token for token in tokens) == "one two three", way
+            assert all(token.logprob <= 0 and len(token.top) == 2 for token in tokens), way
+            assert ask("one two three").logprobs is None, way
+
     def test_fifty_calls_at_once_are_booked_exactly(self, server: LocalServer, block: EmberContext) -> None:
         prompts = ["word " * (1 + n % 7) + f"number {n}" for n in range(50)]
 

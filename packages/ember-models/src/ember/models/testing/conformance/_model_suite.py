@@ -151,6 +151,15 @@ class ModelSuite(Suite):
         assert (call.name, dict(call.arguments), reason) == ("add", {"a": 2, "b": 3}, "tool_calls")
         assert run.response and run.response.finish_reason == "stop"
 
+    def test_several_answers_are_asked_for_at_once_and_paid_together(self, block: EmberContext) -> None:
+        self.needs("n")
+        answer = self.ask(n=2)
+        first, second = answer.candidates
+        assert (answer, first) == (first, str(answer)) and second
+        assert all(each.finish_reason in ("stop", "length") for each in answer.candidates)
+        assert models.usage(block).calls == 1
+        assert models.usage(block).output_tokens == answer.usage.output_tokens
+
     def test_texts_become_vectors_of_one_length_in_their_order(self) -> None:
         self.needs("embed")
         found = models.embed(self.embedder, ["a cat", "two dogs", "a cat"])
@@ -179,6 +188,8 @@ class ModelSuite(Suite):
             "files": lambda: self.ask(["What is this?", File(b"A text.")]),
             "embed": lambda: models.embed(self.embedder, "a cat"),
             "dimensions": lambda: models.embed(self.embedder, "a cat", dimensions=128),
+            "n": lambda: self.ask(n=2),
+            "logprobs": lambda: self.ask(logprobs=True),
             "discover": lambda: models.discover(self.provider),
         }
         for ability, ask in asking.items():

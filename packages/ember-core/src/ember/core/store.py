@@ -1,4 +1,4 @@
-"""A private SQLite file in Ember's home: made with care, shared by threads and processes, closed before a fork.
+"""A private SQLite file: made with care, shared by threads and processes, closed before a fork.
 
 Connections are kept in a small pool and lent to one thread at a time. None is ever carried into a child process:
 SQLite's locks are the process's, and a child that believed it held its parent's would spoil the file.
@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Final
 from weakref import WeakSet
 
-from ember.core.errors import ConfigWarning, StorageError
-from ember.core.home import folder, home, owned_by_us
-from ember.core.notice import say_once
+from .errors import ConfigWarning, StorageError
+from .home import folder, home, owned_by_us, reason
+from .notice import say_once
 
 _VERSION: Final = 1
 _CONNECTIONS: Final = 4  # at once: each holds file descriptors, and a look-up takes microseconds
@@ -35,21 +35,46 @@ class Unusable(StorageError):
 
 
 class Store:
-    """The SQLite file `name` in the folder `place` of Ember's home, as that home was when this was made.
+    """The SQLite file at `path`.
 
-    `mark` is the number by which Ember knows its file (SQLite's application_id), `schema` what
-    begins one.
+    `mark` is the number by which Ember knows its file (SQLite's application_id), `schema` what begins one. What is
+    committed survives the end of the process; if `durable`, that of the machine too, and each commit waits for the
+    disk. `patience` is for how many seconds another process's transaction is waited for.
     """
 
-    def __init__(self, place: str, name: str, mark: int, schema: str) -> None:
-        self.path = home() / place / name
+    def __init__(
+        self,
+        path: Path,
+        mark: int,
+        schema: str,
+        *,
+        place: str | None = None,
+        durable: bool = False,
+        patience: float = _PATIENCE,
+    ) -> None:
+        self.path = path
         self._place, self._mark, self._schema = place, mark, schema
+        self._synchronous, self._patience = "FULL" if durable else "NORMAL", patience
         self._idle: deque[sqlite3.Connection] = deque()
         self._free = threading.Semaphore(_CONNECTIONS)
         self._file: tuple[int, int] | None = None
         self._failure: Exception | None = None
         self._failed_at = 0.0
         _stores.add(self)
+
+    @classmethod
+    def at_home(
+        cls,
+        place: str,
+        name: str,
+        mark: int,
+        schema: str,
+        *,
+        durable: bool = False,
+        patience: float = _PATIENCE,
+    ) -> Store:
+        """Return the file `name` in the folder `place` of Ember's home, as that home is now."""
+        return cls(home() / place / name, mark, schema, place=place, durable=durable, patience=patience)
 
     @property
     def resting(self) -> bool:
@@ -133,14 +158,14 @@ class Store:
 
     def _opened(self) -> sqlite3.Connection:
         try:
-            path = folder(self._place) / self.path.name
+            path = self.path if self._place is None else folder(self._place) / self.path.name
             self._make(path)
             connection = sqlite3.connect(
-                path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False
+                path, timeout=self._patience, isolation_level=None, check_same_thread=False
             )
             try:
                 self._begin(connection)
-                connection.execute("PRAGMA synchronous = NORMAL")
+                connection.execute(f"PRAGMA synchronous = {self._synchronous}")
                 status = path.stat()
                 self._file = status.st_dev, status.st_ino
             except BaseException:
@@ -165,10 +190,13 @@ class Store:
             status = path.lstat()
             if not stat.S_ISREG(status.st_mode) or not owned_by_us(status):
                 raise Unusable(f"{path} is not a file of yours; move it away") from None
+        except OSError as error:
+            why = reason(error) if path.parent.is_dir() else f"there is no folder {path.parent}"
+            raise Unusable(f"{path} cannot be made: {why}") from error
 
     def _begin(self, connection: sqlite3.Connection) -> None:
         """See that the file is one of ours, and write the schema into an empty one."""
-        until = time.monotonic() + _PATIENCE
+        until = time.monotonic() + self._patience
         while not self._is_ours(connection):
             # Several processes may find it empty at once, and SQLite does not wait where it changes to WAL.
             try:

@@ -1,0 +1,261 @@
+"""Files: which there are, and how each is read, by what it holds before what it is called."""
+
+from __future__ import annotations
+
+import errno
+import os
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from ember.core.suggest import nearest
+
+from ._bytes import content
+from ._csv import Separated
+from ._cursor import Bad, Cursor, Piece, PieceCursor, State
+from ._decode import Columns
+from ._json import Document
+from ._jsonl import JsonLines, TextLines
+from ._run import Run
+from ._source import Reader
+from .errors import SourceChanged, SourceDenied, SourceError, SourceNotFound, UnknownFormat
+
+# Takes the path, the columns and the schema.
+FORMATS: dict[str, Callable[[str, Columns, Any], Reader]] = {
+    "jsonl": JsonLines,
+    "json": Document,
+    "csv": Separated,
+    "tsv": partial(Separated, delimiter="\t"),
+    "text": TextLines,
+}
+_ENDINGS = {
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".json": "json",
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".txt": "text",
+    ".text": "text",
+    ".md": "text",
+    ".parquet": "parquet",
+    ".arrow": "arrow",
+    ".feather": "arrow",
+}
+_PACKED = (".gz", ".zst", ".zstd", ".bz2", ".xz")
+_MAGIC = {b"PAR1": "parquet", b"ARROW1": "arrow"}
+_ARCHIVES = {b"PK\x03\x04": "zip", b"7z\xbc\xaf": "7z", b"Rar!": "rar"}
+_HEAD = 64 * 1024
+
+
+def format_of(path: str) -> str:
+    """Return how the file at `path` is read: what its first bytes say, and where they leave it open, its name."""
+    text = content(path)
+    try:
+        head = text.block(text.begin, _HEAD)
+    finally:
+        text.close()
+    for magic, name in _MAGIC.items():
+        if head.startswith(magic):
+            return name
+    for magic, name in _ARCHIVES.items():
+        if head.startswith(magic):
+            raise UnknownFormat(f"{path} is a {name} archive. Unpack it, and give stream() the files in it.")
+    if head[257:262] == b"ustar":
+        raise UnknownFormat(f"{path} is a tar archive. Unpack it, and give stream() the files in it.")
+    ending = _ending(path)
+    named = _ENDINGS.get(ending)
+    if named in ("json", "jsonl", None):
+        said = _json_or_lines(head)
+        if said is not None:
+            return said
+    if named in ("parquet", "arrow") and head:
+        raise UnknownFormat(f"{path} is called {ending} and is not: it begins with {head[:8]!r}.")
+    if named is not None:
+        return named
+    if not head:
+        return "jsonl"  # nothing, in any format
+    raise UnknownFormat(
+        f"What {path} holds cannot be told from its name or its first bytes ({head[:12]!r}). Name its format: "
+        f"stream(..., format='jsonl'), or one of {', '.join(sorted(FORMATS))}."
+    )
+
+
+def _ending(path: str) -> str:
+    parts = Path(path.lower())
+    return Path(parts.stem).suffix if parts.suffix in _PACKED else parts.suffix
+
+
+def _json_or_lines(head: bytes) -> str | None:
+    import msgspec
+
+    start = head.lstrip()
+    if not start.startswith((b"{", b"[")):
+        return None
+    first, newline, rest = start.partition(b"\n")
+    try:
+        msgspec.json.decode(first)
+    except ValueError:
+        pass
+    else:
+        # `[...]` alone on one line is a document, whatever it is called; one object a line is lines.
+        return "json" if first.startswith(b"[") and not rest.strip() else "jsonl"
+    if not newline and len(head) >= _HEAD:
+        return None  # one long line: the name has to say
+    # A first line that is no value: a document over several lines, or lines of which the first is bad.
+    return "json" if first.strip() in (b"{", b"[") or start.startswith(b"[") else None
+
+
+@dataclass(frozen=True)
+class Files(Reader):
+    """The rows of files, one file after the other."""
+
+    name: str
+    paths: tuple[str, ...]
+    columns: Columns = None
+    schema: Any = None
+    format: str | None = None
+
+    def pieces(self, start: State) -> Iterator[Piece | Bad]:
+        first = 0 if start is None else self._place(start)
+        for number in range(first, len(self.paths)):
+            path, before = self.paths[number], _mark(self.paths[:number])
+            inner = None if start is None or number > first else start["at"]
+            with _said_plainly(path):
+                reader = self._reader(path)
+                for found in reader.pieces(inner):
+                    at = {"file": path, "before": before, "at": found[1]}
+                    yield Piece(found.rows, at) if isinstance(found, Piece) else Bad(found.record, at)
+
+    def _place(self, start: State) -> int:
+        path = start["file"]
+        if path not in self.paths:
+            raise SourceChanged(
+                f"{path}, where the state was taken, is not among the files of {self.name!r} any more."
+            )
+        number = self.paths.index(path)
+        if _mark(self.paths[:number]) != start["before"]:
+            raise SourceChanged(
+                f"The files before {path} are not those that were read when the state was taken. Begin "
+                f"anew without it, or give new files names that come last."
+            )
+        return number
+
+    def _reader(self, path: str) -> Reader:
+        kind = self.format or format_of(path)
+        if kind not in FORMATS:
+            raise UnknownFormat(
+                f"{path} is {kind}, which is not read here. There are: {', '.join(sorted(FORMATS))}."
+            )
+        return FORMATS[kind](path, self.columns, self.schema)
+
+    def narrowed(self, columns: tuple[str, ...]) -> Files | None:
+        """Return these files read for `columns` alone."""
+        if self.schema is not None or isinstance(self.columns, Mapping):
+            return None
+        if self.columns is not None and not set(columns) <= set(self.columns):
+            return None
+        return replace(self, columns=columns)
+
+    def reads(self) -> str:
+        """Return what is read, and how, in words."""
+        files = f"{len(self.paths):,} files" if len(self.paths) > 1 else "1 file"
+        kind = self.format or format_of(next(iter(self.paths)))
+        if self.schema is not None:
+            return f"reads {files} as {kind}, for {self.schema.__name__}"
+        return (
+            f"reads {files} as {kind}, {'all columns' if self.columns is None else ', '.join(self.columns)}"
+        )
+
+    def open(self, run: Run) -> Cursor:
+        return _Reading(self, run)
+
+    def __repr__(self) -> str:
+        return repr(self.name)
+
+
+class _Reading(PieceCursor):
+    def __init__(self, files: Files, run: Run) -> None:
+        super().__init__(files.pieces, run)
+        self._files = files
+        self._sizes: list[int] | None = None
+
+    def fraction(self) -> float | None:
+        at = self._start
+        if at is None:
+            return 0.0
+        if not isinstance(at["at"], list):
+            return None
+        if self._sizes is None:
+            self._sizes = [os.stat(path).st_size for path in self._files.paths]
+        number = self._files.paths.index(at["file"])
+        done: int = sum(self._sizes[:number]) + min(at["at"][0], self._sizes[number])
+        return done / (sum(self._sizes) or 1)
+
+
+class _said_plainly:
+    """What the system says about a file, with what to do."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
+        if isinstance(error, OSError) and not isinstance(error, SourceError):
+            raise _plainly(self._path, error) from error
+
+
+def _plainly(path: str, error: OSError) -> SourceError:
+    if isinstance(error, FileNotFoundError):
+        return SourceNotFound(path, (), "It was there when the stream was made.")
+    if isinstance(error, PermissionError):
+        return SourceDenied(
+            f"{path} may not be read by this user: {os.strerror(error.errno or errno.EACCES)}."
+        )
+    if error.errno == errno.ELOOP:
+        return SourceError(f"{path} is a symbolic link that leads back to itself.")
+    return SourceError(f"{path} cannot be read: {error.strerror or error}.")
+
+
+def _mark(paths: tuple[str, ...]) -> int:
+    return zlib.crc32("\n".join(paths).encode("utf-8", "surrogateescape"))
+
+
+def find(name: str) -> tuple[str, ...]:
+    """Return the paths that `name`, a path or a pattern, stands for, in order of their names; a file once.
+
+    Raises SourceNotFound, with the nearest names, and SourceError for a folder.
+    """
+    if os.path.isdir(name):
+        inside = sorted({Path(entry).suffix for entry in os.listdir(name)} & _ENDINGS.keys()) or [".jsonl"]
+        raise SourceError(
+            f"{name} is a folder. Name the files in it: stream({os.path.join(name, '*' + inside[0])!r}), or "
+            f"{os.path.join(name, '**', '*' + inside[0])!r} for those further down as well."
+        )
+    if os.path.lexists(name):
+        return (name,)
+    if any(character in name for character in "*?["):
+        found = _matching(name)
+        if found:
+            return found
+        raise SourceNotFound(name, (), "No file matches the pattern.")
+    folder = os.path.dirname(name) or "."
+    there = os.listdir(folder) if os.path.isdir(folder) else []
+    near = nearest(os.path.basename(name), there)
+    raise SourceNotFound(name, tuple(os.path.join(os.path.dirname(name), one) for one in near))
+
+
+def _matching(pattern: str) -> tuple[str, ...]:
+    # pathlib does not follow links to folders in `**`: a link to a folder above would be gone round and round.
+    parts = Path(pattern).parts
+    fixed = next(number for number, part in enumerate(parts) if any(sign in part for sign in "*?["))
+    root = Path(*parts[:fixed])
+    once: dict[str, str] = {}
+    for path in sorted(root.glob(os.path.join(*parts[fixed:]))):
+        hidden = any(part.startswith(".") for part in path.parts[fixed:])
+        if not hidden and path.is_file():
+            once.setdefault(os.path.realpath(path), str(path))
+    return tuple(once.values())

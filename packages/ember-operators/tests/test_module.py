@@ -1,0 +1,201 @@
+"""Modules: frozen, made by keyword, changed by making another."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import inspect
+import pickle
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from ember.operators import Module, Param, param, static
+
+
+class Layer(Module):
+    weights: Any
+    gain: float = param(1.0)
+    name: str = "layer"
+
+
+class Net(Module):
+    layers: list[Layer]
+    routes: dict[str, Layer] = dataclasses.field(default_factory=dict[str, Layer])
+    temperature: float = 0.7
+
+
+class Counted(Module):
+    size: int
+    sizes: list[int]
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.sizes = [size]
+        self.size = self.size + 1
+
+
+class Deeper(Counted):
+    depth: int
+
+    def __init__(self, size: int, depth: int) -> None:
+        super().__init__(size)
+        self.depth = depth
+
+
+class Same(Counted):
+    pass
+
+
+class Checked(Module):
+    low: int
+    high: int = 0
+
+    def __post_init__(self) -> None:
+        if self.high < self.low:
+            self.high = self.low
+
+
+def net() -> Net:
+    return Net(layers=[Layer(weights=[1]), Layer(weights=[2], gain=3.0)], routes={"easy": Layer(weights=[3])})
+
+
+def test_fields_are_given_by_keyword_with_defaults() -> None:
+    layer = Layer(weights=[1], name="first")
+    assert (layer.weights, layer.gain, layer.name) == ([1], 1.0, "first")
+    with pytest.raises(TypeError):
+        Layer(name="nothing")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+
+
+def test_a_class_may_take_its_fields_by_position() -> None:
+    class Pair(Module, kw_only=False):
+        left: int
+        right: int = 2
+
+    assert Pair(1).right == 2 and Pair(1, 3).right == 3
+
+
+@pytest.mark.parametrize(
+    "change",
+    [(setattr, "name", "x"), (setattr, "stranger", "x"), (delattr, "name")],
+)
+def test_an_instance_never_changes(change: tuple[Callable[..., None], Any]) -> None:
+    layer = Layer(weights=[1])
+    with pytest.raises(dataclasses.FrozenInstanceError, match=r"Layer is frozen.*\.replace\("):
+        change[0](layer, *change[1:])
+    assert layer.name == "layer"
+
+
+def test_an_init_of_its_own_sets_fields_and_then_no_more() -> None:
+    made = Deeper(1, depth=3)
+    assert (made.size, made.sizes, made.depth) == (2, [1], 3)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        made.size = 5
+    assert Same(4).size == 5  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    assert list(inspect.signature(Deeper).parameters) == ["size", "depth"]
+
+
+def test_a_post_init_may_set_fields() -> None:
+    assert Checked(low=3).high == 3
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        Checked(low=3).high = 5
+
+
+def test_an_init_that_fails_leaves_no_open_instance_behind() -> None:
+    kept: list[Any] = []
+
+    class Failing(Module):
+        size: int
+
+        def __init__(self) -> None:
+            kept.append(self)
+            raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        Failing()
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        kept[0].size = 1
+
+
+def test_replace_makes_a_changed_copy_and_knows_the_fields() -> None:
+    layer = Layer(weights=[1])
+    changed = layer.replace(name="other")
+    assert (changed.name, layer.name) == ("other", "layer")
+    assert changed.weights is layer.weights
+    with pytest.raises(TypeError, match=r"Layer has no field 'nmae'\. Did you mean 'name'"):
+        layer.replace(nmae="x")
+
+
+def test_a_path_reaches_any_part() -> None:
+    whole = net()
+    assert whole.at["layers[1].gain"].get() == 3.0
+    assert whole.at["routes['easy'].weights"].get() == [3]
+    changed = whole.at["layers[0].name"].set("input").at['routes["easy"].weights[0]'].set(9)
+    assert changed.layers[0].name == "input" and changed.routes["easy"].weights == [9]
+    assert whole.layers[0].name == "layer" and whole.routes["easy"].weights == [3]
+    assert whole.at["layers[-1].gain"].apply(lambda gain: gain * 2).layers[1].gain == 6.0
+
+
+@pytest.mark.parametrize(
+    "path, what",
+    [
+        ("layer[0]", "Net has no field 'layer'. Did you mean 'layers'"),
+        ("layers[7]", "a list has no 7"),
+        ("layers.first", "a list has no 'first'"),
+        ("routes['hard']", "a dict has no 'hard'"),
+    ],
+)
+def test_a_path_that_leads_nowhere_says_where_it_ends(path: str, what: str) -> None:
+    with pytest.raises(LookupError, match="leads nowhere") as caught:
+        net().at[path].get()
+    assert what in str(caught.value)
+    with pytest.raises(LookupError):
+        net().at[path].set(1)
+
+
+@pytest.mark.parametrize("path", ["", ".layers", "layers[", "layers[0]]", "a b"])
+def test_what_is_no_path_is_refused(path: str) -> None:
+    with pytest.raises(ValueError, match="path"):
+        net().at[path]
+
+
+def test_parameters_are_what_learns_by_the_paths_that_at_takes() -> None:
+    whole = net()
+    found = whole.parameters()
+    assert found == {"layers[0].gain": 1.0, "layers[1].gain": 3.0, "routes['easy'].gain": 1.0}
+    for path, value in found.items():
+        assert whole.at[path].get() == value
+
+
+def test_an_annotation_says_that_a_number_learns() -> None:
+    class Gate(Module):
+        threshold: Param[float] = 0.5
+        limit: float = 2.0
+        pinned: Any = static(1.0)
+
+    assert Gate().parameters() == {"threshold": 0.5}
+
+
+def test_map_changes_parameters_or_what_is_asked_for() -> None:
+    whole = net()
+    assert set(whole.map(lambda gain: gain * 2).parameters().values()) == {2.0, 6.0}
+    renamed = whole.map(str.upper, where=lambda path, leaf: path.endswith(".name"))
+    assert renamed.layers[0].name == "LAYER" and renamed.temperature == 0.7
+
+
+def test_modules_survive_pickle_copy_and_deepcopy() -> None:
+    whole = net()
+    for again in (pickle.loads(pickle.dumps(whole)), copy.deepcopy(whole), copy.copy(whole)):
+        assert type(again) is Net and repr(again) == repr(whole)
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            again.temperature = 1.0
+    assert copy.deepcopy(whole).layers[0] is not whole.layers[0]
+
+
+def test_modules_are_dataclasses() -> None:
+    assert [field.name for field in dataclasses.fields(net())] == ["layers", "routes", "temperature"]
+    assert dataclasses.replace(net(), temperature=0.0).temperature == 0.0
+    match Checked(low=1, high=2):
+        case Checked(low=low, high=high):
+            assert (low, high) == (1, 2)
