@@ -19,6 +19,7 @@ from zlib import crc32
 
 from ember.core.externals import external
 from ember.xcs import jit
+from ember.xcs._program import forget
 from ember.xcs._run import Abandoned
 
 reasons: Counter[str] = Counter()
@@ -48,6 +49,7 @@ def answer(prompt: str, fail: int) -> str | None:
 
 def execute(text: str, name: str, world: World, run: Callable[[Any], Any]) -> dict[str, Any]:
     """Run `program` of `text`, as `run` makes of it; return everything that can be seen of it."""
+    forget()  # what was known of the program before, whose functions look the same
     linecache.cache[name] = (len(text), None, text.splitlines(keepends=True), name)
     lock = threading.Lock()
 

@@ -25,7 +25,7 @@ from ._lower import Lowering, Unsupported, load
 from ._pending import Pending
 from ._run import OBJECTS, WRITES, shared_flag
 from ._source import NoSource, tree_of
-from ._summary import ANYTHING, OUTSIDE, Effects, Summary, index_names, is_installed, owner_of
+from ._summary import ANYTHING, OUTSIDE, Effects, Summary, forget_classes, index_names, is_installed, owner_of
 
 Key: TypeAlias = tuple[Any, ...]
 
@@ -167,6 +167,7 @@ def forget() -> None:
     _effects.clear()
     _alive.clear()
     _looked_into.clear()
+    forget_classes()
 
 
 def _lowered(function: FunctionType) -> Program:

@@ -785,6 +785,14 @@ _static: WeakSet[FunctionType] = WeakSet()
 _seen: Any = None
 
 
+def forget_classes() -> None:
+    """Forget the user's classes and global variables: for tests."""
+    global _seen
+    _seen = None
+    for table in (_index, _indexed, _static, _owners, _GLOBALS, _NUMBERS):
+        table.clear()
+
+
 def methods_named(name: str) -> list[FunctionType]:
     """Return the functions of that name in the classes of all modules that are not installed."""
     _index_modules()
