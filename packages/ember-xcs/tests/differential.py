@@ -1,5 +1,7 @@
 """Run a program plainly and under `jit`, and tell how they differ."""
 
+# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false, reportUnknownMemberType=false
+
 from __future__ import annotations
 
 import asyncio
@@ -153,7 +155,8 @@ def shape(value: object) -> str:
         elif isinstance(one, (set, frozenset)):
             inside = ", ".join(sorted(map(repr, one)))
         elif isinstance(one, BaseException):
-            inside = told([*one.args, one.__cause__, one.__context__, one.__suppress_context__])
+            given: tuple[Any, ...] = one.args
+            inside = told([*given, one.__cause__, one.__context__, one.__suppress_context__])
         elif isinstance(one, FunctionType):
             inside = told([one.__name__, one.__defaults__])
         elif isinstance(one, type):

@@ -363,7 +363,8 @@ def steps(function: Any, /, *args: Any, **kwargs: Any) -> Any:
         known = False
     if known and all(type(one) is Steps or _goes_over(run, one) for one in args):
         if function is not reversed:
-            return Steps(function(*[one if type(one) is int else turns(run, one) for one in args], **kwargs))
+            sources: list[Any] = [one if type(one) is int else turns(run, one) for one in args]
+            return Steps(function(*sources, **kwargs))
         if len(args) == 1 and type(args[0]) is not Steps:
             return Steps(_turns(run, args[0], reversed))
     args = tuple([new(list(one)) if type(one) is Steps else one for one in args])

@@ -284,7 +284,8 @@ def snapshot(value: Any, copies: dict[int, Any] | None = None) -> Any:
         copies = {} if copies is None else copies
         made = copies.get(id(value))
         if made is None:
-            made = copies[id(value)] = [] if kind is list else copy.copy(value)
+            fresh: Any = [] if kind is list else copy.copy(value)
+            made = copies[id(value)] = fresh
             if kind is list:
                 made += [item if type(item) in SCALARS else snapshot(item, copies) for item in value]
             elif kind is not set:
@@ -381,8 +382,9 @@ def _filled(run: Run, value: Any, seen: set[int], functions: bool) -> Any:
 def _fill_function(run: Run, function: FunctionType, seen: set[int]) -> None:
     if function.__defaults__:
         function.__defaults__ = tuple([_filled(run, one, seen, True) for one in function.__defaults__])
-    for name, one in (function.__kwdefaults__ or {}).items():
-        function.__kwdefaults__[name] = _filled(run, one, seen, True)
+    words = function.__kwdefaults__ or {}
+    for name, one in words.items():
+        words[name] = _filled(run, one, seen, True)
     for cell in function.__closure__ or ():
         try:
             inside = cell.cell_contents
