@@ -24,6 +24,16 @@ from ember.core.externals import External
 
 from . import _effects as effects
 from ._arguments import takes_over
+from ._iterators import (
+    begin as begin_generator,
+    eaten,
+    held_iterator,
+    hold_iterator,
+    method_of,
+    next_of,
+    over_iterators,
+    steps,
+)
 from ._memory import (
     PENDING,
     SCALARS,
@@ -46,10 +56,12 @@ from ._memory import (
     snapshot,
     take,
 )
+from ._numeric import NOT_NUMERIC
 from ._ops import apart, attr, change, checked, new, ordered, read, stores_plainly, unknown
 from ._pending import Pending
 from ._program import Program, program_of
 from ._run import WRITES, Abandoned, Run
+from ._staging import staged_call
 from ._summary import READING, index, is_installed, methods_named
 
 _BUILTIN: Final = type(len)
@@ -88,6 +100,8 @@ def call(function: Any, /, *args: Any, **kwargs: Any) -> Any:
         return _print(run, args, kwargs)
     if kind is _BUILTIN and type(function.__self__) in _STATIC:
         return method(function.__self__, function.__name__, *args, **kwargs)
+    if function is next and args and (run.stepping or type(args[0]) in PENDING):
+        return next_of(run, args)
     try:
         reads = function in effects.READ
     except TypeError:
@@ -117,18 +131,27 @@ def _call_later(run: Run, function: Any, args: tuple[Any, ...], kwargs: dict[str
 
 
 def own_call(run: Run, function: FunctionType, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    if effects.computes_on_arrays(function):
+        return _library_of_arrays(run, function, args, kwargs)
+    if "jax" in sys.modules and not all(type(one) in SCALARS for one in args):
+        staged = staged_call(run, function, args, kwargs)
+        if staged is not NOT_NUMERIC:
+            return staged
     program = program_of(function)
     if program.lowered:
         if program.asynchronous:
             return _later(run, function, args, kwargs)
+        if program.generator:
+            return begin_generator(run, function, program, args, kwargs)
         return begin(run, function, program, args, kwargs)
     if program.computes:
         things = (*args, *kwargs.values())
         if not any(map(has_pending, things)) and in_turn(run, things) and all(map(_plain_deep, things)):
-            return _handed(run, function(*args, **kwargs), things)
+            made = function(*args, **kwargs)
+            if program.generator:  # it goes over them later, and as they are then
+                return hold_iterator(run, made, tuple(settle(run, one) for one in things))
+            return _handed(run, made, things)
         return apart(run, _plain, (function, args, kwargs), (*args, *kwargs.values()))
-    if effects.computes_on_arrays(function):
-        return _library_of_arrays(run, function, args, kwargs)
     return unknown(run, function, args, kwargs)
 
 
@@ -199,7 +222,7 @@ def external_call(
         return apart(run, _external_in_place, (external, args, kwargs), things, changes=True)
     if not any(map(has_pending, things)) and in_turn(run, things):
         for arg in things:
-            if own_object(arg, run) is not None:
+            if own_object(arg, run) is not None or held_iterator(run, arg) is not None:
                 settle(run, arg)  # whoever answers the call reads it while the program goes on
         args = tuple(snapshot(arg) for arg in args)
         return run.issue(external, args, {name: snapshot(arg) for name, arg in kwargs.items()}, kind)
@@ -266,8 +289,10 @@ _NAMED: Final[dict[str, type]] = {"str": str, "int": int, "float": float, "bool"
 
 
 def _library(run: Run, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    if function in effects.LAZY:
-        return unknown(run, function, args, kwargs)
+    if function in effects.LAZY and args and function is not reversed:
+        return _lazily(run, function, args, kwargs)
+    if run.stepping and any(held_iterator(run, one) is not None for one in args):
+        return over_iterators(run, function, args, kwargs)
     if function in effects.CALLS_BACK:
         return _calling_back(run, function, args, kwargs)
     if function in _CONTAINER_TYPES and not kwargs:
@@ -315,6 +340,10 @@ def _library_later(run: Run, function: Any, args: tuple[Any, ...], kwargs: dict[
 
 def _shallow(run: Run, function: Any, args: tuple[Any, ...]) -> Any:
     """Functions that hand elements on as they are: pending ones may stay so, in what they return too."""
+    if function is iter or function is reversed:
+        if len(args) == 1 and is_data(args[0]) and must_wait(run, args[0], False) is None:
+            return hold_iterator(run, function(*args), args)
+        return apart(run, _iterator_later, (function, args), args)
     if function is dict and type(args[0]) not in effects.DICTS and not _are_pairs(args[0]):
         return apart(run, _library_later, (function, args, {}), args)
     if function in (list, tuple, dict, len, bool, type, isinstance):
@@ -333,6 +362,14 @@ def _shallow(run: Run, function: Any, args: tuple[Any, ...]) -> Any:
     return read(run, function, args, None)
 
 
+def _iterator_later(run: Run, function: Any, args: tuple[Any, ...]) -> Any:
+    thing = run.force(args[0])
+    if len(args) == 1 and is_data(thing):
+        await_turn(run, thing)
+        return hold_iterator(run, function(thing), (thing,))
+    return ordered(run, function, (thing, *args[1:]), {})
+
+
 def _are_pairs(things: Any) -> bool:
     """Whether a dict can be made of these: pairs whose keys are there."""
     return type(things) is list and all(
@@ -340,69 +377,52 @@ def _are_pairs(things: Any) -> bool:
     )
 
 
-class Steps:
-    """What a loop in lowered code goes over: elements may be pending. Nobody else gets to see it."""
-
-    __slots__ = ("steps",)
-
-    def __init__(self, steps: Iterator[Any]) -> None:
-        self.steps = steps
-
-    def __iter__(self) -> Iterator[Any]:
-        return self.steps
-
-
-def steps(function: Any, /, *args: Any, **kwargs: Any) -> Any:
-    """`zip(...)`, `enumerate(...)` and their like, where a loop goes over them at once."""
-    run: Run = local.run
-    if any(type(one) in PENDING for one in (*args, *kwargs.values())):
-        return apart(run, _steps_later, (function, args, kwargs), (*args, *kwargs.values()))
-    try:
-        known = function is reversed or function in effects.STEPPING
-    except TypeError:
-        known = False
-    if known and all(type(one) is Steps or _goes_over(run, one) for one in args):
-        if function is not reversed:
-            sources: list[Any] = [one if type(one) is int else turns(run, one) for one in args]
-            return Steps(function(*sources, **kwargs))
-        if len(args) == 1 and type(args[0]) is not Steps:
-            return Steps(_turns(run, args[0], reversed))
-    args = tuple([new(list(one)) if type(one) is Steps else one for one in args])
-    return call(function, *args, **kwargs)
-
-
-def _steps_later(run: Run, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    words = {name: run.force(value) for name, value in kwargs.items()}
-    return steps(run.force(function), *[run.force(one) for one in args], **words)
-
-
-def _goes_over(run: Run, thing: Any) -> bool:
-    return type(thing) in SCALARS or (
-        type(thing) in effects.CONTAINERS and must_wait(run, thing, False) is None
-    )
-
-
 def turns(run: Run, thing: Any) -> Iterator[Any]:
     """Iterate over a container that the program may change meanwhile: each step comes in its turn."""
-    if type(thing) is Steps:
-        return thing.steps
-    if type(thing) in effects.CHANGING:
-        return _turns(run, thing)
+    kind = type(thing)
+    if kind in SCALARS or kind is tuple or kind is frozenset:
+        return iter(thing)
+    if (held := held_iterator(run, thing)) is not None:
+        return steps(run, held)
+    if kind in effects.CHANGING or kind in effects.ITERATORS:
+        return _turns(run, thing, kind not in effects.CHANGING)
     return iter(thing)
 
 
-def _turns(run: Run, thing: Any, begin: Any = iter, of: Any = None) -> Iterator[Any]:
+def _turns(run: Run, thing: Any, changing: bool) -> Iterator[Any]:
     if run.suspended:
-        await_turn(run, thing)
-    steps = begin(thing if of is None else of)
+        await_turn(run, thing, changing)
+    moving = iter(thing)
     while True:
         if run.suspended:
-            await_turn(run, thing)
+            await_turn(run, thing, changing)
         try:
-            one = next(steps)
+            one = next(moving)
         except StopIteration:
             return
         yield one
+
+
+def _lazily(run: Run, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Make an iterator over `args`: what it goes over may be pending, and change before it is come to."""
+    things = (*args, *kwargs.values())
+    if any(type(one) in PENDING for one in things) or not all(_goes_over(run, one) for one in args):
+        return apart(run, _lazily_later, (function, args, kwargs), things)
+    made = function(*[one if type(one) in SCALARS else turns(run, one) for one in args], **kwargs)
+    return hold_iterator(run, made, things)
+
+
+def _goes_over(run: Run, thing: Any) -> bool:
+    return is_data(thing) or type(thing) in effects.ITERATORS or held_iterator(run, thing) is not None
+
+
+def _lazily_later(run: Run, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    args = tuple(run.force(arg) for arg in args)
+    kwargs = {name: run.force(arg) for name, arg in kwargs.items()}
+    if all(_goes_over(run, one) for one in args):
+        return _lazily(run, function, args, kwargs)
+    run.barrier()
+    return function(*[settle(run, arg) for arg in args], **kwargs)
 
 
 def _calling_back(run: Run, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -516,7 +536,12 @@ def _by_key(run: Run, function: Any, things: Any, kwargs: dict[str, Any]) -> Any
     kwargs = {name: run.force(value) for name, value in kwargs.items()}
     by = kwargs.pop("key")
     things = run.force(things)
-    if type(things) in effects.CONTAINERS or type(things) in SCALARS:
+    if (
+        type(things) in effects.CONTAINERS
+        or type(things) in SCALARS
+        or type(things) in effects.ITERATORS
+        or held_iterator(run, things) is not None
+    ):
         items = list(turns(run, things))
     else:
         run.barrier()
@@ -573,6 +598,13 @@ def method(thing: Any, name: str, /, *args: Any, **kwargs: Any) -> Any:
             writes=not data and name in _CHANGING and may_be_outside(thing),
             changes=not data and (name in _CHANGING or name not in READING or bool(methods_named(name))),
         )
+    if run.stepping:
+        if held_iterator(run, thing) is not None:
+            return method_of(run, thing, name, args, kwargs)
+        if name in _EATING and any(held_iterator(run, one) is not None for one in args):
+            return apart(
+                run, _with_eaten, (thing, name, args, kwargs), (thing, *args), changes=kind is not str
+            )
     if kind is str or (isinstance(thing, str) and name in effects.STR_METHODS):
         if name == "join" or kwargs or not all(type(arg) in SCALARS for arg in args):
             return _of_str(run, thing, name, args, kwargs)
@@ -642,6 +674,15 @@ def method(thing: Any, name: str, /, *args: Any, **kwargs: Any) -> Any:
     return call(found, *args, **kwargs)
 
 
+_EATING: Final = frozenset(
+    {"join", "extend", "extendleft", "update", "writelines", "union", "difference_update"}
+)
+
+
+def _with_eaten(run: Run, thing: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    return method(thing, name, *[eaten(run, arg) for arg in args], **kwargs)
+
+
 def looks_plainly(kind: Any) -> bool:
     """Whether looking up an attribute of such an object runs no code of the user's."""
     return kind.__getattribute__ is object.__getattribute__
@@ -677,8 +718,20 @@ def live_view(thing: Any, name: str) -> Any:
     if type(thing) not in effects.DICTS:
         return method(thing, name)
     if must_wait(run, thing, False) is None:
-        return Steps(_turns(run, thing, iter, getattr(thing, name)()))
+        return hold_iterator(run, _over_view(run, thing, getattr(thing, name)()), (thing,))
     return apart(run, _live_view, (thing, name), (thing,))
+
+
+def _over_view(run: Run, thing: Any, view: Any) -> Iterator[Any]:
+    entries = iter(view)
+    while True:
+        if run.suspended:
+            await_turn(run, thing)
+        try:
+            one = next(entries)
+        except StopIteration:
+            return
+        yield one
 
 
 def _live_view(run: Run, thing: Any, name: str) -> Any:

@@ -103,16 +103,6 @@ READ: Final[frozenset[Any]] = COMPUTE.union(
 )
 """Functions that read what they are given, perhaps by calling it, and change nothing themselves."""
 
-LAZY: Final[frozenset[Any]] = frozenset(
-    {enumerate, zip, reversed, iter, map, filter, itertools.chain.from_iterable}
-) | frozenset(f for f in vars(itertools).values() if isinstance(f, type))
-"""Of those, the ones that return an iterator: it goes over what it was given when it is asked to, and changes then."""
-
-STEPPING: Final[frozenset[Any]] = frozenset({enumerate, zip, itertools.chain.from_iterable}) | _of(
-    itertools, "chain combinations permutations product zip_longest pairwise"
-)
-"""Of those, the ones that a loop may go over with pending elements in them."""
-
 CALLS_BACK: Final[frozenset[Any]] = frozenset(
     {max, min, sorted, map, filter, functools.reduce, getattr, hasattr, gather}
 )
@@ -183,6 +173,33 @@ FACTORIES: Final[frozenset[Any]] = frozenset({list, dict, set, int, float, str, 
 CONTAINERS: Final[frozenset[type]] = frozenset(
     {*CHANGING, tuple, frozenset, collections.Counter, collections.defaultdict}
 )
+
+
+LAZY: Final[frozenset[Any]] = frozenset(
+    {
+        enumerate,
+        zip,
+        reversed,
+        *(getattr(itertools, name) for name in ("chain", "islice", "zip_longest", "pairwise", "cycle")),
+        *(getattr(itertools, name) for name in ("combinations", "permutations", "product")),
+    }
+)
+"""Functions that make iterators over what they are given, and hand its elements on as they are."""
+
+_EMPTY: Final[tuple[Any, ...]] = ([], (), "", b"", {}, set[int](), range(0), {}.items(), {}.values())
+ITERATORS: Final[frozenset[type]] = frozenset(
+    {
+        *(kind for kind in LAZY if isinstance(kind, type)),
+        type({}.items()),
+        type({}.keys()),
+        type({}.values()),
+        *(type(iter(one)) for one in _EMPTY),
+        type(reversed([])),
+        type(reversed({})),
+        type(iter(collections.deque[int]())),
+    }
+)
+"""Python's own iterators and views of containers."""
 
 
 def known_result(function: Callable[..., Any]) -> type | None:

@@ -18,7 +18,7 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
-from . import _effects as effects, _names as names
+from . import _names as names
 from ._run import CHANGES, OBJECTS, SCOPED, WRITES, shared_flag
 from ._source import Function
 from ._summary import Summary
@@ -80,7 +80,8 @@ def function_def(name: str, args: ast.arguments, body: list[ast.stmt]) -> ast.Fu
 
 
 class Lowering:
-    """One function on its way. `resolve` says what a global or captured name stands for; `free` are captured."""
+    """One function on its way. `resolve` says what a global or captured name stands for; `free` are captured, and
+    `outer` those of them that some function assigns as `nonlocal`."""
 
     def __init__(
         self,
@@ -90,6 +91,7 @@ class Lowering:
         summary: Callable[[Sequence[ast.AST]], Summary],
         reaches: Callable[[Sequence[ast.AST], set[str]], bool],
         stays: Callable[[Sequence[ast.AST]], bool],
+        outer: frozenset[str] = frozenset(),
     ) -> None:
         self._stays = stays
         self.node, self.free, self.resolve, self.summary, self._reaches = (
@@ -116,18 +118,18 @@ class Lowering:
         ]
         self.body: Sequence[ast.stmt] = body
         self.globals = {n for x in names.own(body) if isinstance(x, ast.Global) for n in x.names}
-        if names.has(body, ast.Nonlocal):
-            raise Unsupported("it assigns a variable of the function around it (nonlocal)")
-        if names.has(body, ast.Yield, ast.YieldFrom):
-            raise Unsupported("it is a generator")
-        self.stored = names.stored(body) - self.globals
+        for line, why in names.unusual_yields(body):
+            raise Unsupported(f"line {line}: it is a generator that yields {why}")
+        outer |= frozenset(n for x in names.own(body) if isinstance(x, ast.Nonlocal) for n in x.names)
+        self.stored = names.stored(body) - self.globals - outer
         self.locals = set(self.parameters) | self.stored
         times: dict[str, int] = {}
         self._count_stores(body, times, False)
         self.rebound = {name for name, count in times.items() if count > 1 or name in self.parameters}
         self.captured = names.captured(body) & self.locals
-        self.shared = (self.captured & self.rebound) | (names.nonlocals(body) & self.locals)
+        self.shared = (self.captured & self.rebound) | (names.nonlocals(body) & self.locals) | outer
         self.known: set[str] = set(self.parameters)
+        self._used_at_once = names.used_at_once(body)
         self.data = self._data_names(body)
 
     def _data_names(self, body: Sequence[ast.AST]) -> set[str]:
@@ -273,11 +275,11 @@ class Lowering:
         return node
 
     def ex_Name(self, node: ast.Name) -> ast.expr:
+        if node.id in self.shared:
+            self.waits = True
+            both = ast.Tuple([self.X("turn"), load(node.id)], ast.Load())
+            return ast.Subscript(both, ast.Constant(1), ast.Load())
         if node.id in self.locals and node.id not in self.globals:
-            if node.id in self.shared:
-                self.waits = True
-                both = ast.Tuple([self.X("turn"), load(node.id)], ast.Load())
-                return ast.Subscript(both, ast.Constant(1), ast.Load())
             if node.id not in self.known and node.id not in self.captured:
                 self.sentinels.add(node.id)
                 return self.X(
@@ -466,7 +468,9 @@ class Lowering:
     def element(self, node: ast.expr) -> ast.expr:
         if isinstance(node, ast.Starred):
             self.waits = True
-            return ast.copy_location(ast.Starred(self.X("iterate", self.ex(node.value)), ast.Load()), node)
+            return ast.copy_location(
+                ast.Starred(self.X("iterate", self.source(node.value)), ast.Load()), node
+            )
         return self.ex(node)
 
     def ex_Lambda(self, node: ast.Lambda) -> ast.expr:
@@ -499,8 +503,22 @@ class Lowering:
                 builtin
                 and function.id in _EATERS
                 and len(node.args) == 1
-                and self._is_map(inner := node.args[0])
+                and self._is_map(node.args[0], which=filter)
             ):
+                over = ast.comprehension(store("_x_one"), node.args[0], [], 0)
+                return self.call(node, [self._generators([over], load("_x_one"), node)])
+            if (
+                builtin
+                and function.id in _EATERS
+                and len(node.args) == 1
+                and self._is_map(node.args[0], many=True)
+            ):
+                inner = node.args[0]
+                assert isinstance(inner, ast.Call)
+                if len(inner.args) > 2:
+                    return self.call(node, [self.source(inner)])
+            if builtin and function.id in _EATERS and len(node.args) == 1 and self._is_map(node.args[0]):
+                inner = node.args[0]
                 assert isinstance(inner, ast.Call)
                 mapped = self.X("mapped", *[self.ex(one) for one in inner.args], self.flags([inner]))
                 return self.call(node, [ast.copy_location(mapped, inner)])
@@ -541,33 +559,23 @@ class Lowering:
         return ast.copy_location(ast.GeneratorExp(ast.copy_location(load(name), only), [generator]), only)
 
     def _is_stepped(self, node: ast.expr) -> bool:
-        """Whether `node` makes an iterator over elements that may be pending: `zip(...)`, `d.items()`."""
-        if not isinstance(node, ast.Call) or any(isinstance(one, ast.Starred) for one in node.args):
-            return False
-        function = node.func
-        if isinstance(function, ast.Attribute):
-            if function.attr in _VIEWS and not node.args and not node.keywords:
-                return not self._is_module(function.value)
-            if not self._is_module(function.value) and function.attr != "from_iterable":
-                return False
-            root: ast.expr = function
-            while isinstance(root, ast.Attribute):
-                root = root.value
-            if not isinstance(root, ast.Name) or root.id in self.locals:
-                return False
-            return _is_among(effects.STEPPING, self._static(function))
-        if not isinstance(function, ast.Name) or function.id in self.locals or function.id in self.free:
-            return False
-        value = self.resolve(function.id)
-        return value is reversed or _is_among(effects.STEPPING, value)
+        """Whether `node` is a view of a dict, made to be gone over at once."""
+        return (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Attribute)
+            and node.func.attr in _VIEWS
+            and not node.args
+            and not node.keywords
+            and not self._is_module(node.func.value)
+        )
 
-    def _is_map(self, node: ast.expr) -> bool:
+    def _is_map(self, node: ast.expr, *, many: bool = False, which: Any = map) -> bool:
         return (
             isinstance(node, ast.Call)
             and isinstance(node.func, ast.Name)
             and node.func.id not in self.locals
-            and self.resolve(node.func.id) is map
-            and len(node.args) == 2
+            and self.resolve(node.func.id) is which
+            and (len(node.args) == 2 or (many and len(node.args) > 2))
             and not node.keywords
             and not any(isinstance(one, ast.Starred) for one in node.args)
         )
@@ -595,16 +603,26 @@ class Lowering:
 
     def source(self, node: ast.expr) -> ast.expr:
         """What a loop goes over."""
-        if not self._is_stepped(node):
-            return self.ex(node)
-        assert isinstance(node, ast.Call)
-        if isinstance(node.func, ast.Attribute) and node.func.attr in _VIEWS:
-            made = self.X("live_view", self.ex(node.func.value), ast.Constant(node.func.attr))
-        else:
-            given = [self.ex(node.func), *[self.source(one) for one in node.args]]
-            words = [ast.keyword(one.arg, self.ex(one.value)) for one in node.keywords]
-            made = ast.Call(self.hook("steps"), given, words)
-        return ast.copy_location(made, node)
+        if self._is_stepped(node):
+            assert isinstance(node, ast.Call)
+            assert isinstance(node.func, ast.Attribute)
+            return ast.copy_location(
+                self.X("live_view", self.ex(node.func.value), ast.Constant(node.func.attr)), node
+            )
+        if self._is_map(node, many=True):
+            assert isinstance(node, ast.Call)
+            by, *sources = [self.ex(one) for one in node.args]
+            over = ast.Tuple(sources, ast.Load())
+            return ast.copy_location(self.X("mapping_over", by, over, self.flags([node])), node)
+        return self.ex(node)
+
+    def ex_Yield(self, node: ast.Yield) -> ast.expr:
+        self.waits = True
+        return ast.Yield(None if node.value is None else self.ex(node.value))
+
+    def ex_YieldFrom(self, node: ast.YieldFrom) -> ast.expr:
+        self.waits = True
+        return ast.YieldFrom(self.X("delegate", self.ex(node.value)))
 
     # Comprehensions -----------------------------------------------------------------------------
 
@@ -621,12 +639,34 @@ class Lowering:
         )
 
     def ex_GeneratorExp(self, node: ast.GeneratorExp) -> ast.expr:
-        read = sorted(self.reads([node]))
-        self.sentinels |= set(read) - self.known
+        if names.has([node], ast.NamedExpr) and not self._is_inner(node):
+            raise Unsupported(f"line {node.lineno}: := in a generator expression")
+        if id(node) not in self._used_at_once and self.reads([node]) & self.rebound:
+            raise Unsupported(
+                f"line {node.lineno}: a generator expression that is kept, with variables that are assigned again"
+            )
         self.waits = True
-        return ast.Call(
-            ast.Lambda(arguments(read), node), [self.X("settled", load(name)) for name in read], []
-        )
+        hidden, known, shared = self.locals, self.known, self.shared
+        made: list[ast.comprehension] = []
+        source: ast.expr | None = None
+        for place, one in enumerate(node.generators):
+            if one.is_async:
+                raise Unsupported("an asynchronous generator expression")
+            over = self.X("iterate", self.source(one.iter))
+            if place == 0:
+                source, over = self.X("gone_over", over.args[0]), self.X("later", load("_x_over"))
+            targets = names.stored([one.target])
+            self.locals, self.known = self.locals | targets, self.known | targets
+            self.shared = self.shared - targets
+            tests: list[ast.expr] = [self.X("test", self.ex(test)) for test in one.ifs]
+            made.append(ast.comprehension(one.target, over, tests, 0))
+        body = ast.GeneratorExp(self.ex(node.elt), made)
+        self.locals, self.known, self.shared = hidden, known, shared
+        assert source is not None
+        make = self.thunk(body, [node])
+        make.args.kwonlyargs.append(ast.arg("_x_over"))
+        make.args.kw_defaults.append(source)
+        return self.X("generator", make, self.flags([node]))
 
     def comprehension(self, node: ast.ListComp | ast.SetComp | ast.GeneratorExp) -> ast.expr:
         if names.has([node], ast.NamedExpr) and not self._is_inner(node):
@@ -647,8 +687,29 @@ class Lowering:
         }
         return not (outside | (made & (self.shared | self.globals | set(self.parameters))))
 
+    def _filter(self, target: ast.expr, source: ast.expr) -> tuple[ast.expr, ast.expr] | None:
+        """Return what a loop over `filter(by, things)` goes over, and what is asked of each of them."""
+        if not (isinstance(target, ast.Name) and self._is_map(source, which=filter)):
+            return None
+        assert isinstance(source, ast.Call)
+        by, things = source.args
+        one: ast.expr = ast.copy_location(load(target.id), source)
+        if isinstance(by, ast.Constant) and by.value is None:
+            return things, one
+        base = by
+        while isinstance(base, ast.Attribute):
+            base = base.value
+        plain = base is by or (isinstance(base, ast.Name) and base.id not in self.locals)
+        if isinstance(by, ast.Lambda) or (
+            isinstance(base, ast.Name) and plain and base.id not in self.rebound
+        ):
+            return things, ast.copy_location(ast.Call(by, [one], []), source)
+        return None
+
     def _generators(self, generators: list[ast.comprehension], elt: ast.expr, node: ast.AST) -> ast.expr:
         first, rest = generators[0], generators[1:]
+        if (filtered := self._filter(first.target, first.iter)) is not None:
+            first = ast.comprehension(first.target, filtered[0], [filtered[1], *first.ifs], first.is_async)
         if first.is_async:
             raise Unsupported("an asynchronous comprehension")
         source = self.source(first.iter)
@@ -775,7 +836,7 @@ class Lowering:
 
     def taskable(self, statements: Sequence[ast.stmt], *, loop_body: bool = False) -> bool:
         allowed = {"continue"} if loop_body else set()
-        if names.leaves(statements) - allowed:
+        if names.leaves(statements) - allowed or names.has(statements, ast.Yield, ast.YieldFrom):
             return False
         stored = names.stored(statements)
         read = names.loaded(statements)
@@ -908,6 +969,9 @@ class Lowering:
 
     def st_Global(self, node: ast.Global) -> list[ast.stmt]:
         return []
+
+    def st_Nonlocal(self, node: ast.Nonlocal) -> list[ast.stmt]:
+        return [node]
 
     def st_Expr(self, node: ast.Expr) -> list[ast.stmt]:
         if isinstance(node.value, ast.Constant):
@@ -1161,6 +1225,11 @@ class Lowering:
         self.known -= self._deleted(body)
 
     def st_For(self, node: ast.For) -> list[ast.stmt]:
+        if (filtered := self._filter(node.target, node.iter)) is not None:
+            unless = ast.copy_location(ast.UnaryOp(ast.Not(), filtered[1]), node.iter)
+            skip = ast.If(unless, [ast.copy_location(ast.Continue(), node)], [])
+            body = [ast.copy_location(skip, node), *node.body]
+            node = ast.copy_location(ast.For(node.target, filtered[0], body, node.orelse), node)
         source = self.source(node.iter)
         inner = [
             ast.copy_location(
@@ -1377,13 +1446,6 @@ def _lambdas_kept(node: ast.expr) -> list[ast.expr]:
         return [node]
     inner = [one for one in ast.iter_child_nodes(node) if isinstance(one, ast.expr)]
     return [found for one in inner for found in _lambdas_kept(one)]
-
-
-def _is_among(table: frozenset[Any], value: Any) -> bool:
-    try:
-        return value in table
-    except TypeError:
-        return False
 
 
 def _breaks(body: Sequence[ast.stmt]) -> bool:

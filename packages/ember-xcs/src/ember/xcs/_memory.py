@@ -18,6 +18,7 @@ from ember.core.externals import External, handling
 from . import _effects as effects
 from ._pending import UNBOUND, Pending
 from ._run import (
+    CHANGES,
     OBJECTS,
     Abandoned,
     Flight,
@@ -259,7 +260,7 @@ def _release(run: Run, value: Any, seen: set[int]) -> None:
     elif (held := run.fresh.get(id(value))) is not None and held.object is value:
         del run.fresh[id(value)]
         seen.add(id(value))
-        if held.live:
+        if held.live or hasattr(kind, "__next__"):
             inside: Iterable[Any] = list(held.nested)
         else:
             inside = list(value.values()) if kind in effects.DICTS else value
@@ -362,6 +363,10 @@ def _filled(run: Run, value: Any, seen: set[int], functions: bool) -> Any:
     if held is None or held.object is not value:
         return value
     seen.add(id(value))
+    if hasattr(kind, "__next__"):  # others see what it goes over, with its values
+        for item in list(held.nested) if functions else ():
+            _filled(run, item, seen, True)
+        return value
     # Whatever is stored where we read, while we wait, is left alone: whoever calls us looks again.
     if kind is list:
         for place, item in enumerate(value):
@@ -481,7 +486,7 @@ def may_be_outside(value: Any) -> bool:
     return OUTSIDE_ID in maker.reach if type(maker) is Task else may_be_outside(maker)
 
 
-def _content(value: Any, found: set[int]) -> bool:
+def content(value: Any, found: set[int]) -> bool:
     """Collect everything in `value`, which is not the run's own; False if that is too much."""
     left = [value]
     while left:
@@ -534,18 +539,23 @@ def footprint(run: Run, task: Task) -> None:
             own = held is not None and held.object is value
             if objects and not is_data(value) and not isinstance(value, External):
                 task.writes = task.writes or not own or "<locals>" in kind.__qualname__
-            if changing and not own and not _content(value, changes):
+            if changing and not own and not content(value, changes):
                 task.writes = True
             mine.add(id(value))
+            if hasattr(kind, "__next__"):
+                changes.add(id(value))
+                task.writes = task.writes or not (own or kind in effects.ITERATORS)
+    if run.stepping:
+        run.iterators(run, task, found, changes, later)
     for number in task.shared:
-        if not _content(global_at(number), changes):
+        if not content(global_at(number), changes):
             task.writes = True
     if task.gives:
         outer: list[Any] = []
         for place, value in enumerate(inputs):
             if (task.gives >> place) & 1:
                 reach((value,), task.reach, [], run, outer)
-        if task.outside or not all(_content(one, task.reach) for one in outer):
+        if task.outside or not all(content(one, task.reach) for one in outer):
             task.reach.add(OUTSIDE_ID)
     changes.discard(OUTSIDE_ID)
     found.discard(OUTSIDE_ID)
@@ -561,6 +571,8 @@ def footprint(run: Run, task: Task) -> None:
         lines.append(run.writers)
     if later:
         lines.append(run.guessing)
+        if task.writes or task.changed or task.flags & (CHANGES | OBJECTS):
+            lines.append(run.altering)
     for line in lines:
         line.join(task)
     task.lines, task.keys = tuple(lines), (*changes, *found)
@@ -615,7 +627,7 @@ def must_wait(run: Run, thing: Any, changing: bool) -> Task | None:
             ):
                 return task
         return None
-    for task in run.guessing.tasks:
+    for task in (run.guessing if changing else run.altering).tasks:
         for pending in task.inputs:
             if pending.done and pending.error is None:
                 found: set[int] = set()

@@ -535,6 +535,12 @@ def unpack(value: Any, before: int, after: int = -1) -> Any:
 
 def _unpack(run: Run, value: Any, before: int, after: int) -> Any:
     value = run.force(value)
+    if run.stepping:
+        from ._iterators import held_iterator, steps  # which needs this module
+
+        if (held := held_iterator(run, value)) is not None:
+            moving = steps(run, held)
+            value = tuple(moving if after >= 0 else _exactly(moving, before))
     if type(value) in effects.CONTAINERS or isinstance(value, (str, bytes, range)):
         await_turn(run, value)
         items = list(value)

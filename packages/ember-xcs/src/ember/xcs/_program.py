@@ -24,7 +24,7 @@ from . import _effects as effects, _names as names
 from ._lower import Lowering, Unsupported, load
 from ._pending import Pending
 from ._run import OBJECTS, WRITES, shared_flag
-from ._source import NoSource, tree_of
+from ._source import NoSource, nonlocals_of, tree_of
 from ._summary import ANYTHING, OUTSIDE, Effects, Summary, forget_classes, index_names, is_installed, owner_of
 
 Key: TypeAlias = tuple[Any, ...]
@@ -45,6 +45,7 @@ class Program:
         "code",
         "computes",
         "flags",
+        "generator",
         "gives",
         "lowered",
         "objects",
@@ -57,7 +58,7 @@ class Program:
     )
 
     def __init__(self) -> None:
-        self.lowered = self.computes = self.waits = self.asynchronous = False
+        self.lowered = self.computes = self.waits = self.asynchronous = self.generator = False
         self.closed = True
         self.sets = False
         self.writes = self.objects = True
@@ -140,6 +141,7 @@ def _looked_at(function: FunctionType) -> Program:
             )  # what is known by its address must live on
             found.lowered = True
             found.asynchronous = bool(code.co_flags & CO_COROUTINE)
+            found.generator = bool(code.co_flags & CO_GENERATOR)
             found.waits, found.writes, found.objects, found.flags = True, False, False, 0
             try:
                 fresh = _lowered(function)
@@ -178,9 +180,10 @@ def _lowered(function: FunctionType) -> Program:
     if _is_installed(function):
         program.reason = "it is installed code"
         return program
-    if code.co_flags & (CO_GENERATOR | CO_ASYNC_GENERATOR):
-        program.reason = "it is a generator"
+    if code.co_flags & CO_ASYNC_GENERATOR:
+        program.reason = "it is an asynchronous generator"
         return program
+    program.generator = bool(code.co_flags & CO_GENERATOR)
     program.asynchronous = bool(code.co_flags & CO_COROUTINE)
     resolve = resolver(function)
     try:
@@ -190,13 +193,14 @@ def _lowered(function: FunctionType) -> Program:
         if program.asynchronous:
             program.closed = _is_closed(tree, function)
         local = set(code.co_varnames) | set(code.co_cellvars)
+        outer = nonlocals_of(code.co_filename) & frozenset(code.co_freevars)
         plain_body: list[Any] = [tree.body] if isinstance(tree, ast.Lambda) else list(tree.body)
         program.writes, program.objects, program.changed = whole.writes, whole.objects, whole.changed
         program.gives, program.outside = whole.gives, whole.gives < 0
         if not _reaches(plain_body, local, resolve):
             program.reason = NO_CALL
             program.computes = not (
-                whole.writes or whole.objects or whole.changed or whole.shared
+                outer or whole.writes or whole.objects or whole.changed or whole.shared
             ) and not names.has(plain_body, ast.Attribute)
             if program.computes or whole.writes:
                 return program
@@ -214,11 +218,13 @@ def _lowered(function: FunctionType) -> Program:
             return _reaches(statements, local, resolve, data)
 
         program.sets = _sets(plain_body, local, resolve)
+        if program.sets and program.generator:
+            raise Unsupported("it is a generator that sets a variable of the context")
 
         def stays(statements: Any) -> bool:
             return program.sets and _sets(statements, local, resolve)
 
-        lowering = Lowering(tree, frozenset(code.co_freevars), resolve, summary, reaches, stays)
+        lowering = Lowering(tree, frozenset(code.co_freevars), resolve, summary, reaches, stays, outer)
         program.code = _compiled(lowering, function)
         program.waits, program.lowered = lowering.waits, True
     except (Unsupported, NoSource) as error:
@@ -559,7 +565,7 @@ _BUILTINS: Final = {"BaseException": BaseException, "AssertionError": AssertionE
 
 
 def _hook(name: str) -> Any:
-    from . import _calls, _control, _displays, _ops
+    from . import _calls, _control, _displays, _iterators, _ops
     from ._run import Abandoned
 
     if name.startswith("op_"):
@@ -568,7 +574,7 @@ def _hook(name: str) -> Any:
         return _BUILTINS[name]
     if name == "Abandoned":
         return Abandoned
-    modules: tuple[ModuleType, ...] = (_ops, _calls, _control, _displays)
+    modules: tuple[ModuleType, ...] = (_ops, _calls, _control, _displays, _iterators)
     if name in ("acall", "awaited", "amanager", "asteps"):
         from . import _awaits
 
