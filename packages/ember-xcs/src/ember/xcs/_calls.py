@@ -300,7 +300,11 @@ def _library(run: Run, function: Any, args: tuple[Any, ...], kwargs: dict[str, A
             return new(function(*args))
         return apart(run, _made, (function, args), args)
     if function is functools.partial and all(
-        type(one) in SCALARS or type(one) is FunctionType for one in (*args, *kwargs.values())
+        type(one) in SCALARS
+        or type(one) is FunctionType
+        or isinstance(one, External)
+        or hasattr(type(one), "__ember_frozen__")
+        for one in (*args, *kwargs.values())
     ):
         partial: Any = function
         return partial(*args, **kwargs)  # what it holds never changes, and calls of it are seen

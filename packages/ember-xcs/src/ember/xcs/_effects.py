@@ -80,6 +80,12 @@ COMPUTE: Final[frozenset[Any]] = frozenset().union(
         "abs add and_ concat contains countOf eq floordiv ge getitem gt index indexOf inv invert is_ is_not le lshift "
         "lt matmul mod mul ne neg not_ or_ pos pow rshift sub truediv truth xor",
     ),
+    # `str.upper` as a function. The left-out look at what they are given by its own methods.
+    {
+        getattr(str, name)
+        for name in dir(str)
+        if not name.startswith("_") and name not in ("format", "format_map", "join", "maketrans")
+    },
 )
 """Functions of values that change nothing; they read what they are given."""
 
@@ -211,6 +217,7 @@ _RESULTS: Final[dict[Any, type]] = {
     str: str, float: float, int: int, len: int, bool: bool, repr: str, json.dumps: str, re.sub: str, abs: float,
     textwrap.dedent: str, textwrap.indent: str, textwrap.shorten: str, textwrap.fill: str, html.escape: str,
     html.unescape: str, ascii: str, chr: str, ord: int, builtins.format: str, re.escape: str,
+    **{getattr(str, name): str for name in STR_TO_STR - {"format", "format_map", "join"}},
 }  # fmt: skip
 
 

@@ -177,6 +177,9 @@ def _lowered(function: FunctionType) -> Program:
     code = function.__code__
     if hasattr(function, "__wrapped__") and "__wrapped__" in function.__dict__:
         pass  # a wrapper is a function like another
+    if _says_it_computes(function):
+        program.reason, program.computes = NO_CALL, True
+        return program
     if _is_installed(function):
         program.reason = "it is installed code"
         return program
@@ -252,6 +255,9 @@ def effects_of(function: FunctionType) -> Effects:
             _open[key] = True
         return known
     _alive[id(code)], _alive[id(function.__globals__)] = code, function.__globals__
+    if _says_it_computes(function):
+        known = _effects[key] = Effects()
+        return known
     if _is_installed(function) or code.co_flags & CO_ASYNC_GENERATOR:
         known = _effects[key] = ANYTHING
         return known
@@ -450,6 +456,14 @@ def _sets(nodes: list[ast.AST], local: set[str], resolve: Any) -> bool:
     return False
 
 
+def _says_it_computes(function: FunctionType) -> bool:
+    """Whether its author says that it reads what it is given, and changes nothing that others see.
+
+    Siblings do, of functions whose code looks as if it might do anything: they cannot be named here.
+    """
+    return function.__dict__.get("__ember_computes__") is True
+
+
 def _is_installed(function: FunctionType) -> bool:
     if function.__globals__.get("__ember_lower__") is True:
         return False
@@ -523,14 +537,26 @@ def _compiled(lowering: Lowering, function: FunctionType) -> CodeType:
     except (SyntaxError, ValueError) as error:
         raise Unsupported(f"its lowered form does not compile ({error})") from None
     made = _find(whole, "_x_program")
-    return _named(made, made.co_qualname, code.co_qualname).replace(co_name=name)
+    return _named(made, made.co_qualname, code, _lambdas(code)).replace(co_name=name)
 
 
-def _named(code: CodeType, prefix: str, own: str) -> CodeType:
-    """Give `code` and the functions in it the qualified names that they have in the user's source."""
-    constants = tuple(_named(c, prefix, own) if isinstance(c, CodeType) else c for c in code.co_consts)
-    name = _REGION.sub("", code.co_qualname.replace(prefix, own, 1))
+def _named(code: CodeType, prefix: str, original: CodeType, lambdas: set[int]) -> CodeType:
+    """Give `code` and what is in it the names of the user's source, which has lambdas on the lines `lambdas`."""
+    constants = tuple(
+        _named(c, prefix, original, lambdas) if isinstance(c, CodeType) else c for c in code.co_consts
+    )
+    if (
+        code.co_name == "<lambda>" and code.co_firstlineno not in lambdas
+    ):  # lowering's: an element, an operand
+        return code.replace(co_consts=constants, co_name=original.co_name, co_qualname=original.co_qualname)
+    name = _REGION.sub("", code.co_qualname.replace(prefix, original.co_qualname, 1))
     return code.replace(co_consts=constants, co_qualname=name)
+
+
+def _lambdas(code: CodeType) -> set[int]:
+    """Return the lines on which lambdas of the user's begin in `code`."""
+    found = {code.co_firstlineno} if code.co_name == "<lambda>" else set()
+    return found.union(*(_lambdas(one) for one in code.co_consts if isinstance(one, CodeType)))
 
 
 _REGION: Final = re.compile(r"_x_r\d+\.<locals>\.")
