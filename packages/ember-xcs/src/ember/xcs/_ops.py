@@ -621,8 +621,9 @@ def _attr(run: Run, thing: Any, name: str) -> Any:
 
 def _is_stored(thing: Any, kind: type, name: str) -> bool:
     """Whether an object has this attribute in itself, so that a `__getattr__` of its class is not asked."""
+    looks: Any = kind.__getattribute__
     return (
-        kind.__getattribute__ is object.__getattribute__
+        looks is object.__getattribute__
         and name in getattr(thing, "__dict__", ())
         and not any(hasattr(vars(parent).get(name), "__set__") for parent in kind.__mro__)
     )
