@@ -25,6 +25,7 @@ from ._memory import (
     lazy,
     local,
     must_wait,
+    outward,
     quiet,
 )
 from ._ops import UNBOUND, apart
@@ -258,6 +259,14 @@ def caught() -> None:
     error = sys.exc_info()[1]
     assert error is not None
     local.run.failed(error)
+
+
+def shown(value: Any) -> Any:
+    """The new value of a variable that is read outside of the `try` or `with` too, should that fail from here on."""
+    run: Run = local.run
+    run.drain()
+    outward(run, value, run.outermost)
+    return value
 
 
 def entered() -> Scope:

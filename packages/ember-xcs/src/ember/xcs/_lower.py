@@ -840,8 +840,10 @@ class Lowering:
         made: list[ast.stmt] = [function]
         if outputs:
             made.append(ast.Assign([ast.Tuple([store(one) for one in outputs], ast.Store())], call))
-            if self._precise & set(outputs):
-                made.append(ast.Expr(self.X("drain")))
+            made += [
+                ast.Assign([store(one)], self.X("shown", load(one)))
+                for one in sorted(self._precise & set(outputs))
+            ]
         else:
             made.append(ast.Expr(call))
         return made
@@ -878,8 +880,10 @@ class Lowering:
         made: list[ast.stmt] = [function]
         if outputs:
             made.append(ast.Assign([ast.Tuple([store(one) for one in outputs], ast.Store())], call))
-            if self._precise & set(outputs):
-                made.append(ast.Expr(self.X("drain")))
+            made += [
+                ast.Assign([store(one)], self.X("shown", load(one)))
+                for one in sorted(self._precise & set(outputs))
+            ]
         else:
             made.append(ast.Expr(call))
         for one in made:
@@ -935,7 +939,7 @@ class Lowering:
                 self.waits = True
                 return [ast.Assign([store(target.id)], self.X("rebind", value))]
             if target.id in self._precise:
-                return [ast.Assign([store(target.id)], self.X("leaving", value))]
+                return [ast.Assign([store(target.id)], self.X("shown", value))]
             return [ast.Assign([store(target.id)], value)]
         if isinstance(target, ast.Subscript):
             container, index = self.ex(target.value), self.ex(target.slice)

@@ -357,6 +357,25 @@ def fill(run: Run, value: Any) -> Any:
     return value
 
 
+def outward(run: Run, value: Any, scope: Scope) -> None:
+    """Note that what the run made inside of a `try` or `with` is seen in `scope`, too, should that fail."""
+    kind = type(value)
+    if kind in PENDING and value.done and value.error is None:
+        value = value.value
+        kind = type(value)
+    if kind in SCALARS or kind in PENDING:
+        return
+    if kind is tuple:
+        for one in value:
+            outward(run, one, scope)
+        return
+    held = run.fresh.get(id(value))
+    if held is not None and held.object is value and not held.scope.encloses(scope):
+        held.scope = scope
+        for one in list(held.nested or ()):
+            outward(run, one, scope)
+
+
 def captured(function: FunctionType) -> list[Any]:
     """Return what a function brings along: captured variables and defaults, those of functions among them too."""
     seen = {id(function)}

@@ -32,6 +32,7 @@ from ._memory import (
     lazy,
     local,
     must_wait,
+    outward,
     own_object,
     quiet,
     reading,
@@ -408,6 +409,9 @@ def _needs(thing: Any, name: str, args: tuple[Any, ...]) -> bool:
 
 def _change_now(run: Run, held: Fresh, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     thing = held.object
+    if run.current.scope is not held.scope:
+        for arg in args:
+            outward(run, arg, held.scope)
     for arg in args:
         if not held.live and type(arg) not in SCALARS and type(arg) not in PENDING:
             held.nested = [arg] if held.nested is None else held.nested
