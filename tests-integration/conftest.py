@@ -2,14 +2,43 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from ember.models.testing.plugin import ember_home, no_network, server
 from workspace import ROOT
 
+sys.path.insert(
+    0, str(Path(__file__).parent)
+)  # import-mode=importlib leaves a test's neighbours unimportable
+
+from command_line import Command, Ran
+
 __all__ = ["ember_home", "no_network", "server"]
+
+
+@pytest.fixture
+def command(ember_home: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
+    """Runs `ember` as a process, in an empty home; returns its exit code, stdout and stderr."""
+    monkeypatch.delenv("CI", raising=False)
+    monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
+
+    def run(*arguments: str, stdin: str | bytes = b"", **environment: str) -> Ran:
+        done = subprocess.run(
+            [sys.executable, "-m", "ember.cli", *arguments],
+            input=stdin.encode() if isinstance(stdin, str) else stdin,
+            capture_output=True,
+            timeout=60,
+            env={**os.environ, **environment},
+        )
+        return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+    return run
 
 
 @pytest.fixture(scope="session")

@@ -56,6 +56,7 @@ from ._usage import Totals as Totals
 from ._version import __version__ as __version__
 
 if TYPE_CHECKING:  # for annotations; importing it for real would bring the engine, which the first call does
+    from ._about import ModelInfo as ModelInfo, ProviderInfo as ProviderInfo
     from ._attempts import Health as Health
     from ._budget import BudgetState as BudgetState, Spending as Spending
     from ._cached import AnswerCache as AnswerCache

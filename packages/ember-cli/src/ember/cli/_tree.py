@@ -1,0 +1,29 @@
+"""All commands: where each is, and what it does in a line."""
+
+from __future__ import annotations
+
+from ._exits import TOLD
+from ._group import Group, Lazy
+
+ember = Group(
+    "ember",
+    help="Call language models, see what is available, and know what is wrong.",
+    plugins=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80},
+    examples="""
+        ember setup                              keys, a default model, a first answer
+        ember models --providers                 who can be asked, and with which key
+        ember configure set models.default gpt-4o
+    """,
+    commands={
+        "setup": Lazy("ember.cli.setup:setup", "Set up keys, a default model and the embedded model."),
+        "configure": Lazy("ember.cli.configure:configure", "Read and change settings and keys."),
+        "test": Lazy("ember.cli.test:test", "Check every configured provider, or call a model."),
+        "models": Lazy("ember.cli.models:models", "List models and providers."),
+    },
+    sections={
+        "Get started": ("setup", "test"),
+        "Look after": ("models", "configure"),
+    },
+    epilog=TOLD,
+)
