@@ -165,8 +165,8 @@ def fingerprint(value: object) -> Hashable:
         hash(value)
     except TypeError:
         raise TypeError(
-            f"A {type(other).__name__} among the arguments cannot be told from others. Say with Cache(key=...) what makes two "
-            "calls the same."
+            f"A {type(other).__name__} among the arguments cannot be told from others. Say with Cache(key=...) what "
+            "makes two calls the same."
         ) from None
     return kind, other
 
