@@ -80,7 +80,7 @@ def test_keywords_are_the_fields_of_the_input() -> None:
 
 
 def test_more_than_one_value_is_a_type_error() -> None:
-    with pytest.raises(TypeError, match="Answering takes one value that fits Question"):
+    with pytest.raises(TypeError, match="Answering takes one value that fits its input_spec"):
         Answering()({"text": "why"}, 2)
     with pytest.raises(TypeError, match="and keywords"):
         Answering()({"text": "why"}, votes=2)

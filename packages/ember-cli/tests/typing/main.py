@@ -9,5 +9,5 @@ from ember.cli import main
 from ember.cli.bridge import PROTOCOL, Bridge
 
 assert_type(main(), int)
-assert_type(PROTOCOL + 0, int)
+spoken: int = PROTOCOL
 assert_type(Bridge(io.StringIO(), io.StringIO()).serve(), None)

@@ -25,6 +25,7 @@ _BY_CLASS: Final = {
     "UnknownModel": USAGE,
     "NotRegistered": USAGE,
     "UnknownKey": USAGE,
+    "SourceNotFound": USAGE,
     "RateLimitError": PROVIDER,
     "ProviderUnavailable": PROVIDER,
     "ConnectionFailed": PROVIDER,

@@ -72,6 +72,10 @@ def _tell(error: Exception) -> None:
         _say.complain(error.format_message())
     elif _is_ours(error):
         _say.complain(str(error))
+        if type(error).__name__ == "ConfigFileError" and "api_key" in str(error):
+            _say.note("`ember configure migrate` moves a key of an older form to where keys are kept.")
+        if type(error).__name__ == "ModelNotFound" and getattr(error, "provider", None) == "local":
+            _say.note("`ember models pull smollm2` fetches the embedded model's weights.")
         if (provider := getattr(error, "provider", None)) and type(error).__name__ == "CredentialNotFound":
             _say.note(f"`ember setup --provider {provider}` asks for it, checks it and keeps it.")
     else:

@@ -99,6 +99,17 @@ def rows(section: str | None = None, *, unset: bool = False) -> list[Row]:
     return [one for one in result if section is None or one.key == section or one.key.startswith(prefix)]
 
 
+def tell_of_old_files() -> None:
+    """Say that there are settings of older forms, if there are."""
+    from ._say import note
+
+    old = [name for name in ("config.json", "credentials") if (home() / name).is_file()]
+    if old:
+        note(
+            f"Older settings are in {home() / old[0]}: `ember configure migrate --dry-run` shows what becomes of them."
+        )
+
+
 def _of(context: EmberContext, section: str) -> Iterator[Row]:
     if section == "credentials":
         names = {provider_of(name) for name in context.section("credentials")}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 
 import click
@@ -67,15 +66,13 @@ def setup(
             "ember setup --non-interactive --provider openai --key-env OPENAI_API_KEY",
             USAGE,
         )
+    if not plain:
+        from ._ink import Wanted as Said, draw
+
+        left = draw(Said(provider=provider, base_url=base_url, default_model=default_model, pull=pull))
+        if isinstance(left, int):
+            sys.exit(left)
+        _say.note(f"Plain questions, for {left}.")
     from ._plain import walk
 
-    if not plain and (why := _why_plain()):
-        _say.note(f"Plain questions, for {why}.")
     walk(provider, base_url, default_model, pull=pull)
-
-
-def _why_plain() -> str:
-    """Return why the wizard cannot run, "" if it can."""
-    if os.environ.get("TERM", "") in ("", "dumb"):
-        return "this terminal cannot draw"
-    return ""

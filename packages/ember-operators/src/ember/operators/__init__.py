@@ -54,6 +54,8 @@ from ._throttle import Throttle as Throttle
 from ._version import __version__ as __version__
 from ._vote import approval as approval, borda as borda, majority as majority
 from .errors import (
+    CannotLoad as CannotLoad,
+    CannotSave as CannotSave,
     GradientThroughModel as GradientThroughModel,
     NoRoute as NoRoute,
     NotationError as NotationError,

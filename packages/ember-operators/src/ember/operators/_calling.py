@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from ember.core.externals import External
 from ember.core.pool import in_pool
@@ -18,6 +18,16 @@ _COROUTINE: Final = (
 )
 
 
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def computes(function: F) -> F:
+    """Tell xcs that `function` reads what it is given and changes nothing, so that no call need end before it."""
+    function.__dict__["__ember_computes__"] = True
+    return function
+
+
+@computes
 def is_async(member: Any) -> bool:
     """Whether calling `member` gives something to await."""
     member = getattr(member, "__ember_jit__", member)
@@ -39,6 +49,7 @@ def run(member: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     return waited(member)(*args, **kwargs)
 
 
+@computes
 def waited(member: Callable[..., Any]) -> Callable[..., Any]:
     """Return `member` as it is called to be waited for."""
     return Awaited(member) if is_async(member) else member

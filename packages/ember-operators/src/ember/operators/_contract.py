@@ -8,25 +8,28 @@ import sys
 import typing
 from collections.abc import Callable, Mapping
 from types import FrameType
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-from ._calling import is_async
-
-if TYPE_CHECKING:
-    from ._spec import Spec
+from ._calling import computes, is_async
 
 __ember_lower__ = True
 
 _UNSAID: Final = inspect.Parameter.empty
 
 
-class Contract:
-    """What goes into one function or operator, and what comes out. `inputs` and `answer` raise `SpecMismatch`."""
+Take = Callable[[Any], Any]
+"""Returns a value as a spec has it; raises `SpecMismatch`."""
 
+
+class Contract:
+    """What goes into one function or operator, and what comes out."""
+
+    @computes
     def inputs(self, owner: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Return arguments as they are to be passed on: a tuple and a dict."""
+        """Return arguments as they are to be passed on: by position, and by name."""
         raise NotImplementedError
 
+    @computes
     def answer(self, owner: Any, value: Any) -> Any:
         """Return an answer as it is to be given."""
         raise NotImplementedError
@@ -35,37 +38,52 @@ class Contract:
 class BySpec(Contract):
     """By `input_spec` and `output_spec`, of the class or, where these are fields, of the instance."""
 
-    def __init__(self, name: str) -> None:
-        self._name = name
-        self._specs: dict[str, tuple[Any, Spec]] = {}  # compiled, with the type they were compiled from
+    def __init__(self, name: str, *, of_instances: bool) -> None:
+        self._name, self._of_instances = name, of_instances
+        # What was compiled of the last types seen; of instances, with these types.
+        self._take: Take | None = None
+        self._give: Take | None = None
+        self._kinds: dict[str, Any] = {}
 
-    def _spec(self, owner: Any, side: str) -> Spec | None:
-        kind = getattr(owner, side, None)
-        if kind is None:
-            return None
-        known = self._specs.get(side)
-        if known is not None and known[0] is kind:
-            return known[1]
-        from ._spec import spec_of
-
-        made = spec_of(kind)
-        self._specs[side] = (kind, made)
-        return made
-
+    @computes
     def inputs(self, owner: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        spec = self._spec(owner, "input_spec")
-        if spec is None:
+        take = self._take
+        if take is None or self._of_instances:
+            take = self._take = self._look(owner, "input", take)
+        if len(args) == 1 and not kwargs:
+            return (take(args[0]),), kwargs
+        if take is _as_it_is:
             return args, kwargs
-        if len(args) > 1 or (args and kwargs):
+        if args:
             raise TypeError(
-                f"{self._name} takes one value that fits {spec.name}, or its fields by keyword; got {len(args)} "
-                f"positional arguments{' and keywords' if kwargs else ''}."
+                f"{self._name} takes one value that fits its input_spec, or the fields of one by keyword; it was "
+                f"given {len(args)} by position{' and keywords' if kwargs else ''}."
             )
-        return (spec.taken(args[0] if args else kwargs, self._name, "input"),), {}
+        return (take(kwargs),), {}
 
+    @computes
     def answer(self, owner: Any, value: Any) -> Any:
-        spec = self._spec(owner, "output_spec")
-        return value if spec is None else spec.taken(value, self._name, "output")
+        give = self._give
+        if give is None or self._of_instances:
+            give = self._give = self._look(owner, "output", give)
+        return give(value)
+
+    def _look(self, owner: Any, side: str, known: Take | None) -> Take:
+        kind = getattr(owner, f"{side}_spec", None)
+        if known is None or self._kinds[side] is not kind:
+            known = _as_it_is if kind is None else _compiled(kind, self._name, side)
+            self._kinds[side] = kind
+        return known
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
+def _compiled(kind: Any, name: str, side: str, where: str = "") -> Take:
+    from ._spec import spec_of
+
+    return spec_of(kind).taker(name, side, where)
 
 
 class ByHints(Contract):
@@ -81,29 +99,29 @@ class ByHints(Contract):
 
     def _compiled(self) -> tuple[tuple[Any, ...], Any, dict[str, Any], Any, Any]:
         if self._made is None:
-            from ._spec import spec_of
-
             hints = self._hints()
             by_position: list[Any] = []
             by_name: dict[str, Any] = {}
-            rest = others = None
+            rest, others = None, _UNSAID
             parameters = list(inspect.signature(self._function).parameters.items())
             for name, parameter in parameters[self._bound :]:
                 hint = hints.get(name, _UNSAID)
-                spec = None if hint is _UNSAID or hint is Any else (name, spec_of(hint))
+                spec = self._take(hint, "input", name)
                 if parameter.kind is parameter.VAR_POSITIONAL:
                     rest = spec
                 elif parameter.kind is parameter.VAR_KEYWORD:
-                    others = spec
+                    others = hint
                 else:
                     if parameter.kind is not parameter.KEYWORD_ONLY:
                         by_position.append(spec)
                     if parameter.kind is not parameter.POSITIONAL_ONLY:
                         by_name[name] = spec
-            returns = hints.get("return", _UNSAID)
-            answer = None if returns is _UNSAID or returns is Any else spec_of(returns)
+            answer = self._take(hints.get("return", _UNSAID), "output")
             self._made, self._local = (tuple(by_position), rest, by_name, others, answer), None
         return self._made
+
+    def _take(self, hint: Any, side: str, where: str = "") -> Take | None:
+        return None if hint is _UNSAID or hint is Any else _compiled(hint, self._name, side, where)
 
     def _hints(self) -> dict[str, Any]:
         try:
@@ -114,26 +132,23 @@ class ByHints(Contract):
                 "Define or import what it names where the function is, not only for type checkers."
             ) from None
 
+    @computes
     def inputs(self, owner: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         by_position, rest, by_name, others, _ = self._compiled()
-        name = self._name
-        taken = [
-            value if spec is None else spec[1].taken(value, name, "input", spec[0])
-            for value, spec in zip(args, by_position)
-        ]
+        taken = [value if take is None else take(value) for value, take in zip(args, by_position)]
         for value in args[len(by_position) :]:
-            taken.append(value if rest is None else rest[1].taken(value, name, "input", rest[0]))
-        words = {
-            key: value
-            if (spec := by_name.get(key, others)) is None
-            else spec[1].taken(value, name, "input", key)
-            for key, value in kwargs.items()
-        }
+            taken.append(value if rest is None else rest(value))
+        words = {key: self._word(by_name, others, key, value) for key, value in kwargs.items()}
         return taken, words
 
+    def _word(self, by_name: dict[str, Take | None], others: Any, key: str, value: Any) -> Any:
+        take = by_name[key] if key in by_name else self._take(others, "input", key)
+        return value if take is None else take(value)
+
+    @computes
     def answer(self, owner: Any, value: Any) -> Any:
-        spec = self._compiled()[4]
-        return value if spec is None else spec.taken(value, self._name, "output")
+        take = self._compiled()[4]
+        return value if take is None else take(value)
 
 
 def checked_method(call: Callable[..., Any], contract: Contract, reasks: bool) -> Callable[..., Any]:

@@ -115,8 +115,9 @@ def _choose_call(cls: type[Operator], contract: Contract | None) -> None:
     found: Any = cls.call
     fields = cls.__dataclass_fields__
     sides = ("input_spec", "output_spec")
-    if contract is None and any(name in fields or getattr(cls, name, None) is not None for name in sides):
-        contract = BySpec(cls.__qualname__)
+    of_instances = any(name in fields for name in sides)
+    if contract is None and (of_instances or any(getattr(cls, name, None) is not None for name in sides)):
+        contract = BySpec(cls.__qualname__, of_instances=of_instances)
     if contract is not None:
         reasks = hasattr(cls, "reask")
         if "acall" in vars(cls):

@@ -26,6 +26,8 @@ def same(one: Any, other: Any) -> bool:
         return False
     if kind is float:
         return bool(one.hex() == other.hex())
+    if kind is complex:
+        return same((one.real, one.imag), (other.real, other.imag))
     if isinstance(one, HasFields):
         return same(vars(one), vars(other))
     if kind in (list, tuple) or (isinstance(one, tuple) and hasattr(one, "_fields")):
@@ -52,6 +54,8 @@ def content_hash(value: Any) -> int:
     kind = type(value)
     if kind is float:
         return hash(value.hex())
+    if kind is complex:
+        return content_hash((value.real, value.imag))
     if isinstance(value, HasFields):
         return hash((kind, content_hash(vars(value))))
     if isinstance(value, list | tuple):

@@ -3,6 +3,8 @@
 Python values are taken strictly: "5" is no int, a list no tuple. What the type itself says of them counts: pydantic
 models follow their own configuration, dataclasses and TypedDicts may be given as mappings. Text for what is no text is
 JSON.
+
+This is imported with the first spec that is used, and pydantic with it.
 """
 
 # Values here are the user's, of whatever type; what isinstance leaves of them is partly unknown to pyright.
@@ -14,19 +16,22 @@ import json
 import re
 import sys
 import typing
+from collections.abc import Callable
 from threading import Lock
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
+
+from pydantic import ConfigDict, TypeAdapter
+from pydantic.errors import PydanticSchemaGenerationError
+from pydantic_core import SchemaValidator, ValidationError
 
 from .errors import Problem, SpecMismatch
-
-if TYPE_CHECKING:
-    from pydantic_core import SchemaValidator, ValidationError
 
 _FENCED: Final = re.compile(r"\s*```(?:json)?\s*\n(.*)\n\s*```\s*", re.DOTALL)
 _STRICT: Final = frozenset(
     "int float bool str bytes complex list tuple set frozenset dict date datetime time timedelta decimal uuid".split()  # noqa: SIM905
 )
 """The kinds of pydantic's schemas that would otherwise make one value of another."""
+_TEXT: Final = (str, bytes)
 _SCALARS: Final = frozenset({str, int, float, bytes})
 _TEXTS: Final = frozenset(
     {"str", "any", "bytes", "literal", "enum", "is-instance", "custom-error", "lax-or-strict"}
@@ -39,31 +44,37 @@ class Spec:
     def __init__(self, kind: Any) -> None:
         self.name = name_of(kind)
         schema = _schema(kind)
-        self._validator = _validator(schema)
+        self._validator = SchemaValidator(schema)
         self._takes_text = _takes_text(schema, schema)
-        self.python = self._validator.validate_python
 
-    def taken(self, value: Any, operator: str, side: str, where: str = "") -> Any:
-        """Return `value` as the type says it is. Raises `SpecMismatch`, which names `operator` and `side`."""
-        from pydantic_core import ValidationError
+    def taker(self, operator: str, side: str, where: str = "") -> Callable[[Any], Any]:
+        """Return the function that returns a value as the type says it is.
 
-        try:
-            if isinstance(value, str | bytes) and not self._takes_text:
-                return self._from_text(value)
-            found = self.python(value)
-        except ValidationError as error:
-            mismatch = SpecMismatch(operator, side, self.name, _problems(error, value, where))
-            mismatch.value = value
-            raise mismatch from None
-        # An answer is a str that knows its cost; the same text alone would be less.
-        kind = type(found)
-        if kind in _SCALARS and kind is not type(value) and isinstance(value, kind) and found == value:
-            return value
-        return found
+        It raises `SpecMismatch`, which names `operator`, `side` and `where`, the argument.
+        """
+        python, takes_text, from_text = self._validator.validate_python, self._takes_text, self._from_text
+
+        def take(value: Any) -> Any:
+            try:
+                if takes_text or not isinstance(value, _TEXT):
+                    found = python(value)
+                else:
+                    return from_text(value)
+            except ValidationError as error:
+                mismatch = SpecMismatch(operator, side, self.name, _problems(error, where))
+                mismatch.value = value
+                raise mismatch from None
+            if found is value:
+                return value
+            # An answer is a str that knows its cost; the same text alone would be less.
+            kind = type(found)
+            if kind in _SCALARS and kind is not type(value) and isinstance(value, kind) and found == value:
+                return value
+            return found
+
+        return take
 
     def _from_text(self, text: str | bytes) -> Any:
-        from pydantic_core import ValidationError
-
         fenced = _FENCED.fullmatch(text) if isinstance(text, str) else None
         source = text if fenced is None else fenced.group(1)
         try:
@@ -103,20 +114,11 @@ def name_of(kind: Any) -> str:
 
 
 def _schema(kind: Any) -> Any:
-    from pydantic import ConfigDict, TypeAdapter
-    from pydantic.errors import PydanticSchemaGenerationError
-
     kind = _portable(kind)
     try:
         return _strict(TypeAdapter(kind).core_schema)
     except PydanticSchemaGenerationError:
         return _strict(TypeAdapter(kind, config=ConfigDict(arbitrary_types_allowed=True)).core_schema)
-
-
-def _validator(schema: Any) -> SchemaValidator:
-    from pydantic_core import SchemaValidator
-
-    return SchemaValidator(schema)
 
 
 def _strict(schema: Any) -> Any:
@@ -164,7 +166,7 @@ def _takes_text(schema: Any, whole: Any) -> bool:
     return inner is not None and _takes_text(inner, whole)
 
 
-def _problems(error: ValidationError, value: Any, where: str) -> tuple[Problem, ...]:
+def _problems(error: ValidationError, where: str) -> tuple[Problem, ...]:
     return tuple(
         Problem(
             where + _path(one["loc"]) if where else _path(one["loc"]).removeprefix("."),

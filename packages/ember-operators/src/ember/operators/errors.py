@@ -2,6 +2,8 @@
 
 EmberError
 ├── SpecMismatch (ValueError)         what went in, or what came out, does not fit the spec
+├── CannotSave (ValueError)           a module holds what is never written to a file
+├── CannotLoad (ValueError)           a file does not fit the module that is to be loaded
 ├── Rejected (ValueError)             no answer passed a Verifier's check
 ├── NoRoute (LookupError)             a Router was told a route that it does not have
 ├── StepLimit                         an Agent still asked for tools in its last step
@@ -46,6 +48,30 @@ class SpecMismatch(EmberError, ValueError):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (type(self), (self.operator, self.side, self.spec, self.problems))
+
+
+class CannotSave(EmberError, ValueError):
+    """A module holds what is never written to a file. Carries `path`, of the field, and `problem`."""
+
+    def __init__(self, path: str, problem: str) -> None:
+        super().__init__(path, problem)
+        self.path, self.problem = path, problem
+
+    def describe(self) -> str:
+        return (
+            f"The module is not saved: `{self.path}` {self.problem}. Leave it out, and give it after loading."
+        )
+
+
+class CannotLoad(EmberError, ValueError):
+    """A file does not fit the module that is to be loaded. Carries `file` and `problems`."""
+
+    def __init__(self, file: str, problems: tuple[str, ...]) -> None:
+        super().__init__(file, problems)
+        self.file, self.problems = file, problems
+
+    def describe(self) -> str:
+        return f"{self.file} is not loaded: {'; '.join(self.problems)}."
 
 
 class Rejected(EmberError, ValueError):

@@ -21,6 +21,8 @@ configure = Group(
         "list": Lazy("ember.cli.configure.list:list_", "List what is set, and by what."),
         "show": Lazy("ember.cli.configure.show:show", "Show all of one section, defaults included."),
         "path": Lazy("ember.cli.configure.path:path", "Print where the files are."),
+        "migrate": Lazy("ember.cli.configure.migrate:migrate", "Bring old settings into today's files."),
+        "import": Lazy("ember.cli.configure.import_:import_", "Store keys that other programs have."),
         "edit": Lazy("ember.cli.configure.edit:edit", "Open config.yaml in your editor."),
     },
 )

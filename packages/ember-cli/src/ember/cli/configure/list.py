@@ -20,6 +20,7 @@ from .._group import command
 def list_(everything: bool, as_json: bool) -> None:
     """List what is set, the value and what says so: a file and line, or a variable."""
     rows = _settings.rows(unset=everything)
+    _settings.tell_of_old_files()
     if as_json:
         _show.as_json([{"key": r.key, "value": r.value, "layer": r.layer, "source": r.source} for r in rows])
     elif rows:
