@@ -171,5 +171,5 @@ def fingerprint(value: object) -> Hashable:
     return kind, other
 
 
-def _type(value: object) -> Hashable:
+def _type(value: object) -> Any:
     return type(value)
