@@ -1,4 +1,4 @@
-"""Put questions about countries, and sums, to a calculator and to SmolLM2 with and without facts: the data of `train.py`.
+"""Put questions about countries, and sums, to a calculator and to SmolLM2, with and without facts, and log the calls.
 
     pip install countryinfo==1.0.1 reasoning-gym==0.1.25 && python -m ember.providers.llamacpp pull smollm2
     python examples/learned_router/collect.py
@@ -14,6 +14,7 @@ import operator
 import random
 import re
 from collections.abc import Iterator
+from importlib import import_module
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -64,8 +65,7 @@ def about_countries(facts: list[dict[str, Any]], count: int) -> Iterator[dict[st
 
 def sums(count: int, first: int) -> Iterator[dict[str, Any]]:
     """Yield sums of reasoning-gym, half of them with brackets, products and quotients; wrong choices are near."""
-    import reasoning_gym
-
+    reasoning_gym: Any = import_module("reasoning_gym")
     chance = random.Random(2027)
     for at, entry in enumerate(
         entry
@@ -95,11 +95,15 @@ def calculator(item: dict[str, Any]) -> str:
         return ""
 
 
+def _divided(one: int, other: int) -> int:
+    return one // other  # the quotients of reasoning-gym are whole
+
+
 _DOES: dict[type, Any] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
     ast.Mult: operator.mul,
-    ast.Div: operator.floordiv,
+    ast.Div: _divided,
 }
 
 
@@ -147,7 +151,7 @@ def main() -> None:
     with (HERE / "calls.jsonl").open("w", encoding="utf-8") as file:
         for item in asked:
             row = {name: item[name] for name in ("question", "kind")}
-            at = item["number"]
+            at = int(item["number"])
             row["rewards"] = {name: one.items[at].scores["exact_match"] for name, one in found.items()}
             row["tokens"] = {name: one.items[at].input_tokens for name, one in found.items()}
             file.write(json.dumps(row, ensure_ascii=False) + "\n")
