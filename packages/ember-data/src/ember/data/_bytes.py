@@ -89,7 +89,8 @@ class Plain:
             self._fd = -1
 
     def __del__(self) -> None:
-        self.close()
+        if hasattr(self, "_fd"):  # it could be opened
+            self.close()
 
 
 class Unpacked:
@@ -106,43 +107,34 @@ class Unpacked:
         self._pid = os.getpid()
         self._chunks = _text(_unpacked(self._path, self._kind), self._path)
         self._held, self._held_at = b"", 0
+        self._fault: Exception | None = None
 
     def block(self, offset: int, size: int) -> bytes:
         if offset < self._held_at or self._pid != os.getpid():
             self._restart()
         held = self._held
-        while offset + size > self._held_at + len(held):
+        while self._fault is None and offset + size > self._held_at + len(held):
             gone = min(len(held), offset - self._held_at - _KEPT)
             if gone > 0:
                 held, self._held_at = held[gone:], self._held_at + gone
             try:
                 more = next(self._chunks, None)
-            except BaseException:
-                # What came before the fault is given first; the fault is met again when nothing is left.
-                self._held = held
-                rest = held[max(0, offset - self._held_at) :]
-                if rest:
-                    self._chunks = _raising(self._path, self._kind, self._held_at + len(held))
-                    return rest
-                raise
+            except (SourceError, OSError) as error:
+                self._fault = error
+                break
             if more is None:
                 break
             held += more
         self._held = held
         at = offset - self._held_at
-        return held[at : at + size]
+        part = held[at : at + size]
+        # What came before the fault is given first.
+        if not part and self._fault is not None:
+            raise self._fault
+        return part
 
     def close(self) -> None:
         self._chunks = iter(())
-
-
-def _raising(path: str, kind: str | None, at: int) -> Iterator[bytes]:
-    """Read up to `at` again, and meet there what is wrong."""
-    seen = 0
-    for chunk in _text(_unpacked(path, kind), path):
-        seen += len(chunk)
-        if seen > at:
-            yield chunk[at - seen :]
 
 
 def _text(chunks: Iterator[bytes], path: str) -> Iterator[bytes]:

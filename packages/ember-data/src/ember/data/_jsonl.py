@@ -150,7 +150,7 @@ def whole_lines(text: Content, offset: int) -> bytes | int:
         block = text.block(offset + size, max(BLOCK, min(size, 64 * BLOCK)))
         end = block.find(b"\n") + 1
         if end or not block:
-            if parts:
+            if parts and size + end <= LONGEST:
                 return b"".join((*parts, block[:end]))
             return offset + size + end
         size += len(block)
