@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from io import StringIO
 from itertools import zip_longest
-from typing import Any
+from typing import Any, cast
 
 from hypothesis import strategies as st
 
@@ -31,7 +31,8 @@ def weight(row: Any) -> int:
     """Return a number for any row that these chains make."""
     if isinstance(row, int):
         return row
-    return sum(map(weight, row.values() if isinstance(row, dict) else row))
+    inner: Iterable[Any] = cast("dict[str, Any]", row).values() if isinstance(row, dict) else row
+    return sum(map(weight, inner))
 
 
 def odd(row: Any) -> bool:
@@ -71,7 +72,9 @@ def _others_list(n: int) -> Rows:
     return [row for row in range(100, 100 + n) if row % 3]
 
 
-def _step(name: str, on_stream: Any, on_list: Any) -> st.SearchStrategy[Step]:
+def _step(
+    name: str, on_stream: Callable[[Stream[Any]], Stream[Any]], on_list: Callable[[Rows], Rows] | None
+) -> st.SearchStrategy[Step]:
     return st.just(Step(name, on_stream, on_list))
 
 
@@ -97,7 +100,9 @@ LAWFUL: st.SearchStrategy[Step] = st.one_of(
     ),
     small.map(lambda n: Step(f"prefetch({n})", lambda s: s.prefetch(n), lambda rows: rows)),
     st.integers(0, 15).map(
-        lambda n: Step(f"zip({n})", lambda s: s.zip(_others(n)), lambda rows: list(zip(rows, _others_list(n))))
+        lambda n: Step(
+            f"zip({n})", lambda s: s.zip(_others(n)), lambda rows: list(zip(rows, _others_list(n)))
+        )
     ),
     st.integers(0, 15).map(
         lambda n: Step(
@@ -133,6 +138,7 @@ def on_lists(rows: Rows, steps: list[Step]) -> Rows:
         assert step.on_list is not None
         rows = step.on_list(rows)
     return rows
+
 
 # Every stage at least once, for what is tried on each of them at every row.
 EACH: dict[str, Callable[[Stream[Any]], Stream[Any]]] = {

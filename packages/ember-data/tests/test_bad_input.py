@@ -158,7 +158,11 @@ def test_rows_of_different_columns_come_as_they_are(tmp_path: Path) -> None:
 
 def test_a_misspelt_column_is_an_error_with_the_nearest_name(tmp_path: Path) -> None:
     path = written(tmp_path / "a.jsonl", b'{"question": 1, "level": 2}\n' * 10)
-    for chain in (stream(path, columns=["levle"]), stream(path).select("levle"), stream(path).take(5).select("levle")):
+    for chain in (
+        stream(path, columns=["levle"]),
+        stream(path).select("levle"),
+        stream(path).take(5).select("levle"),
+    ):
         with pytest.raises(UnknownColumn, match="'level'"):
             chain.to_list()
 
@@ -213,12 +217,20 @@ def test_a_missing_file_is_an_error_at_once_with_the_nearest_name(tmp_path: Path
         stream(tmp_path / "*.parquet")
 
 
-@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may read everything")
+@pytest.mark.skipif(os.name != "posix", reason="permissions of another kind")
 def test_a_file_that_may_not_be_read_is_named(tmp_path: Path) -> None:
     path = written(tmp_path / "a.jsonl", b"{}\n")
+    rows = stream(path)
     path.chmod(0)
-    with pytest.raises(SourceDenied, match=r"a\.jsonl may not be read"):
-        stream(path).to_list()
+    root = os.geteuid() == 0
+    if root:  # who may read everything
+        os.seteuid(65534)
+    try:
+        with pytest.raises(SourceDenied, match=r"a\.jsonl may not be read"):
+            rows.to_list()
+    finally:
+        if root:
+            os.seteuid(0)
 
 
 def test_a_link_to_itself_is_named_and_links_to_folders_are_not_gone_round(tmp_path: Path) -> None:
@@ -307,7 +319,7 @@ def test_an_archive_is_not_unpacked_and_says_so(tmp_path: Path, name: str) -> No
         member = written(tmp_path / "in.jsonl", b"{}\n")
         with tarfile.open(path, "w") as tar:
             tar.add(member, "../../evil.jsonl")
-    with pytest.raises(UnknownFormat, match="archive. Unpack it"):
+    with pytest.raises(UnknownFormat, match=r"archive\. Unpack it"):
         stream(path).to_list()
     assert not (tmp_path.parent.parent / "evil.jsonl").exists()
 

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from chains import EACH, THEN, Step, any_chains, chained, lawful_chains, on_lists, weight
 from hypothesis import HealthCheck, given, settings, strategies as st
 
-from chains import EACH, THEN, Step, any_chains, chained, lawful_chains, on_lists, weight
 from ember.data import Stream, stream
 
 rows_of_any_kind = st.lists(st.integers(0, 999), max_size=60)
-within_a_test = settings(max_examples=250, deadline=None, suppress_health_check=list(HealthCheck))
+within_a_test = settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def generated(rows: list[Any]) -> Any:
@@ -39,7 +39,9 @@ def test_any_chain_of_stages_is_the_same_chain_on_lists(rows: list[int], steps: 
 
 @within_a_test
 @given(rows_of_any_kind, any_chains, st.data())
-def test_going_on_at_any_point_is_not_having_stopped(rows: list[int], steps: list[Step], data: st.DataObject) -> None:
+def test_going_on_at_any_point_is_not_having_stopped(
+    rows: list[int], steps: list[Step], data: st.DataObject
+) -> None:
     for source in sources(rows):
         chain = chained(source, steps)
         whole = chain.to_list()
@@ -78,7 +80,9 @@ class Fails:
 
 @within_a_test
 @given(st.lists(st.integers(0, 30), max_size=40), any_chains, st.sets(st.integers(0, 30), max_size=6))
-def test_a_row_whose_making_failed_is_the_next_one_again(rows: list[int], steps: list[Step], bad: set[int]) -> None:
+def test_a_row_whose_making_failed_is_the_next_one_again(
+    rows: list[int], steps: list[Step], bad: set[int]
+) -> None:
     whole = chained(stream(rows).transform(Fails(set())), steps).to_list()
     chain = chained(stream(rows).transform(Fails(bad)), steps)
     had: list[Any] = []
@@ -128,7 +132,7 @@ def test_a_rows_part_is_the_same_in_any_order_and_after_rows_are_added(
 ) -> None:
     fractions = {"train": 0.7, "test": 0.2, "rest": 0.1}
     first = {name: set(part) for name, part in stream(rows).split(fractions).items()}
-    assert set.union(*first.values()) == set(rows)
+    assert {row for part in first.values() for row in part} == set(rows)
     assert sum(map(len, first.values())) == len(rows)
     grown = rows + [row for row in more if row not in rows]
     random.shuffle(grown)
@@ -150,7 +154,11 @@ def test_files_go_on_exactly_at_every_row(tmp_path: Path, ending: str) -> None:
     for number, path in enumerate(paths):
         lines = [json.dumps({"n": number * 100 + n}) for n in range(40)]
         path.write_text("\n".join(lines) + ending)
-    chain = stream(tmp_path / "*.jsonl").filter(lambda row: row["n"] % 7).flat_map(lambda row: [row["n"], -row["n"]])
+    chain = (
+        stream(tmp_path / "*.jsonl")
+        .filter(lambda row: row["n"] % 7)
+        .flat_map(lambda row: [row["n"], -row["n"]])
+    )
     whole = chain.to_list()
     assert len(whole) == 2 * sum(1 for number in range(3) for n in range(40) if (number * 100 + n) % 7)
     for at in range(len(whole) + 1):
