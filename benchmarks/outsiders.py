@@ -81,9 +81,8 @@ class Outsider:
         self.process.communicate()
 
 
-def _environment(name: str) -> Path:
+def environment(name: str, requirement: str) -> Path:
     """Return the Python of the environment for `name`, made if there is none of this requirement."""
-    requirement = REQUIREMENTS[name]
     folder = ROOT / ".hatch" / "bench" / name.replace(" ", "-")
     python, mark = folder / "bin" / "python", folder / "made-of"
     if mark.exists() and mark.read_text() == f"{requirement} {sys.version_info[:2]}":
@@ -115,7 +114,7 @@ def outsiders(url: str) -> Iterator[dict[str, Outsider]]:
             package = requirement.partition("==")[0].partition("[")[0]
             words = stack.enter_context(tempfile.TemporaryFile("w+"))
             try:
-                made = Outsider(_environment(name), package, url, words)
+                made = Outsider(environment(name, requirement), package, url, words)
             except (OSError, subprocess.SubprocessError) as error:
                 print(f"{name}: left out, {error}")
                 continue

@@ -85,7 +85,7 @@ class PieceCursor(Cursor):
                     self._run.meet(found.record)
                     self._start, self._size, self._at = found.after, 0, iter(())
                 continue
-            rows: list[Any]
+            rows: list[Any] | None
             rows, self._start = found
             if skip > len(rows):
                 raise SourceChanged(
@@ -96,6 +96,9 @@ class PieceCursor(Cursor):
             at.__setstate__(skip)  # a list's iterator begins anywhere at no cost
             self._size, self._at, skip = len(rows), at, 0
             self._reading = False
+            # Only their iterator holds the rows while they are gone through: their memory, which is in the
+            # processor's cache, is free for the next.
+            found = rows = at = None
             yield self._at
             self._reading = True
 

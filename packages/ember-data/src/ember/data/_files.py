@@ -124,10 +124,8 @@ class Files(Reader):
             path, before = self.paths[number], _mark(self.paths[:number])
             inner = None if start is None or number > first else start["at"]
             with _said_plainly(path):
-                reader = self._reader(path)
-                for found in reader.pieces(inner):
-                    at = {"file": path, "before": before, "at": found[1]}
-                    yield Piece(found.rows, at) if isinstance(found, Piece) else Bad(found.record, at)
+                # map() lets go of a piece when it has handed it on, as a loop's variable would not.
+                yield from map(partial(_in_file, path, before), self._reader(path).pieces(inner))
 
     def _place(self, start: State) -> int:
         path = start["file"]
@@ -174,6 +172,11 @@ class Files(Reader):
 
     def __repr__(self) -> str:
         return repr(self.name)
+
+
+def _in_file(path: str, before: int, found: Piece | Bad) -> Piece | Bad:
+    at = {"file": path, "before": before, "at": found[1]}
+    return Piece(found.rows, at) if isinstance(found, Piece) else Bad(found.record, at)
 
 
 class _Reading(PieceCursor):
