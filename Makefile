@@ -11,6 +11,8 @@
 #   make long            the proofs too slow for every run
 #   make fuzz N=1000     random programs nobody has seen, under jit and plain; one that differs is shown, made small
 #   make live            the conformance suite at the vendors whose key is set, for a cent each at most; never in CI
+#   make wizard          what `ember setup` draws: types, tests, and that its bundle is what its sources make (Node 20 or
+#                        newer); T=build makes the bundle anew
 #   make bench           the benchmarks, beside their rivals; exits 1 where a gate is missed
 #   make build           wheels and sdists of everything, in dist/
 #   make release-check   metadata, wheel contents, and the API against each distribution's last tag
@@ -38,7 +40,7 @@ unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME PYTHONDONTWRITEBYTECODE
 MAKEFLAGS += --no-print-directory
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test one check isolated cov matrix long fuzz live bench build release-check notes format lock upgrade clean always
+.PHONY: help setup demo test one check isolated cov matrix long fuzz live wizard bench build release-check notes format lock upgrade clean always
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -68,8 +70,14 @@ live: .hatch/default.ok
 fuzz: .hatch/default.ok
 	@$(DEFAULT) packages/ember-xcs/tests/fuzz.py $$(date +%s) $(or $(N),1000)
 
+# Not `npm ci`: it wants the lock to name the packages for every platform there is, which not every registry has.
+wizard: .hatch/default.ok
+	@cd packages/ember-cli/wizard && npm install --no-save --silent --no-audit --no-fund && npm run --silent check && \
+		$(if $(filter build,$(T)),npm run --silent build,EMBER_PYTHON="$(abspath $(DEFAULT))" npm test --silent && npm run --silent build -- --check)
+
 bench: .hatch/default.ok
-	@status=0; for script in call_cost cache_hit throughput latency in_flight_memory import_cost batching; do \
+	@status=0; for script in call_cost cache_hit throughput latency in_flight_memory import_cost batching \
+		critical_path jit_overhead jit_memory numeric_dispatch scheduling operator_cost; do \
 		$(DEFAULT) benchmarks/$$script.py || status=1; done; exit $$status
 
 check: .hatch/check.ok
@@ -100,7 +108,7 @@ lock upgrade: .tools/ok
 	@$(BIN)/python tools/lock.py $(BIN)/uv $(if $(filter upgrade,$@),--upgrade)
 
 clean:
-	rm -rf .tools .hatch dist build .coverage .coverage.* coverage.json .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf packages/ember-cli/wizard/node_modules .tools .hatch dist build .coverage .coverage.* coverage.json .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find packages tools tests-integration examples benchmarks -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
 .tools/ok: tools/bootstrap.txt

@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Any, Final, Literal, NamedTuple
@@ -81,11 +81,15 @@ class Outsider:
         self.process.communicate()
 
 
-def environment(name: str, requirement: str) -> Path:
-    """Return the Python of the environment for `name`, made if there is none of this requirement."""
+def environment(name: str, *requirements: str, editable: Sequence[str] = ()) -> Path:
+    """Return the Python of the environment for `name`, made if there is none of these requirements.
+
+    `editable` are distributions of ours that it needs besides. Raises OSError if it cannot be made.
+    """
     folder = ROOT / ".hatch" / "bench" / name.replace(" ", "-")
     python, mark = folder / "bin" / "python", folder / "made-of"
-    if mark.exists() and mark.read_text() == f"{requirement} {sys.version_info[:2]}":
+    made_of = f"{' '.join([*requirements, *editable])} {sys.version_info[:2]}"
+    if mark.exists() and mark.read_text() == made_of:
         return python
     own = ROOT / ".tools" / "bin" / "uv"
     uv = str(own) if own.exists() else shutil.which("uv")
@@ -94,14 +98,15 @@ def environment(name: str, requirement: str) -> Path:
     shutil.rmtree(folder, ignore_errors=True)
     # The pins of Ember's own environment are not for this one.
     variables = {name: value for name, value in os.environ.items() if name != "UV_CONSTRAINT"}
+    ours = [word for one in editable for word in ("-e", str(ROOT / "packages" / one))]
     for command in (
         ["venv", "-q", "--python", sys.executable, str(folder)],
-        ["pip", "install", "-q", "--python", str(python), requirement],
+        ["pip", "install", "-q", "--python", str(python), *requirements, *ours],
     ):
         done = subprocess.run([uv, *command], env=variables, capture_output=True, text=True, timeout=300)
         if done.returncode:
             raise OSError(done.stderr.strip().partition("\n")[0][:200])
-    mark.write_text(f"{requirement} {sys.version_info[:2]}")
+    mark.write_text(made_of)
     return python
 
 

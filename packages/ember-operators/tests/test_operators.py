@@ -97,7 +97,7 @@ def test_op_takes_functions_only() -> None:
             op(thing)  # type: ignore[arg-type]  # pyright: ignore[reportCallIssue, reportArgumentType]
 
 
-MEMBERS: list[Any] = [shout, Wrap(), Round(), str.title, lambda text: text + "~", whisper, Awaited()]
+MEMBERS: list[Any] = [shout, Wrap(), Round(), str.title, "~".join, whisper, Awaited()]
 
 
 @given(st.lists(st.sampled_from(MEMBERS), min_size=3, max_size=5), st.text(max_size=5), st.data())

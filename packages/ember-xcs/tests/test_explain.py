@@ -117,15 +117,33 @@ def test_a_function_that_is_not_lowered_says_why_without_a_run() -> None:
     def steps() -> Any:
         yield ask("a")
 
+    def guarded() -> Any:
+        try:
+            yield ask("a")
+        finally:
+            pass
+
     def plain() -> str:
         return ask("a")
 
-    assert "generator" in xcs.explain(steps).reason
-    assert str(xcs.explain(steps)).endswith(f"{xcs.explain(steps).reason}.")
-    assert "run as it is" in str(xcs.explain(steps))
+    assert "generator that yields in a try or with (yield after it)" in xcs.explain(guarded).reason
+    assert str(xcs.explain(guarded)).endswith(f"{xcs.explain(guarded).reason}.")
+    assert "run as it is" in str(xcs.explain(guarded))
+    assert "each of its steps is a program of its own" in str(xcs.explain(steps))
     assert xcs.explain(plain).reason == ""
     assert "is lowered" in str(xcs.explain(plain))
     assert xcs.jit(len).reason == "it is not a Python function or method"
+
+
+def test_a_generator_is_explained_by_going_over_it() -> None:
+    def steps(words: str) -> Any:
+        for word in words:
+            yield ask(word)
+
+    found = xcs.explain(steps)("abc")
+    assert found.result == [f"the answer to {word}" for word in "abc"]
+    assert "steps: 3 calls" in str(found)
+    assert "No call waited for an effect" in str(found)
 
 
 def test_the_exception_of_a_run_is_kept_and_told() -> None:

@@ -27,5 +27,5 @@ def test_what_is_kept_in_order_is_told_with_the_reason(program: Program) -> None
             made.append(found(**given))
 
         run(explained, program.function, World())
-        reasons += [wait.construct for wait in made[0].graph.waits]
+        reasons += [*(wait.construct for wait in made[0].graph.waits), str(made[0])]
     assert any(program.order in one for one in reasons), reasons

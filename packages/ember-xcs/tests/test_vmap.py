@@ -249,26 +249,24 @@ def test_a_note_names_each_level_and_shortens_what_was_given() -> None:
 
 
 def test_no_more_than_max_concurrency_run_at_once() -> None:
-    running, most, lock = 0, 0, threading.Lock()
+    running, most = [0], [0]
 
-    def work(x: int) -> int:
-        nonlocal running, most
-        with lock:
-            running += 1
-            most = max(most, running)
-        time.sleep(0.01)
-        with lock:
-            running -= 1
+    @external
+    async def work(x: int) -> int:
+        running[0] += 1
+        most[0] = max(most[0], running[0])
+        await asyncio.sleep(0.01)
+        running[0] -= 1
         return x
 
-    assert vmap(work, max_concurrency=3)(range(12)) == list(range(12))
-    assert most == 3
-    most = 0
-    assert list(vmap(work, max_concurrency=2).stream(range(8))) == list(range(8))
-    assert most == 2
-    most = 0
-    assert vmap(work, max_concurrency=1)(range(4)) == list(range(4))
-    assert most == 1
+    def most_of(mapped: Callable[[Iterable[int]], Iterable[int]]) -> int:
+        most[0] = 0
+        assert list(mapped(range(8))) == list(range(8))
+        return most[0]
+
+    assert most_of(vmap(work, max_concurrency=3)) == 3
+    assert most_of(vmap(work, max_concurrency=2).stream) == 2
+    assert most_of(vmap(work, max_concurrency=1)) == 1
 
 
 def test_a_context_around_reaches_every_element() -> None:

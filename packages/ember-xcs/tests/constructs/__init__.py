@@ -10,6 +10,7 @@ from . import (
     effects as effects,
     errors as errors,
     functions as functions,
+    iterators as iterators,
     loops as loops,
     objects as objects,
     text as text,

@@ -124,3 +124,31 @@ def next_and_iter() -> object:
 def isinstance_and_callable() -> object:
     a = ask("a")
     return isinstance(a, str), callable(ask), issubclass(type(a), str), id(a) == id(a), ask("b"), a is a
+
+
+@program("a b c", "d e")
+def mapped() -> object:
+    return list(map(ask, "abc")), [one.lower() for one in map(ask, "de")]
+
+
+@program("a b c", "d e f")
+def mapped_over_two() -> object:
+    return list(map(lambda x, y: ask(f"{x} {y}"), "abc", "xyz")), [*map(ask, ["d", "e", "f"])]
+
+
+@program("a b c", "d e", "f g")
+def filtered() -> object:
+    found = (
+        list(filter(lambda word: len(ask(word)) < 3, ["a", "b two", "c"])),
+        list(filter(None, [ask("x"), ""])),
+    )
+    out = [ask(word) for word in filter(str.islower, "deF")]
+    for word in filter(ask, ["f", "g"]):
+        out.append(word)
+    return found, out
+
+
+@program("a b c d")
+def chained_iterables() -> object:
+    words = itertools.chain(["a", "b"], ["c"])
+    return [ask(word) for word in words], [ask(word) for word in itertools.islice("dddd", 1)]

@@ -163,3 +163,19 @@ def imports_inside() -> object:
     from math import pi
 
     return a, j.dumps([ask("b")]), round(pi, 2)
+
+
+@program("a b")
+def nonlocal_variables() -> object:
+    total = 0
+    names: list[str] = []
+
+    def add(word: str) -> str:
+        nonlocal total
+        answer = ask(word)
+        total += len(answer)
+        names.append(answer)
+        return answer
+
+    first, second = add("a"), add("b")
+    return first, second, total, names

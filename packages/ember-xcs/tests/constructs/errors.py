@@ -219,3 +219,49 @@ def an_unhandled_failure_after_effects() -> object:
     second = ask("b")
     effect(second)
     return int(second)
+
+
+@program(raises=True)
+def containers_made_in_a_try_are_seen_after_it() -> object:
+    out: list[Any] = []
+    for word in "ab":
+        try:
+            made: dict[str, list[str]] = {"list": []}
+            made["list"].append(ask(word))
+            made["more"] = [ask(f"{word} more")]
+        except Refused as error:
+            out.append(str(error))
+        out.append(made)
+    return out
+
+
+@program(raises=True)
+def what_was_put_into_them_before_the_failure_stays() -> object:
+    out: dict[str, Any] = {"rows": []}
+    parts: list[str] = []
+    try:
+        parts = []
+        for word in "ab":
+            parts.append(ask(word))
+        out["rows"].append([])
+        out["rows"][-1].append(ask("c"))
+        out["parts"] = parts
+        parts.append(ask("d"))
+    except Refused:
+        out["refused"] = True
+    return out, parts
+
+
+@program(raises=True)
+def tries_in_tries_that_change_what_is_outside() -> object:
+    made: list[str] = []
+    try:
+        first = ask("a")
+        try:
+            made.append("x")
+            made.append(ask("b") + first)
+        except Other:
+            made.append("other")
+    except Refused:
+        made.append("refused")
+    return made

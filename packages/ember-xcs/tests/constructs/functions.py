@@ -28,7 +28,7 @@ def own_functions() -> list[str]:
     return [draft("a", after="c"), draft("b", "loud", after="d")]
 
 
-@program()
+@program("a b c", "d e f")
 def args_and_keywords() -> list[str]:
     def gather(*words: str, sep: str = "-", **named: str) -> str:
         return sep.join([*map(ask, words), *(f"{key}={ask(value)}" for key, value in named.items())])

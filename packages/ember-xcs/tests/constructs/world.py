@@ -208,11 +208,9 @@ def run(function: Callable[..., Any], like: Callable[..., Any], here: World) -> 
 
 def _put_back(namespace: dict[str, Any], name: str, before: Any) -> None:
     now: Any = namespace[name]
-    if type(now) is list:
-        now[:] = before
-    elif type(now) is dict:
+    if hasattr(now, "clear"):
         now.clear()
-        now.update(before)
+        (now.extend if hasattr(now, "extend") else now.update)(before)
     elif hasattr(now, "__dict__"):
         vars(now).update(vars(before))
     else:
@@ -224,6 +222,8 @@ def _outcome(function: Callable[..., Any], given: dict[str, Any]) -> str:
         result = function(**given)
         if inspect.iscoroutine(result):
             result = asyncio.run(result)
+        if inspect.isgenerator(result):
+            result = ["what it gave", *result]
         return f"returned {result!r} of {type(result).__name__}"
     except (Refused, Other, ExceptionGroup, ArithmeticError, LookupError, TypeError, ValueError, AssertionError,
             AttributeError, NameError, RuntimeError, OSError, StopIteration) as error:  # fmt: skip
@@ -231,13 +231,12 @@ def _outcome(function: Callable[..., Any], given: dict[str, Any]) -> str:
 
 
 def told(error: BaseException | None) -> str:
-    """Type, message, cause, context and parts of an exception."""
+    """Type, message, cause and parts of an exception."""
     if error is None:
         return "None"
     parts: tuple[BaseException, ...] = getattr(error, "exceptions", ())
     inner = [told(one) for one in parts]
-    shown = error.__cause__ if error.__suppress_context__ else error.__context__
-    return f"{type(error).__name__}({error}) {inner} from {told(error.__cause__)} in {told(shown)}"
+    return f"{type(error).__name__}({error}) {inner} from {told(error.__cause__)}"
 
 
 def differences(one: Program, fails: str | None = None, limit: int | None = None) -> list[str]:

@@ -15,5 +15,5 @@ from ._blocks import (
 from ._context import EmberContext as EmberContext, Level as Level
 from ._credentials import Found as Found
 from ._explain import Explanation as Explanation, Origin as Origin
-from ._schema import Setting as Setting
+from ._schema import Setting as Setting, known_settings as known_settings
 from ._settings import register_section as register_section

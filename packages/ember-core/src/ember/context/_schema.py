@@ -371,6 +371,25 @@ def _fit_key(path: Path, value: Any) -> Secret | None:
     return stripped(value)
 
 
+def known_settings() -> Mapping[str, Setting]:
+    """Return every setting there is by its key, for what shows or completes them.
+
+    Names that users choose stand as `<name>`: "providers.<name>.base_url".
+
+    >>> known_settings()["models.aliases.<name>"].about
+    'another name for a model'
+    """
+    return MappingProxyType(dict(_settings_in(Table(_sections), "")))
+
+
+def _settings_in(table: Table, prefix: str) -> Iterator[tuple[str, Setting]]:
+    for name, node in (*table.keys.items(), ("<name>", table.other)):
+        if isinstance(node, Table):
+            yield from _settings_in(node, f"{prefix}{name}.")
+        elif node is not None and node is not ANYTHING:
+            yield prefix + ("<name>_api_key" if table is _CREDENTIALS else name), node
+
+
 def _known_keys(table: Table | None = None, prefix: str = "") -> Iterator[str]:
     for name, node in (_sections if table is None else table.keys).items():
         yield prefix + name

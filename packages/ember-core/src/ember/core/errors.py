@@ -22,13 +22,19 @@ pickling, and none of them carries a secret.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 from .secrets import scrub
 
 
 class EmberError(Exception):
-    """The root of everything Ember raises on purpose."""
+    """The root of everything Ember raises on purpose.
+
+    `systemic` says that the fault lies with the program, the account or the machine and not with this one call: the
+    next would fail the same, so going on with the rest of a batch is in vain.
+    """
+
+    systemic: ClassVar[bool] = False
 
     def __str__(self) -> str:
         return scrub(self.describe())
@@ -57,6 +63,8 @@ def _masked(value: object) -> object:
 
 class ConfigError(EmberError, ValueError):
     """A setting is wrong."""
+
+    systemic = True
 
 
 class ConfigFileError(ConfigError):
@@ -90,9 +98,13 @@ class ConfigWarning(UserWarning):
 class StorageError(EmberError, OSError):
     """Ember's home directory, or a file in it, cannot be read or written safely."""
 
+    systemic = True
+
 
 class CredentialError(EmberError):
     """An API key is missing or malformed."""
+
+    systemic = True
 
 
 class CredentialNotFound(CredentialError, LookupError):
@@ -118,6 +130,8 @@ class InvalidCredential(CredentialError, ValueError):
 class NotRegistered(EmberError, LookupError):
     """A registry has no such name. Carries `kind`, `name` and `suggestions`."""
 
+    systemic = True
+
     def __init__(self, kind: str, name: str, suggestions: tuple[str, ...] = (), advice: str = "") -> None:
         super().__init__(kind, name, suggestions, advice)
         self.kind, self.name, self.suggestions, self.advice = kind, name, suggestions, advice
@@ -142,6 +156,8 @@ class AlreadyRegistered(EmberError, ValueError):
 class PluginError(EmberError):
     """An installed plugin cannot be used. Carries `group`, `name` and `distribution`."""
 
+    systemic = True
+
     def __init__(self, group: str, name: str, distribution: str, problem: str) -> None:
         super().__init__(group, name, distribution, problem)
         self.group, self.name, self.distribution, self.problem = group, name, distribution, problem
@@ -152,6 +168,8 @@ class PluginError(EmberError):
 
 class BlockedLoop(EmberError, RuntimeError):
     """A blocking call was made on Ember's own I/O loop, which every call in flight waits for. Carries `name`."""
+
+    systemic = True
 
     def __init__(self, name: str, instead: str = "") -> None:
         super().__init__(name, instead)

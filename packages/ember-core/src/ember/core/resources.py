@@ -14,11 +14,16 @@ class _Home(NamedTuple):
 
 
 # Who answers for a kind of resource. A distribution adds its line here when it comes into being.
-_HOMES: Final = {"model": _Home("ember.models", "bound")}
+_HOMES: Final = {
+    "model": _Home("ember.models", "bound"),
+    "embedder": _Home("ember.models", "embedder"),
+}
 
 
 def resolve(kind: str, name: str | None) -> Any:
     """Return the resource of `kind` called `name`: `resolve("model", "gpt-4")` is a callable, as `models.instance` is.
+
+    `resolve("embedder", ...)` is one that makes vectors of a list of texts.
 
     Raises `NotRegistered` for an unknown kind, ImportError naming the distribution to install if the sibling that has
     this kind is absent, and whatever the sibling raises for a name it does not know.

@@ -8,6 +8,7 @@ from ._cursor import (
     Through as Through,
 )
 from ._describe import Column as Column, Description as Description
+from ._expressions import Condition as Condition, Expression as Expression, col as col
 from ._iterator import AsyncStreamIterator as AsyncStreamIterator, StreamIterator as StreamIterator
 from ._open import stream as stream
 from ._run import Run as Run, Summary as Summary

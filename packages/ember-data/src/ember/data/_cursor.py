@@ -85,8 +85,7 @@ class PieceCursor(Cursor):
                     self._run.meet(found.record)
                     self._start, self._size, self._at = found.after, 0, iter(())
                 continue
-            rows: list[Any] | None
-            rows, self._start = found
+            rows, self._start = found.rows, found.start
             if skip > len(rows):
                 raise SourceChanged(
                     f"Row {skip} of a piece that now has {len(rows)} was the next: the source has changed since the "
@@ -98,7 +97,7 @@ class PieceCursor(Cursor):
             self._reading = False
             # Only their iterator holds the rows while they are gone through: their memory, which is in the
             # processor's cache, is free for the next.
-            found = rows = at = None
+            del found, rows, at
             yield self._at
             self._reading = True
 

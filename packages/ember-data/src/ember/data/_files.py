@@ -14,9 +14,11 @@ from typing import Any
 from ember.core.suggest import nearest
 
 from ._bytes import content
+from ._columnar import COLUMNAR, ColumnFile
 from ._csv import Separated
 from ._cursor import Bad, Cursor, Piece, PieceCursor, State
 from ._decode import Columns
+from ._expressions import Condition
 from ._json import Document
 from ._jsonl import JsonLines, TextLines
 from ._run import Run
@@ -30,6 +32,8 @@ FORMATS: dict[str, Callable[[str, Columns, Any], Reader]] = {
     "csv": Separated,
     "tsv": partial(Separated, delimiter="\t"),
     "text": TextLines,
+    "parquet": ColumnFile,
+    "arrow": partial(ColumnFile, kind="arrow"),
 }
 _ENDINGS = {
     ".jsonl": "jsonl",
@@ -117,15 +121,21 @@ class Files(Reader):
     columns: Columns = None
     schema: Any = None
     format: str | None = None
+    where: Condition | None = None
+    kept: tuple[str, ...] | None = (
+        None  # the columns of each row, where the condition needs more of them read
+    )
 
     def pieces(self, start: State) -> Iterator[Piece | Bad]:
         first = 0 if start is None else self._place(start)
+        finish = self._finish()
         for number in range(first, len(self.paths)):
             path, before = self.paths[number], _mark(self.paths[:number])
             inner = None if start is None or number > first else start["at"]
             with _said_plainly(path):
+                reader = self._reader(path)
                 # map() lets go of a piece when it has handed it on, as a loop's variable would not.
-                yield from map(partial(_in_file, path, before), self._reader(path).pieces(inner))
+                yield from map(partial(_in_file, path, before, reader, finish), reader.pieces(inner))
 
     def _place(self, start: State) -> int:
         path = start["file"]
@@ -141,13 +151,45 @@ class Files(Reader):
             )
         return number
 
+    def _finish(self) -> Callable[[list[Any], Reader], list[Any]]:
+        """Return what is done to the rows of a piece, where a reader of columns has not done it already."""
+        if self.where is None:
+            return lambda rows, reader: rows
+        test, kept = self.where.compiled(), self.kept
+
+        def finish(rows: list[Any], reader: Reader) -> list[Any]:
+            if isinstance(reader, ColumnFile):
+                return rows
+            rows = list(filter(test, rows))
+            if kept is None:
+                return rows
+            return [{column: row[column] for column in kept if column in row} for row in rows]
+
+        return finish
+
     def _reader(self, path: str) -> Reader:
         kind = self.format or format_of(path)
+        if kind in COLUMNAR:
+            return ColumnFile(path, self._columns_read(kind), self.schema, kind, self.where)
         if kind not in FORMATS:
             raise UnknownFormat(
                 f"{path} is {kind}, which is not read here. There are: {', '.join(sorted(FORMATS))}."
             )
-        return FORMATS[kind](path, self.columns, self.schema)
+        return FORMATS[kind](path, self._columns_read(kind), self.schema)
+
+    def _columns_read(self, kind: str) -> Columns:
+        # Of lines, what the condition asks for has to be read too; a reader of columns sees to that itself.
+        if self.kept is None or self.where is None or kind in COLUMNAR:
+            return self.columns if self.kept is None else self.kept
+        return tuple(dict.fromkeys((*self.kept, *sorted(self.where.columns()))))
+
+    def filtered(self, condition: Condition) -> Files | None:
+        """Return these files without the rows that do not meet `condition`."""
+        if isinstance(self.columns, tuple) and not condition.columns() <= set(self.kept or self.columns):
+            return (
+                None  # it asks for what was left out: a stage of its own says the same as in any other place
+            )
+        return replace(self, where=condition if self.where is None else self.where & condition)
 
     def narrowed(self, columns: tuple[str, ...]) -> Files | None:
         """Return these files read for `columns` alone."""
@@ -155,7 +197,7 @@ class Files(Reader):
             return None
         if self.columns is not None and not set(columns) <= set(self.columns):
             return None
-        return replace(self, columns=columns)
+        return replace(self, columns=columns) if self.where is None else replace(self, kept=columns)
 
     def reads(self) -> str:
         """Return what is read, and how, in words."""
@@ -163,9 +205,18 @@ class Files(Reader):
         kind = self.format or format_of(next(iter(self.paths)))
         if self.schema is not None:
             return f"reads {files} as {kind}, for {self.schema.__name__}"
-        return (
-            f"reads {files} as {kind}, {'all columns' if self.columns is None else ', '.join(self.columns)}"
-        )
+        columns = self._columns_read(kind)
+        names = "all columns" if columns is None else ", ".join(columns)
+        if self.where is None:
+            return f"reads {files} as {kind}, {names}"
+        return f"reads {files} as {kind}, {names}, {'' if kind in COLUMNAR else 'then '}where {self.where!r}"
+
+    def __fingerprint__(self) -> object:
+        """Say what is read, for `cache()`: these files as they are now."""
+        stats = [
+            (path, status.st_size, status.st_mtime_ns) for path in self.paths for status in [os.stat(path)]
+        ]
+        return stats, self.columns, self.schema, self.format, self.where, self.kept
 
     def open(self, run: Run) -> Cursor:
         return _Reading(self, run)
@@ -174,9 +225,13 @@ class Files(Reader):
         return repr(self.name)
 
 
-def _in_file(path: str, before: int, found: Piece | Bad) -> Piece | Bad:
+# What is done to the rows of a piece, where a reader of columns has not done it already.
+_Finish = Callable[[list[Any], Reader], list[Any]]
+
+
+def _in_file(path: str, before: int, reader: Reader, finish: _Finish, found: Piece | Bad) -> Piece | Bad:
     at = {"file": path, "before": before, "at": found[1]}
-    return Piece(found.rows, at) if isinstance(found, Piece) else Bad(found.record, at)
+    return Piece(finish(found.rows, reader), at) if isinstance(found, Piece) else Bad(found.record, at)
 
 
 class _Reading(PieceCursor):

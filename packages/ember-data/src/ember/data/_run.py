@@ -6,10 +6,12 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any, Literal
 
 import msgspec
 
+from ._spending import Spending
 from .errors import BadRecord
 
 OnError = Literal["raise", "skip", "quarantine"]
@@ -28,14 +30,27 @@ class Policy:
 
 @dataclass
 class Summary:
-    """The account of one run: what was bad, and how long it took (seconds, from the first row asked for)."""
+    """The account of one run: what was bad, and how long it took (seconds, from the first row asked for).
+
+    `failed` counts the rows that `map_concurrent` passed over. `calls` and `cost` (US dollars) are of the external
+    calls made inside it, as model calls; `unpriced_calls` are those whose cost is not known.
+    """
 
     bad: int = 0
     first_bad: list[BadRecord] = field(default_factory=list[BadRecord])
     quarantine: str | None = None
     seconds: float = 0.0
+    failed: int = 0
+    first_failed: list[BadRecord] = field(default_factory=list[BadRecord])
+    calls: int = 0
+    unpriced_calls: int = 0
+    cost: Decimal = Decimal(0)
 
     def __str__(self) -> str:
+        if self.failed or self.calls:
+            told = [f"{self.failed:,} rows failed"] if self.failed else []
+            told += [f"{self.calls:,} calls for ${self.cost:.4f}"] if self.calls else []
+            return f"{self.bad:,} bad records, {', '.join(told)}, {self.seconds:.1f} s"
         if not self.bad:
             return f"no bad records, {self.seconds:.1f} s"
         kept = f", kept in {self.quarantine}" if self.quarantine else ""
@@ -52,6 +67,7 @@ class Run:
         self.summary = Summary() if summary is None else summary
         self._aside: _Aside | None = None
         self._beside: list[Run] = []
+        self._spendings: list[Spending] = []
         self._begun: float | None = None
         where = policy.quarantine
         if isinstance(where, str):
@@ -68,13 +84,29 @@ class Run:
         """Raise `bad`, or count it and put it aside, as the stream's `on_error` says."""
         if self.policy.on_error == "raise":
             raise bad
-        if self._aside is not None:
-            self._aside.put(bad)
-        elif callable(self.policy.quarantine):
-            self.policy.quarantine(bad)
+        self._put_aside(bad)
         self.summary.bad += 1
         if len(self.summary.first_bad) < _KEPT:
             self.summary.first_bad.append(bad)
+
+    def _put_aside(self, record: BadRecord) -> None:
+        if self._aside is not None:
+            self._aside.put(record)
+        elif callable(self.policy.quarantine):
+            self.policy.quarantine(record)
+
+    def fail(self, record: BadRecord, *, aside: bool) -> None:
+        """Count a row that a stage's function failed for, and put it aside if so said."""
+        if aside:
+            self._put_aside(record)
+        self.summary.failed += 1
+        if len(self.summary.first_failed) < _KEPT:
+            self.summary.first_failed.append(record)
+
+    def spending(self) -> Spending:
+        """Return a new account of external calls, which the summary includes."""
+        self._spendings.append(Spending())
+        return self._spendings[-1]
 
     def begin(self) -> None:
         """Start the clock."""
@@ -85,6 +117,10 @@ class Run:
         """Return the account so far."""
         if self._begun is not None:
             self.summary.seconds = time.perf_counter() - self._begun
+        spendings = [each for run in (self, *self._beside) for each in run._spendings]
+        self.summary.calls = sum(each.calls for each in spendings)
+        self.summary.unpriced_calls = sum(each.unpriced for each in spendings)
+        self.summary.cost = sum((each.cost for each in spendings), Decimal(0))
         return self.summary
 
     def state(self) -> Any:

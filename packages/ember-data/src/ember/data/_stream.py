@@ -6,9 +6,14 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Generic, TextIO, TypeVar
 
+from ember.core.journal import Journal
+
+from ._cache import DEFAULT_SIZE, Cache
+from ._concurrent import MapConcurrent, OnItemError
 from ._cursor import Cursor
 from ._describe import Description, describe
 from ._explain import explain
+from ._expressions import Condition, require_condition
 from ._extent import Shard, Skip, Take
 from ._grouping import Batch, FlatMap, Unbatch, Window
 from ._iterator import AsyncStreamIterator, KeptIterator, StreamIterator
@@ -21,7 +26,9 @@ from ._shuffle import Shuffle
 from ._source import Source
 from ._split import parts
 from ._stage import Stage, signature
+from ._to_parquet import write_parquet
 from ._watch import Progress, Tee
+from ._where import Where
 from ._write import write_jsonl
 
 T = TypeVar("T")
@@ -71,6 +78,61 @@ class Stream(Generic[T]):
         if not columns:
             raise ValueError("select() takes the names of columns, and was given none.")
         return self.through(Select(columns))
+
+    def where(self, condition: Condition) -> Stream[T]:
+        """Keep the rows of which `condition` is true, as `col("level") >= 3`.
+
+        What is not there, or None, meets no comparison. Right behind files the reader does it, and reads no other
+        columns than that and what is kept by `select`; `explain()` says so.
+
+        >>> from ember.data import col, stream
+        >>> stream([{"n": 1}, {"n": 5}, {}]).where(col("n") > 2).to_list()
+        [{'n': 5}]
+        """
+        return self.through(Where(require_condition(condition)))
+
+    def map_concurrent(
+        self,
+        function: Callable[[T], Any],
+        concurrency: int = 16,
+        *,
+        ordered: bool = True,
+        on_error: OnItemError = "raise",
+        retries: int = 0,
+        journal: Journal | str | os.PathLike[str] | None = None,
+    ) -> Stream[Any]:
+        """Make `function(row)` of each row, `concurrency` of them at the same time: for calls of models and the like.
+
+        `function` may be plain, `async`, a model or an operator; each call sees the context of whoever asks for the
+        rows. Rows come in order, or with `ordered=False` as they are done. No more than four times `concurrency` are
+        taken ahead of who asks.
+
+        What `function` raises is raised when that row is due. With `on_error="skip"` the row is left out and counted,
+        with "quarantine" also put where the stream's bad records go, and with "return" the exception stands in its
+        place. What would meet every row alike (no key, no budget) is raised all the same. A row is tried `retries`
+        times again, except after Ember's own errors: transport errors, 429 and 5xx are the engine's to retry.
+
+        With `journal` (a file, or a `Journal`) results are on disk before they are handed on, and what is there is not
+        called again, whatever became of the process meanwhile.
+
+        >>> from ember.data import stream
+        >>> stream(["a", "b"]).map_concurrent(str.upper, concurrency=2).to_list()
+        ['A', 'B']
+        """
+        if not callable(function):
+            raise TypeError(
+                f"map_concurrent() takes a function of a row, and was given {type(function).__name__}."
+            )
+        if on_error not in ("raise", "skip", "return", "quarantine"):
+            raise ValueError(f'on_error is "raise", "skip", "return" or "quarantine", and was {on_error!r}.')
+        if on_error == "quarantine" and self._policy.quarantine is None:
+            raise ValueError(
+                'on_error="quarantine" puts rows where stream(..., quarantine=) says, which it does not.'
+            )
+        kept = journal if isinstance(journal, Journal) or journal is None else Journal(journal)
+        _count(concurrency, "map_concurrent", 1)
+        _count(retries, "map_concurrent", 0)
+        return self.through(MapConcurrent(function, concurrency, ordered, on_error, retries, kept))
 
     # By where a row stands
 
@@ -195,6 +257,24 @@ class Stream(Generic[T]):
         """
         return self.through(Progress(label, every, file))
 
+    def cache(
+        self,
+        where: str | os.PathLike[str] | None = None,
+        *,
+        size: int = DEFAULT_SIZE,
+        key: str | None = None,
+    ) -> Stream[T]:
+        """Keep the rows that come here on disk, and read them from there the next time.
+
+        They are found by what goes into them: the files with their sizes and times, and the stages with their
+        functions' code. Where that cannot be told, `key` stands for the stages. They are in the folder `where`, or in
+        Ember's home, and take up to `size` bytes there: beyond that, what was not used the longest goes. A run that was
+        interrupted is gone on with. Where the disk is full, or another process writes the same, rows go on without
+        being kept.
+        """
+        folder = None if where is None else os.fspath(where)
+        return self.through(Cache(self._source, self._stages, folder, _count(size, "cache", 1), key))
+
     # Going through
 
     def planned(self) -> tuple[Source, tuple[Stage, ...]]:
@@ -262,6 +342,15 @@ class Stream(Generic[T]):
         row is missing or twice in the file. NaN and the infinities, which JSON lacks, are written as null.
         """
         return write_jsonl(self._fresh(), os.fspath(path), self._policy.checkpoint)
+
+    def to_parquet(self, path: str | os.PathLike[str]) -> Summary:
+        """Write the rows, which are dicts, to a parquet file; return the account of the run.
+
+        The first 10,000 say which columns there are and of what types. The file takes its name when it is whole.
+        """
+        rows = self._fresh()
+        write_parquet(rows, os.fspath(path))
+        return rows.summary
 
     def describe(self) -> Description:
         """Go through all rows and return what columns they have: types, extent, values. It prints as a table."""

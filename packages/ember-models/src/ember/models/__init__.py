@@ -21,7 +21,14 @@ from ._deltas import (
     TextDelta as TextDelta,
     ToolCallDelta as ToolCallDelta,
 )
-from ._facade import BoundModel as BoundModel, Models as Models, bound as bound, models as models
+from ._facade import (
+    BoundEmbedder as BoundEmbedder,
+    BoundModel as BoundModel,
+    Models as Models,
+    bound as bound,
+    embedder as embedder,
+    models as models,
+)
 from ._likelihood import TokenLogprob as TokenLogprob
 from ._matrix import Matrix as Matrix
 from ._parts import (
@@ -49,6 +56,7 @@ from ._usage import Totals as Totals
 from ._version import __version__ as __version__
 
 if TYPE_CHECKING:  # for annotations; importing it for real would bring the engine, which the first call does
+    from ._about import ModelInfo as ModelInfo, ProviderInfo as ProviderInfo
     from ._attempts import Health as Health
     from ._budget import BudgetState as BudgetState, Spending as Spending
     from ._cached import AnswerCache as AnswerCache

@@ -19,6 +19,7 @@ from ._usage import Totals, totals
 if TYPE_CHECKING:  # the engine and what stands below it (asyncio, aiohttp) are loaded by the first call
     from datetime import date
 
+    from ._about import ModelInfo, ProviderInfo
     from ._attempts import Health
     from ._budget import BudgetState, Claim
     from ._cached import AnswerCache
@@ -315,6 +316,21 @@ class Models(External[..., "Response"]):
         """Return the names of the providers that are registered or installed. Loads none of them."""
         return ModelRegistry.names()
 
+    def about(self, model: str | None) -> ModelInfo:
+        """Return who serves `model` (None: the default), what that provider can do, and what tokens cost there.
+
+        Raises `UnknownModel`, `PluginError`. Asks no network.
+        """
+        from ._about import model_info
+
+        return model_info(model)
+
+    def about_provider(self, name: str) -> ProviderInfo:
+        """Return where calls to a provider would go, and with which key. Raises `NotRegistered`, `PluginError`."""
+        from ._about import provider_info
+
+        return provider_info(name)
+
     def client(self, provider: str, *, asynchronous: bool = False) -> Any:
         """Return a new client of `provider`'s own SDK, with the key and at the base URL that calls would use here.
 
@@ -448,3 +464,24 @@ models = Models()
 def bound(name: str | None) -> BoundModel:
     """Return the model called `name`: what `ember.core.resolve("model", name)` finds."""
     return models.instance(name)
+
+
+class BoundEmbedder(External[..., "Embeddings"]):
+    """One embedding model, to be called with texts."""
+
+    kind = "model"
+
+    def __init__(self, model: str | None) -> None:
+        self.model = model
+        self.name = model or "default"
+
+    def run(self, texts: str | Sequence[str], **params: Unpack[EmbedParams]) -> Embeddings:
+        return models.embed.run(self.model, texts, **params)
+
+    async def arun(self, texts: str | Sequence[str], **params: Unpack[EmbedParams]) -> Embeddings:
+        return await models.embed.arun(self.model, texts, **params)
+
+
+def embedder(name: str | None) -> BoundEmbedder:
+    """Return the embedding model called `name`: what `ember.core.resolve("embedder", name)` finds."""
+    return BoundEmbedder(name)

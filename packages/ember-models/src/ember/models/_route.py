@@ -203,11 +203,10 @@ def default_model(configured: str | None) -> str:
     )
 
 
-def endpoint(provider: BaseProvider, context: EmberContext) -> tuple[Endpoint, str]:
-    """Return where `provider`'s requests go, from `context`, and a word on where the key came from.
+def address(provider: BaseProvider, context: EmberContext) -> tuple[str, str, str | None]:
+    """Return where `provider`'s requests go, what says so ("" for the vendor's own), and the variable if it is one.
 
-    Raises `CredentialNotFound` if there is no key for the vendor's own service, `CredentialError` if a key would go to
-    a base URL it was not configured with, `ConfigError` for one that is none or goes over the network in clear.
+    Raises `ConfigError` for a base URL that is none or goes over the network in clear.
     """
     options = context.section(f"providers.{provider.name}")
     given, variable = str(options.get("base_url") or ""), None
@@ -219,6 +218,17 @@ def endpoint(provider: BaseProvider, context: EmberContext) -> tuple[Endpoint, s
     base_url = provider.address(given) if given else provider.base_url
     if provider.transport is None:  # one that brings its own knows what its addresses mean
         base_url = _base_url(base_url, provider.name, source, bool(options.get("allow_http")))
+    return base_url, source if given else "", variable
+
+
+def endpoint(provider: BaseProvider, context: EmberContext) -> tuple[Endpoint, str]:
+    """Return where `provider`'s requests go, from `context`, and a word on where the key came from.
+
+    Raises `CredentialNotFound` if there is no key for the vendor's own service, `CredentialError` if a key would go to
+    a base URL it was not configured with, `ConfigError` for one that is none or goes over the network in clear.
+    """
+    options = context.section(f"providers.{provider.name}")
+    base_url, _, variable = address(provider, context)
     elsewhere = base_url != provider.base_url
     if not provider.needs_key and not provider.key_variables:
         return Endpoint(base_url, None, options), "no key is used"
@@ -257,6 +267,10 @@ def _check_pairing(provider: str, found: Found, context: EmberContext, variable:
     """
     where = context.explain(f"providers.{provider}.base_url")
     layer, source = (where.layer, where.source) if variable is None else ("environment", variable)
+    # The same URL said again above is no other place: the key was configured with it, where the key stands.
+    known = [origin for origin in where.shadowed if origin.value == where.value]
+    if any(_RANKS[origin.layer] <= _RANKS[found.layer] and origin.layer != "default" for origin in known):
+        return
     if _RANKS[found.layer] < _RANKS[layer]:
         raise CredentialError(
             f"The base URL of {provider!r} comes from {source}, its key from {found.source}, which it was not "

@@ -87,6 +87,8 @@ class ModelError(EmberError):
 class UnknownModel(ModelError, LookupError):
     """No installed provider serves a model of this name."""
 
+    systemic = True
+
 
 class UnsupportedError(ModelError, ValueError):
     """The provider cannot do what the call asks for. No request was made."""
@@ -99,12 +101,14 @@ class InvalidRequestError(ModelError, ValueError):
 class AuthenticationError(ModelError):
     """The provider refused the key, or the key may not do this."""
 
+    systemic = True
     advice = "Check the key with the provider."
 
 
 class ModelNotFound(ModelError, LookupError):
     """The provider answered that it has no such model, or not for this key."""
 
+    systemic = True
     advice = "models.list() shows the names Ember knows."
 
 
@@ -117,6 +121,7 @@ class RateLimitError(ModelError):
 class QuotaError(RateLimitError):
     """The account has no credit left; waiting does not help."""
 
+    systemic = True
     advice = "Add credit to the account, or use another key."
 
 
@@ -147,6 +152,7 @@ class BudgetExceeded(ModelError):
     `spent` what calls have used, `reserved` what calls under way have claimed, `floor` what this one needs at least.
     """
 
+    systemic = True
     advice = "Raise the limit, or go on under a new budget; models.budgets() shows those in force."
 
     def __init__(

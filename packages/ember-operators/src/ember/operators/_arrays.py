@@ -1,5 +1,8 @@
 """Arrays, told from other things without importing NumPy or JAX."""
 
+# Values here are the user's, of whatever type; what isinstance leaves of them is partly unknown to pyright.
+# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false, reportUnknownMemberType=false
+
 from __future__ import annotations
 
 import sys
@@ -29,6 +32,11 @@ def _is_array_type(value: Any) -> bool:
         return True
     array = getattr(jax, "Array", None)
     return array is not None and isinstance(value, (array, getattr(jax, "ShapeDtypeStruct", array)))
+
+
+def is_number(value: object) -> bool:
+    """Whether `value` is a plain number, which JAX can learn."""
+    return isinstance(value, int | float | complex) and not isinstance(value, bool)
 
 
 def array_text(array: Any) -> str:

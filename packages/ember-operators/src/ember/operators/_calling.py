@@ -1,9 +1,12 @@
 """Call a member of a composition, whatever it is: an operator, a model, a function, `async` or not."""
 
+# pyright: reportUnknownArgumentType=false
+# What is left of Any once isinstance has looked at it is partly unknown to pyright.
+
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from ember.core.externals import External
 from ember.core.pool import in_pool
@@ -15,10 +18,20 @@ _COROUTINE: Final = (
 )
 
 
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def computes(function: F) -> F:
+    """Tell xcs that `function` reads what it is given and changes nothing, so that no call need end before it."""
+    function.__dict__["__ember_computes__"] = True
+    return function
+
+
+@computes
 def is_async(member: Any) -> bool:
     """Whether calling `member` gives something to await."""
     member = getattr(member, "__ember_jit__", member)
-    code = getattr(member, "__code__", None)
+    code: Any = getattr(member, "__code__", None)
     if code is None:
         inner = getattr(member, "func", None)  # a partial
         if inner is not None and not isinstance(member, type):
@@ -33,7 +46,13 @@ def run(member: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     >>> run(str.upper, "hi")
     'HI'
     """
-    return _Awaited(member)(*args, **kwargs) if is_async(member) else member(*args, **kwargs)
+    return waited(member)(*args, **kwargs)
+
+
+@computes
+def waited(member: Callable[..., Any]) -> Callable[..., Any]:
+    """Return `member` as it is called to be waited for."""
+    return Awaited(member) if is_async(member) else member
 
 
 async def arun(member: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
@@ -46,7 +65,7 @@ async def arun(member: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     return await in_pool(member, args, kwargs)
 
 
-class _Awaited(External[..., Any]):
+class Awaited(External[..., Any]):
     """An `async` member of a composition that is called and waited for."""
 
     kind = "operator"

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from ember.core import gather
 
-from ._calling import agather, arun, run
+from ._calling import agather, arun, run, waited
 from ._operator import Operator
 
 __ember_lower__ = True  # xcs.jit looks into our code as into the user's: members' calls overlap
@@ -60,17 +61,15 @@ class Parallel(Operator, kw_only=False):
 
     def call(self, *args: Any, **kwargs: Any) -> Any:
         members = list(self.ops.values()) if isinstance(self.ops, Mapping) else list(self.ops)
-        answers = gather([_thunk(member, args, kwargs) for member in members], self.limit)
+        # Partials of what is known before the first is called: nothing of ours stands between one call and the next.
+        thunks = [partial(waited(member), *args, **kwargs) for member in members]
+        answers = gather(tuple(thunks), self.limit)
         return dict(zip(self.ops, answers)) if isinstance(self.ops, Mapping) else answers
 
     async def acall(self, *args: Any, **kwargs: Any) -> Any:
         members = list(self.ops.values()) if isinstance(self.ops, Mapping) else list(self.ops)
         answers = await agather([_athunk(member, args, kwargs) for member in members], self.limit)
         return dict(zip(self.ops, answers)) if isinstance(self.ops, Mapping) else answers
-
-
-def _thunk(member: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Callable[[], Any]:
-    return lambda: run(member, *args, **kwargs)
 
 
 def _athunk(member: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Callable[[], Any]:
@@ -83,5 +82,5 @@ def chained(first: Callable[..., Any], second: Callable[..., Any]) -> Chain:
     for one in (first, second):
         if not callable(one):
             raise TypeError(f"`>>` composes callables, and {one!r:.80} is none.")
-        members.extend(one.ops if type(one) is Chain else (one,))
+        members.extend(one.ops if isinstance(one, Chain) and type(one) is Chain else (one,))
     return Chain(tuple(members))

@@ -85,6 +85,12 @@ def _field(
     )
 
 
+def values_of(module: HasFields) -> dict[str, Any]:
+    """Return the values of a module's fields, in the order of the fields."""
+    values = vars(module)
+    return {name: values[name] for name in module.__dataclass_fields__ if name in values}
+
+
 def roles(cls: type[HasFields]) -> dict[str, str]:
     """Return the roles of a class's fields, "" for those that are what they hold."""
     found = _roles.get(cls)

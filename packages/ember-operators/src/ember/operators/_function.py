@@ -7,6 +7,8 @@ from collections.abc import Callable
 from types import MethodType
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Protocol, Self, TypeVar, overload
 
+from ._contract import checked_function, names_around
+
 if TYPE_CHECKING:
     from ._compose import Chain
 
@@ -72,8 +74,9 @@ class Function(_Partial[P, R]):
         return self if instance is None else Function(MethodType(self.func, instance))
 
     def __reduce__(self) -> Any:
-        if type(self.func) is MethodType:
-            return getattr, (self.func.__self__, self.func.__name__)
+        function: Any = self.func
+        if type(function) is MethodType:
+            return getattr, (function.__self__, function.__name__)
         return self.__qualname__  # by reference, as functions are
 
     def __repr__(self) -> str:
@@ -91,6 +94,8 @@ def op(*, validate: bool = ...) -> _Decorator: ...
 def op(function: Any = None, /, *, validate: bool = False) -> Any:
     """Make an operator of a function, `async` or not: it stays what it is, and composes with `>>`.
 
+    With `validate`, arguments and answer are validated by the type hints; what does not fit raises `SpecMismatch`.
+
     >>> @op
     ... def shout(text: str) -> str:
     ...     return text.upper()
@@ -103,6 +108,7 @@ def op(function: Any = None, /, *, validate: bool = False) -> Any:
     def make(function: Any) -> Any:
         if not callable(function) or isinstance(function, type):
             raise TypeError(f"@op is for functions, not for {function!r:.80}. Derive classes from Operator.")
-        return Function(function)
+        return Function(checked_function(function, names) if validate else function)
 
+    names = names_around(1) if validate else {}
     return make if function is None else make(function)

@@ -1,5 +1,8 @@
 """Paths into modules, `layers[0].weights` or `routes["easy"].threshold`: what is there, and a copy with it replaced."""
 
+# Values here are the user's, of whatever type; what isinstance leaves of them is partly unknown to pyright.
+# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false, reportUnknownMemberType=false
+
 from __future__ import annotations
 
 import re
@@ -8,8 +11,9 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
 
 from ember.core.suggest import nearest
 
-from ._arrays import is_array
-from ._fields import HasFields, roles
+from ._arrays import is_array, is_number
+from ._fields import HasFields, roles, values_of
+from ._nodes import node_parts, with_node_part
 
 if TYPE_CHECKING:
     from ._module import Module
@@ -39,23 +43,19 @@ def mapped(tree: Any, function: Callable[[Any], Any], where: Callable[[str, Any]
     return tree
 
 
-def is_number(value: object) -> bool:
-    """Whether `value` is a plain number that JAX can learn."""
-    return isinstance(value, int | float | complex) and not isinstance(value, bool)
-
-
 def _parts(tree: Any) -> list[tuple[str, Any, str]] | None:
     """Return what `tree` consists of, with steps of paths and roles; None for what is one piece."""
     if isinstance(tree, HasFields):
         own = roles(type(tree))
-        return [(f".{name}", part, own.get(name, "")) for name, part in vars(tree).items()]
+        return [(f".{name}", part, own.get(name, "")) for name, part in values_of(tree).items()]
+    if isinstance(tree, tuple) and hasattr(tree, "_fields"):
+        return [(f".{name}", part, "") for name, part in zip(getattr(tree, "_fields"), tree)]  # noqa: B009
     if isinstance(tree, list | tuple):
-        if type(tree) is not tuple and hasattr(tree, "_fields"):
-            return [(f".{name}", part, "") for name, part in zip(tree._fields, tree)]
-        return [(f"[{i}]", part, "") for i, part in enumerate(cast("list[Any]", tree))]
+        return [(f"[{i}]", part, "") for i, part in enumerate(tree)]
     if isinstance(tree, dict):
-        return [(f"[{key!r}]", part, "") for key, part in cast("dict[object, object]", tree).items()]
-    return None
+        return [(f"[{key!r}]", part, "") for key, part in tree.items()]
+    found = node_parts(tree)
+    return None if found is None else [(step, part, "") for step, part in found]
 
 
 _STEP: Final = re.compile(r"\.?([^\W\d]\w*)|\[(-?\d+)\]|\[(?:\"([^\"]*)\"|'([^']*)')\]")
@@ -111,6 +111,9 @@ def _child(tree: Any, step: Step, path: str) -> Any:
             return cast(Any, tree)[key]
         except (LookupError, TypeError):
             pass
+    for written, part in node_parts(tree) or ():
+        if steps(written.removeprefix(".")) == [step]:
+            return part
     raise LookupError(f"{path!r} leads nowhere: a {type(tree).__name__} has no {key!r}.")
 
 
@@ -122,11 +125,13 @@ def _changed(tree: Any, todo: list[Step], value: Any, path: str) -> Any:
     if isinstance(tree, HasFields):
         return cast("Module", tree).replace(**{key: inner})
     if isinstance(tree, dict):
-        made = cast("dict[object, object]", tree).copy()
+        made = tree.copy()
         made[key] = inner
         return made
     if hasattr(tree, "_fields") and isinstance(key, str):
         return tree._replace(**{key: inner})
+    if not isinstance(tree, list | tuple):
+        return with_node_part(tree, lambda written: steps(written.removeprefix(".")) == [todo[0]], inner)
     items = list(tree)
     items[key] = inner
     if hasattr(tree, "_fields"):

@@ -7,7 +7,7 @@ from typing import Any, cast
 from ember.core.secrets import scrub
 
 from ._arrays import array_text, is_array
-from ._fields import HasFields
+from ._fields import HasFields, values_of
 
 
 def shown(module: HasFields) -> str:
@@ -17,7 +17,7 @@ def shown(module: HasFields) -> str:
 
 def _text(value: Any) -> str:
     if isinstance(value, HasFields):
-        parts = (f"{name}={_text(part)}" for name, part in vars(value).items())
+        parts = (f"{name}={_text(part)}" for name, part in values_of(value).items())
         return f"{type(value).__name__}({', '.join(parts)})"
     if is_array(value):
         return array_text(value)

@@ -24,6 +24,16 @@ from ember.core.externals import External
 
 from . import _effects as effects
 from ._arguments import takes_over
+from ._iterators import (
+    begin as begin_generator,
+    eaten,
+    held_iterator,
+    hold_iterator,
+    method_of,
+    next_of,
+    over_iterators,
+    steps,
+)
 from ._memory import (
     PENDING,
     SCALARS,
@@ -44,10 +54,12 @@ from ._memory import (
     snapshot,
     take,
 )
+from ._numeric import NOT_NUMERIC
 from ._ops import apart, attr, change, new, ordered, read, stores_plainly, unknown
 from ._pending import Pending
 from ._program import Program, program_of
 from ._run import WRITES, Abandoned, Run
+from ._staging import staged_call
 from ._summary import index, is_installed
 
 _BUILTIN: Final = type(len)
@@ -86,6 +98,8 @@ def call(function: Any, /, *args: Any, **kwargs: Any) -> Any:
         return _print(run, args, kwargs)
     if kind is _BUILTIN and type(function.__self__) in _STATIC:
         return method(function.__self__, function.__name__, *args, **kwargs)
+    if function is next and args and (run.stepping or type(args[0]) in PENDING):
+        return next_of(run, args)
     try:
         reads = function in effects.READ
     except TypeError:
@@ -115,18 +129,27 @@ def _call_later(run: Run, function: Any, args: tuple[Any, ...], kwargs: dict[str
 
 
 def own_call(run: Run, function: FunctionType, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    if effects.computes_on_arrays(function):
+        return _library_of_arrays(run, function, args, kwargs)
+    if "jax" in sys.modules and not all(type(one) in SCALARS for one in args):
+        staged = staged_call(run, function, args, kwargs)
+        if staged is not NOT_NUMERIC:
+            return staged
     program = program_of(function)
     if program.lowered:
         if program.asynchronous:
             return _later(run, function, args, kwargs)
+        if program.generator:
+            return begin_generator(run, function, program, args, kwargs)
         return begin(run, function, program, args, kwargs)
     if program.computes:
         things = (*args, *kwargs.values())
         if not any(map(has_pending, things)) and in_turn(run, things):
-            return function(*args, **kwargs)
+            made = function(*args, **kwargs)
+            if program.generator:  # it goes over them later, and as they are then
+                return hold_iterator(run, made, tuple(settle(run, one) for one in things))
+            return made
         return apart(run, _plain, (function, args, kwargs), (*args, *kwargs.values()))
-    if effects.computes_on_arrays(function):
-        return _library_of_arrays(run, function, args, kwargs)
     return unknown(run, function, args, kwargs)
 
 
@@ -182,7 +205,7 @@ def external_call(
         return apart(run, _external_in_place, (external, args, kwargs), things, changes=True)
     if not any(map(has_pending, things)) and in_turn(run, things):
         for arg in things:
-            if own_object(arg, run) is not None:
+            if own_object(arg, run) is not None or held_iterator(run, arg) is not None:
                 settle(run, arg)  # whoever answers the call reads it while the program goes on
         args = tuple(snapshot(arg) for arg in args)
         return run.issue(external, args, {name: snapshot(arg) for name, arg in kwargs.items()}, kind)
@@ -248,6 +271,10 @@ _NAMED: Final[dict[str, type]] = {"str": str, "int": int, "float": float, "bool"
 
 
 def _library(run: Run, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    if function in effects.LAZY and args and function is not reversed:
+        return _lazily(run, function, args, kwargs)
+    if run.stepping and any(held_iterator(run, one) is not None for one in args):
+        return over_iterators(run, function, args, kwargs)
     if function in effects.CALLS_BACK:
         return _calling_back(run, function, args, kwargs)
     if function in _CONTAINER_TYPES and not kwargs:
@@ -255,7 +282,11 @@ def _library(run: Run, function: Any, args: tuple[Any, ...], kwargs: dict[str, A
             return new(function(*args))
         return apart(run, _made, (function, args), args)
     if function is functools.partial and all(
-        type(one) in SCALARS or type(one) is FunctionType for one in (*args, *kwargs.values())
+        type(one) in SCALARS
+        or type(one) is FunctionType
+        or isinstance(one, External)
+        or hasattr(type(one), "__ember_frozen__")
+        for one in (*args, *kwargs.values())
     ):
         partial: Any = function
         return partial(*args, **kwargs)  # what it holds never changes, and calls of it are seen
@@ -308,11 +339,9 @@ def _shallow(run: Run, function: Any, args: tuple[Any, ...]) -> Any:
                 for arg in args
             )
         ):
-            if function is enumerate:
-                return enumerate(turns(run, args[0]), *args[1:])
-            if function is zip:
-                return zip(*(turns(run, arg) for arg in args))
             made = function(*args)
+            if function is iter or function is reversed:
+                return hold_iterator(run, made, args)
             return new(made) if type(made) in (list, dict) else made
         if not any(type(arg) in PENDING for arg in args) and not all(map(is_data, args)):
             return unknown(run, function, args, {})
@@ -322,30 +351,52 @@ def _shallow(run: Run, function: Any, args: tuple[Any, ...]) -> Any:
     return read(run, function, args, None)
 
 
-ITERATORS: Final = frozenset(
-    {enumerate, zip, type({}.items()), type({}.keys()), type({}.values()), type(iter([])), reversed}
-)
-
-
 def turns(run: Run, thing: Any) -> Iterator[Any]:
     """Iterate over a container that the program may change meanwhile: each step comes in its turn."""
-    if type(thing) in SCALARS or type(thing) is tuple or type(thing) is frozenset:
+    kind = type(thing)
+    if kind in SCALARS or kind is tuple or kind is frozenset:
         return iter(thing)
-    if type(thing) in effects.CHANGING:
-        return _turns(run, thing)
+    if (held := held_iterator(run, thing)) is not None:
+        return steps(run, held)
+    if kind in effects.CHANGING or kind in effects.ITERATORS:
+        return _turns(run, thing, kind not in effects.CHANGING)
     return iter(thing)
 
 
-def _turns(run: Run, thing: Any) -> Iterator[Any]:
-    steps = iter(thing)
+def _turns(run: Run, thing: Any, changing: bool) -> Iterator[Any]:
+    if run.suspended:
+        await_turn(run, thing, changing)
+    moving = iter(thing)
     while True:
         if run.suspended:
-            await_turn(run, thing)
+            await_turn(run, thing, changing)
         try:
-            one = next(steps)
+            one = next(moving)
         except StopIteration:
             return
         yield one
+
+
+def _lazily(run: Run, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Make an iterator over `args`: what it goes over may be pending, and change before it is come to."""
+    things = (*args, *kwargs.values())
+    if any(type(one) in PENDING for one in things) or not all(_goes_over(run, one) for one in args):
+        return apart(run, _lazily_later, (function, args, kwargs), things)
+    made = function(*[one if type(one) in SCALARS else turns(run, one) for one in args], **kwargs)
+    return hold_iterator(run, made, things)
+
+
+def _goes_over(run: Run, thing: Any) -> bool:
+    return is_data(thing) or type(thing) in effects.ITERATORS or held_iterator(run, thing) is not None
+
+
+def _lazily_later(run: Run, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    args = tuple(run.force(arg) for arg in args)
+    kwargs = {name: run.force(arg) for name, arg in kwargs.items()}
+    if all(_goes_over(run, one) for one in args):
+        return _lazily(run, function, args, kwargs)
+    run.barrier()
+    return function(*[settle(run, arg) for arg in args], **kwargs)
 
 
 def _calling_back(run: Run, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -456,7 +507,12 @@ def _by_key(run: Run, function: Any, things: Any, kwargs: dict[str, Any]) -> Any
     kwargs = {name: run.force(value) for name, value in kwargs.items()}
     by = kwargs.pop("key")
     things = run.force(things)
-    if type(things) in effects.CONTAINERS or type(things) in SCALARS or type(things) in ITERATORS:
+    if (
+        type(things) in effects.CONTAINERS
+        or type(things) in SCALARS
+        or type(things) in effects.ITERATORS
+        or held_iterator(run, things) is not None
+    ):
         items = list(turns(run, things))
     else:
         run.barrier()
@@ -513,6 +569,13 @@ def method(thing: Any, name: str, /, *args: Any, **kwargs: Any) -> Any:
             (thing, *args, *kwargs.values()),
             changes=not data,
         )
+    if run.stepping:
+        if held_iterator(run, thing) is not None:
+            return method_of(run, thing, name, args, kwargs)
+        if name in _EATING and any(held_iterator(run, one) is not None for one in args):
+            return apart(
+                run, _with_eaten, (thing, name, args, kwargs), (thing, *args), changes=kind is not str
+            )
     if kind is str or (isinstance(thing, str) and name in effects.STR_METHODS):
         if name == "join" or kwargs or not all(type(arg) in SCALARS for arg in args):
             return _of_str(run, thing, name, args, kwargs)
@@ -578,6 +641,15 @@ def method(thing: Any, name: str, /, *args: Any, **kwargs: Any) -> Any:
         )
     found = attr(thing, name)
     return call(found, *args, **kwargs)
+
+
+_EATING: Final = frozenset(
+    {"join", "extend", "extendleft", "update", "writelines", "union", "difference_update"}
+)
+
+
+def _with_eaten(run: Run, thing: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    return method(thing, name, *[eaten(run, arg) for arg in args], **kwargs)
 
 
 def looks_plainly(kind: Any) -> bool:

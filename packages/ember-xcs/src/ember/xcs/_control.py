@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from . import _effects as effects
-from ._calls import ITERATORS, turns
+from ._calls import turns
+from ._iterators import held_iterator
 from ._memory import (
     PENDING,
     SCALARS,
@@ -24,6 +25,7 @@ from ._memory import (
     lazy,
     local,
     must_wait,
+    outward,
     quiet,
 )
 from ._ops import UNBOUND, apart
@@ -61,11 +63,26 @@ def iterate(value: Any) -> Iterator[Any]:
     if (
         type(value) in effects.CONTAINERS
         or type(value) in SCALARS
-        or type(value) in ITERATORS
+        or type(value) in effects.ITERATORS
+        or held_iterator(run, value) is not None
         or is_data(value)
     ):
         return turns(run, value)
     return _ordered_steps(run, value)
+
+
+def gone_over(value: Any) -> Any:
+    """What a generator expression goes over: it must be something that can be, but nothing is done yet."""
+    if type(value) not in PENDING:
+        kind = type(value)
+        if not (hasattr(kind, "__iter__") or hasattr(kind, "__getitem__")):
+            raise TypeError(f"{kind.__name__!r} object is not iterable")
+    return value
+
+
+def later(value: Any) -> Iterator[Any]:
+    """As `iterate`, begun with the first step."""
+    yield from iterate(value)
 
 
 def _ordered_steps(run: Run, thing: Any) -> Iterator[Any]:
@@ -106,7 +123,7 @@ def branch(
     function: Callable[..., Any], flags: int, changed: int, count: int, guard: Any, *inputs: Any
 ) -> Any:
     """Run statements that begin with a decision on `guard`: here if that is known, as a task if not."""
-    if type(guard) in PENDING and not guard.done:
+    if (type(guard) in PENDING and not guard.done) or held_iterator(local.run, guard) is not None:
         return region(function, flags, changed, count, guard, *inputs)
     return function(guard, *inputs)
 
@@ -242,6 +259,14 @@ def caught() -> None:
     error = sys.exc_info()[1]
     assert error is not None
     local.run.failed(error)
+
+
+def shown(value: Any) -> Any:
+    """The new value of a variable that is read outside of the `try` or `with` too, should that fail from here on."""
+    run: Run = local.run
+    run.drain()
+    outward(run, value, run.outermost)
+    return value
 
 
 def entered() -> Scope:

@@ -16,7 +16,7 @@ from greenlet import getcurrent
 from ember.context import ContextBlock
 
 from . import _effects as effects
-from ._calls import ITERATORS, call
+from ._calls import call
 from ._control import iterate, test
 from ._memory import (
     PENDING,
@@ -33,7 +33,7 @@ from ._memory import (
 )
 from ._ops import Unbound, apart, new
 from ._pending import Pending
-from ._run import CHANGES, OBJECTS, WRITES, Run, is_earlier
+from ._run import CHANGES, Run, is_earlier
 
 
 class _Skip:
@@ -50,7 +50,7 @@ def _known(run: Run, source: Any) -> bool:
     return (
         type(source) in SCALARS
         or type(source) in effects.CONTAINERS
-        or type(source) in ITERATORS
+        or type(source) in effects.ITERATORS
         or is_data(source)
         or quiet(run)
     )
@@ -84,7 +84,11 @@ def kept(source: Any, function: Callable[[Any], Any], flags: int) -> Any:
     if not _known(run, source):
         if (places := _places(run, source, flags)) is not None:
             return _from_places(run, places, function)
-        return apart(run, _kept_later, (source, function, flags), (source, function), flags=flags)
+        return apart(run, _kept_now, (source, function, flags), (source, function), flags=flags)
+    return _kept_now(run, source, function, flags)
+
+
+def _kept_now(run: Run, source: Any, function: Callable[[Any], Any], flags: int) -> Any:
     made = [
         run.spawn(
             function,
@@ -119,10 +123,7 @@ def _places(run: Run, source: Any, flags: int) -> list[Any] | None:
     held = run.filtered.get(id(source)) if type(source) is Pending and not flags else None
     if held is None or held[0] is not source:
         return None
-    for task in run.guessing.tasks:
-        if (task.changed or task.flags & (WRITES | OBJECTS | CHANGES)) and is_earlier(task, run.current):
-            return None
-    return held[1]
+    return held[1] if run.altering.last_before(run.current) is None else None
 
 
 def _from_places(run: Run, places: list[Any], function: Callable[[Any], Any]) -> Any:
@@ -161,15 +162,15 @@ def _kept(run: Run, made: list[Any]) -> Any:
     )
 
 
-def _kept_later(run: Run, source: Any, function: Callable[[Any], Any], flags: int) -> Any:
-    return kept(run.force(source), function, flags)
-
-
 def flat(source: Any, function: Callable[[Any], Any], flags: int) -> Any:
     """`[... for x in source for ...]`: `function` returns the list for one x."""
     run: Run = local.run
     if not _known(run, source):
-        return apart(run, _flat_later, (source, function, flags), (source, function), flags=flags)
+        return apart(run, _flat_now, (source, function, flags), (source, function), flags=flags)
+    return _flat_now(run, source, function, flags)
+
+
+def _flat_now(run: Run, source: Any, function: Callable[[Any], Any], flags: int) -> Any:
     made = [
         run.spawn(
             function,
@@ -189,10 +190,6 @@ def flat(source: Any, function: Callable[[Any], Any], flags: int) -> Any:
 
 def _joined(run: Run, made: list[Any]) -> Any:
     return new([item for one in made for item in run.force(one)])
-
-
-def _flat_later(run: Run, source: Any, function: Callable[[Any], Any], flags: int) -> Any:
-    return flat(run.force(source), function, flags)
 
 
 def some(source: Any, function: Callable[[Any], Any], wanted: bool, flags: int) -> Any:

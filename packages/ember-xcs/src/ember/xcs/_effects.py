@@ -80,6 +80,12 @@ COMPUTE: Final[frozenset[Any]] = frozenset().union(
         "abs add and_ concat contains countOf eq floordiv ge getitem gt index indexOf inv invert is_ is_not le lshift "
         "lt matmul mod mul ne neg not_ or_ pos pow rshift sub truediv truth xor",
     ),
+    # `str.upper` as a function. The left-out look at what they are given by its own methods.
+    {
+        getattr(str, name)
+        for name in dir(str)
+        if not name.startswith("_") and name not in ("format", "format_map", "join", "maketrans")
+    },
 )
 """Functions of values that change nothing; they read what they are given."""
 
@@ -175,6 +181,33 @@ CONTAINERS: Final[frozenset[type]] = frozenset(
 )
 
 
+LAZY: Final[frozenset[Any]] = frozenset(
+    {
+        enumerate,
+        zip,
+        reversed,
+        *(getattr(itertools, name) for name in ("chain", "islice", "zip_longest", "pairwise", "cycle")),
+        *(getattr(itertools, name) for name in ("combinations", "permutations", "product")),
+    }
+)
+"""Functions that make iterators over what they are given, and hand its elements on as they are."""
+
+_EMPTY: Final[tuple[Any, ...]] = ([], (), "", b"", {}, set[int](), range(0), {}.items(), {}.values())
+ITERATORS: Final[frozenset[type]] = frozenset(
+    {
+        *(kind for kind in LAZY if isinstance(kind, type)),
+        type({}.items()),
+        type({}.keys()),
+        type({}.values()),
+        *(type(iter(one)) for one in _EMPTY),
+        type(reversed([])),
+        type(reversed({})),
+        type(iter(collections.deque[int]())),
+    }
+)
+"""Python's own iterators and views of containers."""
+
+
 def known_result(function: Callable[..., Any]) -> type | None:
     """Return the type of what a computing function returns, if it is a fixed one that never changes."""
     return _RESULTS.get(function)
@@ -184,6 +217,7 @@ _RESULTS: Final[dict[Any, type]] = {
     str: str, float: float, int: int, len: int, bool: bool, repr: str, json.dumps: str, re.sub: str, abs: float,
     textwrap.dedent: str, textwrap.indent: str, textwrap.shorten: str, textwrap.fill: str, html.escape: str,
     html.unescape: str, ascii: str, chr: str, ord: int, builtins.format: str, re.escape: str,
+    **{getattr(str, name): str for name in STR_TO_STR - {"format", "format_map", "join"}},
 }  # fmt: skip
 
 

@@ -77,7 +77,8 @@ def function_def(name: str, args: ast.arguments, body: list[ast.stmt]) -> ast.Fu
 
 
 class Lowering:
-    """One function on its way. `resolve` says what a global or captured name stands for; `free` are captured."""
+    """One function on its way. `resolve` says what a global or captured name stands for; `free` are captured, and
+    `outer` those of them that some function assigns as `nonlocal`."""
 
     def __init__(
         self,
@@ -87,6 +88,7 @@ class Lowering:
         summary: Callable[[Sequence[ast.AST]], Summary],
         reaches: Callable[[Sequence[ast.AST], set[str]], bool],
         stays: Callable[[Sequence[ast.AST]], bool],
+        outer: frozenset[str] = frozenset(),
     ) -> None:
         self._stays = stays
         self.node, self.free, self.resolve, self.summary, self._reaches = (
@@ -112,18 +114,18 @@ class Lowering:
         ]
         self.body: Sequence[ast.stmt] = body
         self.globals = {n for x in names.own(body) if isinstance(x, ast.Global) for n in x.names}
-        if names.has(body, ast.Nonlocal):
-            raise Unsupported("it assigns a variable of the function around it (nonlocal)")
-        if names.has(body, ast.Yield, ast.YieldFrom):
-            raise Unsupported("it is a generator")
-        self.stored = names.stored(body) - self.globals
+        for line, why in names.unusual_yields(body):
+            raise Unsupported(f"line {line}: it is a generator that yields {why}")
+        outer |= frozenset(n for x in names.own(body) if isinstance(x, ast.Nonlocal) for n in x.names)
+        self.stored = names.stored(body) - self.globals - outer
         self.locals = set(self.parameters) | self.stored
         times: dict[str, int] = {}
         self._count_stores(body, times, False)
         self.rebound = {name for name, count in times.items() if count > 1 or name in self.parameters}
         self.captured = names.captured(body) & self.locals
-        self.shared = (self.captured & self.rebound) | (names.nonlocals(body) & self.locals)
+        self.shared = (self.captured & self.rebound) | (names.nonlocals(body) & self.locals) | outer
         self.known: set[str] = set(self.parameters)
+        self._used_at_once = names.used_at_once(body)
         self.data = self._data_names(body)
 
     def _data_names(self, body: Sequence[ast.AST]) -> set[str]:
@@ -269,11 +271,11 @@ class Lowering:
         return node
 
     def ex_Name(self, node: ast.Name) -> ast.expr:
+        if node.id in self.shared:
+            self.waits = True
+            both = ast.Tuple([self.X("turn"), load(node.id)], ast.Load())
+            return ast.Subscript(both, ast.Constant(1), ast.Load())
         if node.id in self.locals and node.id not in self.globals:
-            if node.id in self.shared:
-                self.waits = True
-                both = ast.Tuple([self.X("turn"), load(node.id)], ast.Load())
-                return ast.Subscript(both, ast.Constant(1), ast.Load())
             if node.id not in self.known and node.id not in self.captured:
                 self.sentinels.add(node.id)
                 return self.X("bound", load(node.id), ast.Constant(node.id))
@@ -460,7 +462,9 @@ class Lowering:
     def element(self, node: ast.expr) -> ast.expr:
         if isinstance(node, ast.Starred):
             self.waits = True
-            return ast.copy_location(ast.Starred(self.X("iterate", self.ex(node.value)), ast.Load()), node)
+            return ast.copy_location(
+                ast.Starred(self.X("iterate", self.source(node.value)), ast.Load()), node
+            )
         return self.ex(node)
 
     def ex_Lambda(self, node: ast.Lambda) -> ast.expr:
@@ -488,6 +492,14 @@ class Lowering:
                 if not self.parameters:
                     raise Unsupported(f"line {node.lineno}: super() without a first parameter")
                 return ast.Call(load("super"), [load("__class__"), load(self.parameters[0])], [])
+            if function.id in _EATERS and len(node.args) == 1 and self._is_map(node.args[0], which=filter):
+                over = ast.comprehension(store("_x_one"), node.args[0], [], 0)
+                return self.call(node, [self._generators([over], load("_x_one"), node)])
+            if function.id in _EATERS and len(node.args) == 1 and self._is_map(node.args[0], many=True):
+                inner = node.args[0]
+                assert isinstance(inner, ast.Call)
+                if len(inner.args) > 2:
+                    return self.call(node, [self.source(inner)])
             if function.id in _EATERS and len(node.args) == 1 and self._is_map(node.args[0]):
                 inner = node.args[0]
                 assert isinstance(inner, ast.Call)
@@ -508,13 +520,13 @@ class Lowering:
                 return self.call(node, [self.comprehension(only)])
         return self.call(node, None)
 
-    def _is_map(self, node: ast.expr) -> bool:
+    def _is_map(self, node: ast.expr, *, many: bool = False, which: Any = map) -> bool:
         return (
             isinstance(node, ast.Call)
             and isinstance(node.func, ast.Name)
             and node.func.id not in self.locals
-            and self.resolve(node.func.id) is map
-            and len(node.args) == 2
+            and self.resolve(node.func.id) is which
+            and (len(node.args) == 2 or (many and len(node.args) > 2))
             and not node.keywords
             and not any(isinstance(one, ast.Starred) for one in node.args)
         )
@@ -552,7 +564,20 @@ class Lowering:
             return ast.copy_location(
                 self.X("live_view", self.ex(node.func.value), ast.Constant(node.func.attr)), node
             )
+        if self._is_map(node, many=True):
+            assert isinstance(node, ast.Call)
+            by, *sources = [self.ex(one) for one in node.args]
+            over = ast.Tuple(sources, ast.Load())
+            return ast.copy_location(self.X("mapping_over", by, over, self.flags([node])), node)
         return self.ex(node)
+
+    def ex_Yield(self, node: ast.Yield) -> ast.expr:
+        self.waits = True
+        return ast.Yield(None if node.value is None else self.ex(node.value))
+
+    def ex_YieldFrom(self, node: ast.YieldFrom) -> ast.expr:
+        self.waits = True
+        return ast.YieldFrom(self.X("delegate", self.ex(node.value)))
 
     # Comprehensions -----------------------------------------------------------------------------
 
@@ -569,12 +594,34 @@ class Lowering:
         )
 
     def ex_GeneratorExp(self, node: ast.GeneratorExp) -> ast.expr:
-        read = sorted(self.reads([node]))
-        self.sentinels |= set(read) - self.known
+        if names.has([node], ast.NamedExpr) and not self._is_inner(node):
+            raise Unsupported(f"line {node.lineno}: := in a generator expression")
+        if id(node) not in self._used_at_once and self.reads([node]) & self.rebound:
+            raise Unsupported(
+                f"line {node.lineno}: a generator expression that is kept, with variables that are assigned again"
+            )
         self.waits = True
-        return ast.Call(
-            ast.Lambda(arguments(read), node), [self.X("settled", load(name)) for name in read], []
-        )
+        hidden, known, shared = self.locals, self.known, self.shared
+        made: list[ast.comprehension] = []
+        source: ast.expr | None = None
+        for place, one in enumerate(node.generators):
+            if one.is_async:
+                raise Unsupported("an asynchronous generator expression")
+            over = self.X("iterate", self.source(one.iter))
+            if place == 0:
+                source, over = self.X("gone_over", over.args[0]), self.X("later", load("_x_over"))
+            targets = names.stored([one.target])
+            self.locals, self.known = self.locals | targets, self.known | targets
+            self.shared = self.shared - targets
+            tests: list[ast.expr] = [self.X("test", self.ex(test)) for test in one.ifs]
+            made.append(ast.comprehension(one.target, over, tests, 0))
+        body = ast.GeneratorExp(self.ex(node.elt), made)
+        self.locals, self.known, self.shared = hidden, known, shared
+        assert source is not None
+        make = self.thunk(body, [node])
+        make.args.kwonlyargs.append(ast.arg("_x_over"))
+        make.args.kw_defaults.append(source)
+        return self.X("generator", make, self.flags([node]))
 
     def comprehension(self, node: ast.ListComp | ast.SetComp | ast.GeneratorExp) -> ast.expr:
         if names.has([node], ast.NamedExpr) and not self._is_inner(node):
@@ -595,8 +642,29 @@ class Lowering:
         }
         return not (outside | (made & (self.shared | self.globals | set(self.parameters))))
 
+    def _filter(self, target: ast.expr, source: ast.expr) -> tuple[ast.expr, ast.expr] | None:
+        """Return what a loop over `filter(by, things)` goes over, and what is asked of each of them."""
+        if not (isinstance(target, ast.Name) and self._is_map(source, which=filter)):
+            return None
+        assert isinstance(source, ast.Call)
+        by, things = source.args
+        one: ast.expr = ast.copy_location(load(target.id), source)
+        if isinstance(by, ast.Constant) and by.value is None:
+            return things, one
+        base = by
+        while isinstance(base, ast.Attribute):
+            base = base.value
+        plain = base is by or (isinstance(base, ast.Name) and base.id not in self.locals)
+        if isinstance(by, ast.Lambda) or (
+            isinstance(base, ast.Name) and plain and base.id not in self.rebound
+        ):
+            return things, ast.copy_location(ast.Call(by, [one], []), source)
+        return None
+
     def _generators(self, generators: list[ast.comprehension], elt: ast.expr, node: ast.AST) -> ast.expr:
         first, rest = generators[0], generators[1:]
+        if (filtered := self._filter(first.target, first.iter)) is not None:
+            first = ast.comprehension(first.target, filtered[0], [filtered[1], *first.ifs], first.is_async)
         if first.is_async:
             raise Unsupported("an asynchronous comprehension")
         source = self.source(first.iter)
@@ -716,7 +784,7 @@ class Lowering:
 
     def taskable(self, statements: Sequence[ast.stmt], *, loop_body: bool = False) -> bool:
         allowed = {"continue"} if loop_body else set()
-        if names.leaves(statements) - allowed:
+        if names.leaves(statements) - allowed or names.has(statements, ast.Yield, ast.YieldFrom):
             return False
         stored = names.stored(statements)
         read = names.loaded(statements)
@@ -772,8 +840,10 @@ class Lowering:
         made: list[ast.stmt] = [function]
         if outputs:
             made.append(ast.Assign([ast.Tuple([store(one) for one in outputs], ast.Store())], call))
-            if self._precise & set(outputs):
-                made.append(ast.Expr(self.X("drain")))
+            made += [
+                ast.Assign([store(one)], self.X("shown", load(one)))
+                for one in sorted(self._precise & set(outputs))
+            ]
         else:
             made.append(ast.Expr(call))
         return made
@@ -810,8 +880,10 @@ class Lowering:
         made: list[ast.stmt] = [function]
         if outputs:
             made.append(ast.Assign([ast.Tuple([store(one) for one in outputs], ast.Store())], call))
-            if self._precise & set(outputs):
-                made.append(ast.Expr(self.X("drain")))
+            made += [
+                ast.Assign([store(one)], self.X("shown", load(one)))
+                for one in sorted(self._precise & set(outputs))
+            ]
         else:
             made.append(ast.Expr(call))
         for one in made:
@@ -836,6 +908,9 @@ class Lowering:
 
     def st_Global(self, node: ast.Global) -> list[ast.stmt]:
         return []
+
+    def st_Nonlocal(self, node: ast.Nonlocal) -> list[ast.stmt]:
+        return [node]
 
     def st_Expr(self, node: ast.Expr) -> list[ast.stmt]:
         if isinstance(node.value, ast.Constant):
@@ -864,7 +939,7 @@ class Lowering:
                 self.waits = True
                 return [ast.Assign([store(target.id)], self.X("rebind", value))]
             if target.id in self._precise:
-                return [ast.Assign([store(target.id)], self.X("leaving", value))]
+                return [ast.Assign([store(target.id)], self.X("shown", value))]
             return [ast.Assign([store(target.id)], value)]
         if isinstance(target, ast.Subscript):
             container, index = self.ex(target.value), self.ex(target.slice)
@@ -1089,6 +1164,11 @@ class Lowering:
         self.known -= self._deleted(body)
 
     def st_For(self, node: ast.For) -> list[ast.stmt]:
+        if (filtered := self._filter(node.target, node.iter)) is not None:
+            unless = ast.copy_location(ast.UnaryOp(ast.Not(), filtered[1]), node.iter)
+            skip = ast.If(unless, [ast.copy_location(ast.Continue(), node)], [])
+            body = [ast.copy_location(skip, node), *node.body]
+            node = ast.copy_location(ast.For(node.target, filtered[0], body, node.orelse), node)
         source = self.source(node.iter)
         inner = [
             ast.copy_location(

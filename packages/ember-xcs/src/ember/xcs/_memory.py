@@ -18,6 +18,7 @@ from ember.core.externals import External, handling
 from . import _effects as effects
 from ._pending import UNBOUND, Pending
 from ._run import (
+    CHANGES,
     OBJECTS,
     Abandoned,
     Flight,
@@ -289,6 +290,12 @@ def settle(run: Run, value: Any) -> Any:
         for name, item in list(attributes.items()):
             if type(item) not in SCALARS and (settled := settle(run, item)) is not item:
                 attributes[name] = settled
+    elif (
+        hasattr(kind, "__next__") and (made := run.fresh.get(id(value))) is not None and made.object is value
+    ):
+        del run.fresh[id(value)]
+        for item in list(made.nested):
+            settle(run, item)
     elif kind is CoroutineType and id(value) in run.coroutines:
         call = run.coroutines[id(value)][1]
         call.args = tuple(settle(run, arg) for arg in call.args)
@@ -350,6 +357,25 @@ def fill(run: Run, value: Any) -> Any:
     return value
 
 
+def outward(run: Run, value: Any, scope: Scope) -> None:
+    """Note that what the run made inside of a `try` or `with` is seen in `scope`, too, should that fail."""
+    kind = type(value)
+    if kind in PENDING and value.done and value.error is None:
+        value = value.value
+        kind = type(value)
+    if kind in SCALARS or kind in PENDING:
+        return
+    if kind is tuple:
+        for one in value:
+            outward(run, one, scope)
+        return
+    held = run.fresh.get(id(value))
+    if held is not None and held.object is value and not held.scope.encloses(scope):
+        held.scope = scope
+        for one in list(held.nested or ()):
+            outward(run, one, scope)
+
+
 def captured(function: FunctionType) -> list[Any]:
     """Return what a function brings along: captured variables and defaults, those of functions among them too."""
     seen = {id(function)}
@@ -400,7 +426,7 @@ def reach(values: Any, found: set[int], later: list[Pending], run: Run) -> None:
                 reach((value.__self__,), found, later, run)
 
 
-def _content(value: Any, found: set[int]) -> bool:
+def content(value: Any, found: set[int]) -> bool:
     """Collect everything in `value`, which is not the run's own; False if that is too much."""
     left = [value]
     while left:
@@ -453,11 +479,16 @@ def footprint(run: Run, task: Task) -> None:
             own = held is not None and held.object is value
             if objects and not is_data(value) and not isinstance(value, External):
                 task.writes = task.writes or not own or "<locals>" in kind.__qualname__
-            if changing and not own and not _content(value, changes):
+            if changing and not own and not content(value, changes):
                 task.writes = True
             mine.add(id(value))
+            if hasattr(kind, "__next__"):
+                changes.add(id(value))
+                task.writes = task.writes or not (own or kind in effects.ITERATORS)
+    if run.stepping:
+        run.iterators(run, task, found, changes, later)
     for number in task.shared:
-        if not _content(global_at(number), changes):
+        if not content(global_at(number), changes):
             task.writes = True
     task.inputs = tuple(later)
     lines: list[Line] = []
@@ -471,6 +502,8 @@ def footprint(run: Run, task: Task) -> None:
         lines.append(run.writers)
     if later:
         lines.append(run.guessing)
+        if task.writes or task.changed or task.flags & (CHANGES | OBJECTS):
+            lines.append(run.altering)
     for line in lines:
         line.join(task)
     task.lines, task.keys = tuple(lines), (*changes, *found)
@@ -516,7 +549,7 @@ def must_wait(run: Run, thing: Any, changing: bool) -> Task | None:
     held = run.fresh.get(key)
     if held is None or held.object is not thing:
         return run.writers.last_before(here) if run.writers.tasks else None
-    for task in run.guessing.tasks:
+    for task in (run.guessing if changing else run.altering).tasks:
         for pending in task.inputs:
             if pending.done and pending.error is None:
                 found: set[int] = set()

@@ -272,3 +272,26 @@ def surely(statements: Nodes) -> set[str]:
         elif isinstance(node, (ast.Return, ast.Raise)):
             return names | stored(statements)  # nothing comes after it
     return names
+
+
+def unusual_yields(body: Nodes) -> Iterable[tuple[int, str]]:
+    """Return where a generator yields in ways that lowered code does not, and what to do instead."""
+    plain = {id(node.value) for node in own(body) if isinstance(node, (ast.Expr, ast.Assign, ast.AnnAssign))}
+    for node in own(body):
+        if isinstance(node, (ast.Yield, ast.YieldFrom)) and id(node) not in plain:
+            yield node.lineno, "in the middle of an expression (give what the yield returns a name first)"
+        elif isinstance(node, (ast.Try, ast.TryStar, ast.With)) and has([node], ast.Yield, ast.YieldFrom):
+            yield node.lineno, "in a try or with (yield after it)"
+
+
+def used_at_once(body: Nodes) -> set[int]:
+    """Return the ids of the generator expressions that are given to a call, or gone over, where they stand."""
+    found: set[int] = set()
+    for node in own(body):
+        if isinstance(node, ast.Call):
+            found.update(id(one) for one in node.args)
+        elif isinstance(node, (ast.For, ast.comprehension)):
+            found.add(id(node.iter))
+        elif isinstance(node, (ast.Starred, ast.YieldFrom)):
+            found.add(id(node.value))
+    return found

@@ -83,8 +83,8 @@ class Numeric:
         # must have if arguments are containers, and what `Guards.hold` looks at.
         self._quick: dict[Any, tuple[Any, type | None, Any, Any]] = {}
 
-    def call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Return the result of the function, staged, or `NOT_NUMERIC` if it was not run."""
+    def quick(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Return the result of a call like one that was served before, or `NOT_NUMERIC` if it was not run."""
         # Few arguments the quick way: `tuple(map(...))` takes 0.1 µs more.
         count = len(args)
         if count == 1:
@@ -109,6 +109,10 @@ class Numeric:
                 # A new shape that is refused, a name that is gone, a number that is too large, a dict whose keys cannot
                 # be sorted, or the computation's own: the long way tells them apart.
                 pass
+        return NOT_NUMERIC
+
+    def call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Return the result of the function, staged, or `NOT_NUMERIC` if it was not run."""
         if (
             self._never is not None
             or "jax" not in sys.modules
@@ -138,6 +142,17 @@ class Numeric:
             self._admitted.clear()
         answer = self._admitted[key] = self.why(args, kwargs) is None
         return answer
+
+    def computes(self) -> bool:
+        """Say whether, by its bytecode, all that the function reaches computes and does nothing else."""
+        if self._never is not None:
+            return False
+        with self._lock:
+            try:
+                self._checked()
+            except NotNumeric:
+                return False
+        return True
 
     def why(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str | None:
         """Return why this call is not numeric, or None if it is. Evaluates abstractly; compiles and runs nothing."""

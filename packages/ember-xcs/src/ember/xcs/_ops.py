@@ -32,6 +32,7 @@ from ._memory import (
     lazy,
     local,
     must_wait,
+    outward,
     own_object,
     quiet,
     reading,
@@ -408,6 +409,9 @@ def _needs(thing: Any, name: str, args: tuple[Any, ...]) -> bool:
 
 def _change_now(run: Run, held: Fresh, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     thing = held.object
+    if run.current.scope is not held.scope:
+        for arg in args:
+            outward(run, arg, held.scope)
     for arg in args:
         if not held.live and type(arg) not in SCALARS and type(arg) not in PENDING:
             held.nested = [arg] if held.nested is None else held.nested
@@ -511,6 +515,12 @@ def unpack(value: Any, before: int, after: int = -1) -> Any:
 
 def _unpack(run: Run, value: Any, before: int, after: int) -> Any:
     value = run.force(value)
+    if run.stepping:
+        from ._iterators import held_iterator, steps  # which needs this module
+
+        if (held := held_iterator(run, value)) is not None:
+            moving = steps(run, held)
+            value = tuple(moving if after >= 0 else _exactly(moving, before))
     if type(value) in effects.CONTAINERS or isinstance(value, (str, bytes, range)):
         await_turn(run, value)
         items = list(value)
@@ -559,11 +569,13 @@ def attr(thing: Any, name: str) -> Any:
         return apart(run, _attr, (thing, name), (thing,))
     if isinstance(thing, External):  # what it is does not change
         return getattr(thing, name)
+    if hasattr(kind, "__ember_frozen__") and _is_stored(thing, kind, name):  # nor does an Ember module
+        return getattr(thing, name)
     found = getattr(kind, name, None)
     if type(found) is property and type(found.fget) is FunctionType and not hasattr(kind, "__getattr__"):
         return local.call(found.fget, thing)
     if must_wait(run, thing, False) is None:
-        if _plain_attribute(kind, name):
+        if _plain_attribute(kind, name) or _is_stored(thing, kind, name):
             return getattr(thing, name)
         return unknown(run, getattr, (thing, name), {})
     return apart(run, _attr, (thing, name), (thing,))
@@ -573,10 +585,19 @@ def _attr(run: Run, thing: Any, name: str) -> Any:
     if type(thing) in PENDING:
         return attr(run.force(thing), name)
     await_turn(run, thing)
-    if not _plain_attribute(type(thing), name):
+    if not _plain_attribute(type(thing), name) and not _is_stored(thing, type(thing), name):
         run.barrier()
         settle(run, thing)
     return getattr(thing, name)
+
+
+def _is_stored(thing: Any, kind: type, name: str) -> bool:
+    """Whether an object has this attribute in itself, so that a `__getattr__` of its class is not asked."""
+    return (
+        kind.__getattribute__ is object.__getattribute__
+        and name in getattr(thing, "__dict__", ())
+        and not any(hasattr(vars(parent).get(name), "__set__") for parent in kind.__mro__)
+    )
 
 
 def _reads_plainly(thing: Any, getter: Any) -> bool:

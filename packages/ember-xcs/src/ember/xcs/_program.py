@@ -23,7 +23,7 @@ from ember.core.externals import External
 from . import _effects as effects, _names as names
 from ._lower import Lowering, Unsupported, load
 from ._run import OBJECTS, WRITES, shared_flag
-from ._source import NoSource, tree_of
+from ._source import NoSource, nonlocals_of, tree_of
 from ._summary import ANYTHING, OUTSIDE, Effects, Summary, index_names, is_installed, owner_of
 
 
@@ -42,6 +42,7 @@ class Program:
         "code",
         "computes",
         "flags",
+        "generator",
         "lowered",
         "objects",
         "reason",
@@ -51,7 +52,7 @@ class Program:
     )
 
     def __init__(self) -> None:
-        self.lowered = self.computes = self.waits = self.asynchronous = False
+        self.lowered = self.computes = self.waits = self.asynchronous = self.generator = False
         self.closed = True
         self.sets = False
         self.writes = self.objects = True
@@ -99,6 +100,7 @@ def _looked_at(function: FunctionType) -> Program:
             found = _under_way[code] = Program()  # for whoever asks meanwhile: itself, by recursion
             found.lowered = True
             found.asynchronous = bool(code.co_flags & CO_COROUTINE)
+            found.generator = bool(code.co_flags & CO_GENERATOR)
             found.waits, found.writes, found.objects, found.flags = True, False, False, 0
             try:
                 fresh = _lowered(function)
@@ -132,12 +134,16 @@ def _lowered(function: FunctionType) -> Program:
     code = function.__code__
     if hasattr(function, "__wrapped__") and "__wrapped__" in function.__dict__:
         pass  # a wrapper is a function like another
+    if _says_it_computes(function):
+        program.reason, program.computes = NO_CALL, True
+        return program
     if _is_installed(function):
         program.reason = "it is installed code"
         return program
-    if code.co_flags & (CO_GENERATOR | CO_ASYNC_GENERATOR):
-        program.reason = "it is a generator"
+    if code.co_flags & CO_ASYNC_GENERATOR:
+        program.reason = "it is an asynchronous generator"
         return program
+    program.generator = bool(code.co_flags & CO_GENERATOR)
     program.asynchronous = bool(code.co_flags & CO_COROUTINE)
     resolve = resolver(function)
     try:
@@ -147,12 +153,13 @@ def _lowered(function: FunctionType) -> Program:
         if program.asynchronous:
             program.closed = _is_closed(tree, function)
         local = set(code.co_varnames) | set(code.co_cellvars)
+        outer = nonlocals_of(code.co_filename) & frozenset(code.co_freevars)
         plain_body: list[Any] = [tree.body] if isinstance(tree, ast.Lambda) else list(tree.body)
         program.writes, program.objects, program.changed = whole.writes, whole.objects, whole.changed
         if not _reaches(plain_body, local, resolve):
             program.reason = NO_CALL
             program.computes = not (
-                whole.writes or whole.objects or whole.changed or whole.shared
+                outer or whole.writes or whole.objects or whole.changed or whole.shared
             ) and not names.has(plain_body, ast.Attribute)
             if program.computes or whole.writes:
                 return program
@@ -170,11 +177,13 @@ def _lowered(function: FunctionType) -> Program:
             return _reaches(statements, local, resolve, data)
 
         program.sets = _sets(plain_body, local, resolve)
+        if program.sets and program.generator:
+            raise Unsupported("it is a generator that sets a variable of the context")
 
         def stays(statements: Any) -> bool:
             return program.sets and _sets(statements, local, resolve)
 
-        lowering = Lowering(tree, frozenset(code.co_freevars), resolve, summary, reaches, stays)
+        lowering = Lowering(tree, frozenset(code.co_freevars), resolve, summary, reaches, stays, outer)
         program.code = _compiled(lowering, function)
         program.waits, program.lowered = lowering.waits, True
     except (Unsupported, NoSource) as error:
@@ -200,6 +209,9 @@ def effects_of(function: FunctionType) -> Effects:
     if known is not None:
         if code in _open:
             _open[code] = True
+        return known
+    if _says_it_computes(function):
+        known = _effects[code] = Effects()
         return known
     if _is_installed(function) or code.co_flags & CO_ASYNC_GENERATOR:
         known = _effects[code] = ANYTHING
@@ -398,10 +410,19 @@ def _sets(nodes: list[ast.AST], local: set[str], resolve: Any) -> bool:
     return False
 
 
+def _says_it_computes(function: FunctionType) -> bool:
+    """Whether its author says that it reads what it is given, and changes nothing that others see.
+
+    Siblings do, of functions whose code looks as if it might do anything: they cannot be named here.
+    """
+    return function.__dict__.get("__ember_computes__") is True
+
+
 def _is_installed(function: FunctionType) -> bool:
     if function.__globals__.get("__ember_lower__") is True:
         return False
-    if str(function.__globals__.get("__name__")).startswith(("ember.xcs.", "ember.core.", "ember.context.")):
+    name = str(function.__globals__.get("__name__"))
+    if name.startswith(("ember.xcs.", "ember.core.", "ember.context.", "ember.operators.")):
         return True  # wherever it is installed from
     return is_installed_file(function.__code__.co_filename)
 
@@ -512,7 +533,7 @@ _BUILTINS: Final = {"BaseException": BaseException, "AssertionError": AssertionE
 
 
 def _hook(name: str) -> Any:
-    from . import _calls, _control, _displays, _ops
+    from . import _calls, _control, _displays, _iterators, _ops
     from ._run import Abandoned
 
     if name.startswith("op_"):
@@ -521,7 +542,7 @@ def _hook(name: str) -> Any:
         return _BUILTINS[name]
     if name == "Abandoned":
         return Abandoned
-    modules: tuple[ModuleType, ...] = (_ops, _calls, _control, _displays)
+    modules: tuple[ModuleType, ...] = (_ops, _calls, _control, _displays, _iterators)
     if name in ("acall", "awaited", "amanager", "asteps"):
         from . import _awaits
 

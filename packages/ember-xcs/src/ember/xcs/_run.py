@@ -27,7 +27,7 @@ from contextvars import Context, copy_context
 from heapq import heappop, heappush
 from opcode import opmap
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
 from greenlet import GreenletExit, getcurrent, greenlet
 
@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from ._record import Recorder
 
 _MOST_DEPTH: Final = 2_000
+_MOST_IDLE: Final = 16
+"""Greenlets kept for tasks to come: one more costs three switches, and as many to end it."""
 WRITES: Final = 1
 """A flag of tasks: it may change anything that others can reach."""
 SCOPED: Final = 2
@@ -67,6 +69,9 @@ def shared_flag(globals_: Iterable[str]) -> int:
         number = _SHARED_NUMBERS[key] = len(SHARED)
         SHARED.append(key)
     return number << _SHARED_FROM
+
+
+Ids: TypeAlias = set[int]
 
 
 class Abandoned(BaseException):
@@ -220,7 +225,9 @@ class Run:
         self.plan: dict[Any, float] | None = None
         """Seconds left from calls of a place on, as last recorded: where a limit binds, the longest path goes first."""
         self.suspended: dict[Task, None] = {}
-        self.writers, self.guessing = Line(), Line()
+        self.writers = Line()
+        self.guessing, self.altering = Line(), Line()
+        """Tasks with inputs of which it is not known yet what they are; and those that may change such inputs."""
         self.changing: dict[int, Line] = {}
         self.reading: dict[int, Line] = {}
         self.filtered: dict[int, tuple[Pending, list[Any]]] = {}
@@ -242,6 +249,8 @@ class Run:
         self.root.fiber = self._main
         self.fresh: dict[int, Any] = {}
         self._sweep_at = 10_000
+        self.stepping = False
+        """Whether it has made iterators."""
         self.over = False
 
     # The log -----------------------------------------------------------------------------
@@ -389,6 +398,7 @@ class Run:
     footprint: Callable[[Run, Task], None]
     """Notes what a task that is about to wait may still read and change; `leave`, that it has ended: see `_memory`."""
     leave: Callable[[Run, Task], None]
+    iterators: Callable[[Run, Task, Ids, Ids, list[Pending]], None]
     reads_plainly: Callable[[Any, Any], bool]
 
     def hold(self, held: Any) -> None:
@@ -628,16 +638,13 @@ class Run:
         return cast(greenlet, self._mother.switch(getcurrent(), what))
 
     def _bear(self, asking: greenlet, what: Callable[..., None]) -> None:
-        me = getcurrent()
-
-        def wait_and(do: Callable[..., None]) -> None:
-            given = me.switch()
+        def wait_and(do: Callable[..., None], asking: greenlet) -> None:
+            given = asking.switch(getcurrent())
             do(*given) if isinstance(given, tuple) else do()
 
         while True:
-            child = greenlet(wait_and, self._main)
-            child.switch(what)
-            asking, what = asking.switch(child)
+            # It goes to whoever asked by itself, and whoever asks next comes back here.
+            asking, what = greenlet(wait_and, self._main).switch(what, asking)
 
     def _fiber(
         self,
@@ -665,6 +672,9 @@ class Run:
                 return
             if back is None:
                 back = self.hub
+            if len(self._idle) >= _MOST_IDLE:
+                me.parent = cast(greenlet, back)  # where it goes when it ends
+                return
             self._idle.append(me)
             del task, function, args, kwargs, value, error
             task, function, args, kwargs = cast(greenlet, back).switch()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ast
 import linecache
+import re
 from types import CodeType
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from ._names import walk
 
@@ -40,6 +41,23 @@ def tree_of(code: CodeType) -> Function:
     for node in _candidates(whole, code):
         return node
     raise NoSource("the source file has changed since it was imported")
+
+
+_nonlocals: dict[str, tuple[int, frozenset[str]]] = {}
+
+
+def nonlocals_of(file: str) -> frozenset[str]:
+    """Return the names of all variables that functions in `file` declare as `nonlocal`."""
+    lines = linecache.getlines(file)
+    known = _nonlocals.get(file)
+    if known is None or known[0] != len(lines):
+        found = [one for line in lines if "nonlocal" in line for one in _NONLOCAL.findall(line)]
+        named = frozenset(name.strip() for one in found for name in one.split(","))
+        known = _nonlocals[file] = len(lines), named
+    return known[1]
+
+
+_NONLOCAL: Final = re.compile(r"\bnonlocal\s+(\w+(?:\s*,\s*\w+)*)")
 
 
 def _parsed(text: str, first: int) -> ast.Module | None:

@@ -17,7 +17,8 @@ from typing import Any, Generic, ParamSpec, TypeVar, cast
 from ember.core import events
 
 from ._ir import Graph, Path, Spent, Wait, spent
-from ._jit import Jitted, Listener, jit, listening
+from ._iterators import is_generator, through
+from ._jit import Jitted, Listener, jit, listening, python_function
 from ._record import Recorder
 from ._story import report, story
 
@@ -244,7 +245,11 @@ class Explain(Generic[P, R]):
         error: Exception | None = None
         with trace() as seen:
             try:
-                result = finish(self._function(*args, **kwargs))
+                function: Any = self._function
+                plain = python_function(function)
+                if plain is not None and is_generator(plain):
+                    function = through(function, plain.__qualname__)
+                result = finish(function(*args, **kwargs))
             except LoopRuns:
                 raise
             except Exception as failure:
@@ -263,6 +268,12 @@ class Explain(Generic[P, R]):
 
     def __str__(self) -> str:
         name = getattr(self._function, "__qualname__", repr(self._function))
+        plain = python_function(self._function)
+        if not self.reason and plain is not None and is_generator(plain):
+            return (
+                f"{name} is lowered. It is a generator: gone over in a jitted function it is a part of that, elsewhere "
+                "each of its steps is a program of its own."
+            )
         if not self.reason:
             return f"{name} is lowered: independent external calls in it are under way at once."
         return f"{name} is run as it is, one external call after the other: {self.reason}."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, ClassVar, Final
 
 from ember.models import (
@@ -16,7 +17,7 @@ from ember.models import (
 )
 from ember.models.schemas import wanted_schema
 from ember.models.sdk import sdk_key, vendor_sdk
-from ember.models.wire import json_request, refuse, reply_fields
+from ember.models.wire import get_request, json_request, refuse, reply_fields, sequence, text
 
 from ._message import completion
 from ._schema import accepted_schema
@@ -106,6 +107,14 @@ class Anthropic(BaseProvider):
 
     def decoder(self, call: Call) -> StreamDecoder:
         return MessageStream(call)
+
+    def encode_discover(self, endpoint: Endpoint) -> HttpRequest:
+        """Return the GET of the models this key may use, as many as one page holds."""
+        asked = get_request(f"{endpoint.base_url}/v1/models?limit=1000", endpoint)
+        return replace(asked, headers={**asked.headers, "anthropic-version": _VERSION})
+
+    def decode_discover(self, reply: HttpReply) -> tuple[str, ...]:
+        return tuple(text(model, "id") for model in sequence(reply_fields(reply), "data"))
 
     def client(self, endpoint: Endpoint, *, asynchronous: bool) -> Any:
         """Return an `anthropic.Anthropic`, or an `anthropic.AsyncAnthropic`."""

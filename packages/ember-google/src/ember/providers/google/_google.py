@@ -21,7 +21,7 @@ from ember.models import (
 )
 from ember.models.schemas import wanted_schema
 from ember.models.sdk import sdk_key, vendor_sdk
-from ember.models.wire import json_request, reply_fields
+from ember.models.wire import get_request, json_request, reply_fields, sequence, text
 
 from ._content import completion
 from ._embeddings import vectors
@@ -33,6 +33,8 @@ from ._turns import content, contents, declarations
 
 # The first is what the official SDK uses; the others have what is not stable yet.
 _VERSIONS: Final = ("v1", "v1beta", "v1alpha")
+# Where every model is listed; v1 leaves out those in preview, which can be called all the same.
+_LISTING: Final = "v1beta"
 
 
 class Google(BaseProvider):
@@ -130,6 +132,18 @@ class Google(BaseProvider):
     def decode_embed(self, call: EmbedCall, reply: HttpReply) -> Vectors:
         return vectors(call, reply_fields(reply))
 
+    def encode_discover(self, endpoint: Endpoint) -> HttpRequest:
+        """Return the GET of the models there are, those that are not stable yet among them."""
+        version = _version(endpoint, "", _LISTING)
+        asked = get_request(
+            f"{endpoint.base_url}/{version}/models?pageSize=1000", replace(endpoint, key=None)
+        )
+        return replace(asked, headers={**asked.headers, **_key(endpoint)})
+
+    def decode_discover(self, reply: HttpReply) -> tuple[str, ...]:
+        listed = sequence(reply_fields(reply), "models")
+        return tuple(text(model, "name").removeprefix("models/") for model in listed)
+
     def client(self, endpoint: Endpoint, *, asynchronous: bool) -> Any:
         """Return a `google.genai.Client`. It is one for both: its `aio` is what can be awaited, while it is kept."""
         genai = vendor_sdk("google.genai", "ember-google[sdk]")
@@ -152,18 +166,26 @@ def _resource(model: str) -> str:
 
 
 def _request(model: str, method: str, endpoint: Endpoint, body: Mapping[str, Any]) -> HttpRequest:
-    version = endpoint.options.get("api") or _VERSIONS[0]
+    version = _version(endpoint, model, _VERSIONS[0])
+    kind, _, name = _resource(model).partition("/")
+    url = f"{endpoint.base_url}/{version}/{kind}/{quote(name, safe='')}:{method}"
+    return json_request(url, replace(endpoint, key=None), body, _key(endpoint))
+
+
+def _key(endpoint: Endpoint) -> dict[str, str]:
+    """Return the header with the key. As a bearer token it would be taken for one of OAuth's, and refused."""
+    return {} if endpoint.key is None else {"x-goog-api-key": endpoint.key.reveal()}
+
+
+def _version(endpoint: Endpoint, model: str, otherwise: str) -> str:
+    version = str(endpoint.options.get("api") or otherwise)
     if version not in _VERSIONS:
         raise errors.UnsupportedError(
             f"providers.google.api is {version!r}; the Gemini API has the versions {', '.join(_VERSIONS)}.",
             provider="google",
             model=model,
         )
-    kind, _, name = _resource(model).partition("/")
-    url = f"{endpoint.base_url}/{version}/{kind}/{quote(name, safe='')}:{method}"
-    # As a bearer token the key would be taken for one of OAuth's, and refused.
-    headers = {} if endpoint.key is None else {"x-goog-api-key": endpoint.key.reveal()}
-    return json_request(url, replace(endpoint, key=None), body, headers)
+    return version
 
 
 def _merged(body: Mapping[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:

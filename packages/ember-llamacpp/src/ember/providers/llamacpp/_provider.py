@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, ClassVar, Final, cast
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 
+from ember.context import get_context
 from ember.models import (
     BaseProvider,
     Call,
@@ -25,7 +27,10 @@ from ember.models.chat_completions import ChatCompletions, chat_usage
 from ember.models.wire import event_fields, incomplete, mapping, reply_fields, text
 
 from ._transport import Embedded, address
-from ._weights import KNOWN
+from ._weights import KNOWN, WeightsError, locate
+
+if TYPE_CHECKING:
+    from ._pull import Progress
 
 MAX_TOKENS: Final = 512
 """Tokens of an answer when the call sets no limit. Small models do not always find an end of their own."""
@@ -52,6 +57,21 @@ class LlamaCpp(BaseProvider):
     free: ClassVar[bool] = True
 
     transport: Transport | None = Embedded()
+
+    def pull(self, model: str, progress: Progress | None = None) -> Path:
+        """Fetch the weights of a known model, as `ember.providers.llamacpp.pull` does."""
+        from ._pull import pull
+
+        return pull(model, progress=progress)
+
+    def pulled(self, model: str) -> bool:
+        """Whether the weights of `model` are on this machine."""
+        paths: Any = get_context().get_config("providers.local.models") or {}
+        try:
+            locate(model, paths.get(model))
+        except (WeightsError, errors.ModelNotFound):
+            return False
+        return True
 
     def encode(self, call: Call, endpoint: Endpoint) -> HttpRequest:
         if call.extra.get("tool_choice") not in (None, "auto", "none"):

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from ember.core.errors import StorageError
-from ember.core.home import folder
+from ember.core.home import folder, home
 from ember.models import errors
 
 from ._template import CHATML
@@ -82,8 +82,9 @@ def locate(name: str, configured: str | None) -> Path:
             f"there are no weights named {name!r}. Names here: {', '.join(KNOWN)}, and what providers.local.models "
             f"gives a path for: set_config('providers.local.models.{name}', '/path/to/file.gguf')."
         )
-    pulled = folder(FOLDER) / weights.file
+    pulled = home() / FOLDER / weights.file
     if os.path.lexists(pulled):
+        folder(FOLDER)  # refuses one that others can write in; where there is none, looking makes none
         advice = f"Remove it and fetch it again: {_how_to_pull(weights)}."
         return _checked(pulled, advice, weights.size)
     installed = _installed(weights)

@@ -77,6 +77,11 @@ def embed(asked: Mapping[str, Any], say: Say) -> Answer:
     return Answer({"embeddings": embeddings, "usageMetadata": {"promptTokenCount": read}}, read, 0)
 
 
+def models(asked: Mapping[str, Any], say: Say) -> Answer:
+    """Answer `GET /v1beta/models`."""
+    return Answer({"models": [{"name": f"models/{name}", "version": "1"} for name in MODELS]}, 0, 0)
+
+
 def _said(asked: Mapping[str, Any], say: Say) -> tuple[list[str], list[dict[str, Any]], bool, int]:
     turns: list[Mapping[str, Any]] = required(asked, "contents")
     wanted: Mapping[str, Any] = asked.get("generationConfig") or {}
@@ -171,3 +176,6 @@ def error(status: int, message: str) -> dict[str, Any]:
 GENERATE = Dialect(generate, error)
 STREAM = Dialect(stream, error)
 EMBED = Dialect(embed, error)
+MODELS_LIST = Dialect(models, error)
+MODELS = ("local-small", "local-large")
+"""What the server says that it serves."""

@@ -22,6 +22,7 @@ DIALECTS: dict[str, Dialect] = {
     "/api/chat": _ollama.CHAT,
     "/api/embed": _ollama.EMBED,
     "/api/tags": _ollama.TAGS,
+    "/v1beta/models": _google.MODELS_LIST,
     "/models": _openai.MODELS_LIST,
 }
 """By the end of the path."""

@@ -1,0 +1,3 @@
+"""`ember models`: one file for each of its commands."""
+
+from ._list import models as models

@@ -1,0 +1,2 @@
+// Stands for what Ink would load only in development.
+export default undefined;

@@ -1,0 +1,232 @@
+"""Built-in operators over models: names as members, budgets, tools, vectors, and `@xcs.jit` around them."""
+
+# Lambdas for members are of no known type.
+# pyright: reportUnknownLambdaType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
+# pyright: reportUnknownMemberType=false
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ember.api import models, xcs
+from ember.context import create_context
+from ember.core import external
+from ember.models.errors import BudgetExceeded, InvalidRequestError, ModelError, ProviderUnavailable
+from ember.models.testing import LocalServer, Said
+from ember.operators import (
+    RAG,
+    Agent,
+    Cascade,
+    Debate,
+    Ensemble,
+    Fallback,
+    Judge,
+    MajorityVote,
+    Operator,
+    Parallel,
+    Retrieve,
+    Retry,
+    Router,
+    SelfConsistency,
+    StepLimit,
+    Timeout,
+    Verifier,
+    evaluate,
+    exact,
+)
+
+Way = Callable[..., Any]
+
+
+def waited(operator: Operator, *args: Any) -> Any:
+    return operator(*args)
+
+
+def awaited(operator: Operator, *args: Any) -> Any:
+    return asyncio.run(operator.acall(*args))
+
+
+both = pytest.mark.parametrize("way", [waited, awaited])
+
+
+@pytest.fixture
+def openai(ember_home: Path, server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> LocalServer:
+    """OpenAI's API, on this machine."""
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-0123456789abcdef")
+    monkeypatch.setenv("OPENAI_BASE_URL", f"{server.url}/v1")
+    return server
+
+
+@both
+def test_the_name_of_a_model_is_a_member(way: Way, openai: LocalServer) -> None:
+    answers = way(Ensemble(["gpt-4o", "gpt-4o-mini", models.instance("gpt-4", temperature=0.5)]), "The sea?")
+    assert answers == ["The sea?"] * 3
+    asked = {request.json["model"]: request.json.get("temperature") for request in openai.requests}
+    assert asked == {"gpt-4o": None, "gpt-4o-mini": None, "gpt-4": 0.5}
+
+
+@both
+def test_members_are_asked_at_once(way: Way, openai: LocalServer) -> None:
+    openai.latency = 0.2
+    way(Ensemble(["gpt-4o"] * 5), "The sea?")
+    assert openai.high_water == 5
+
+
+@both
+def test_samples_of_a_model_have_seeds(way: Way, openai: LocalServer) -> None:
+    way(SelfConsistency("gpt-4o", n=3, seed=5), "6 + 6?")
+    assert sorted(request.json["seed"] for request in openai.requests) == [5, 6, 7]
+
+
+@both
+def test_a_judge_chooses_among_what_was_said(way: Way, openai: LocalServer) -> None:
+    def say(prompt: str) -> str:
+        return "B" if "best" in prompt else prompt
+
+    openai.answer = say
+    judge = Judge([len, str.title], model=models.instance("gpt-4o", logprobs=False))
+    assert way(judge, "the sea") == "The Sea"
+    assert "A. 7\nB. The Sea" in str(openai.requests[0].json["messages"][-1]["content"])
+
+
+@both
+def test_what_the_engine_gave_up_on_is_not_asked_for_again(way: Way, openai: LocalServer) -> None:
+    openai.replies(503)
+    with pytest.raises(ProviderUnavailable):
+        way(Retry(models.instance("gpt-4o", max_retries=0)), "Hello")
+    assert len(openai.requests) == 1
+
+
+@both
+def test_another_model_is_asked_where_one_fails_and_all_failures_are_told(
+    way: Way, openai: LocalServer
+) -> None:
+    openai.replies(400, json={"error": {"message": "no"}}).then(200, text="hi").then(400)
+    assert way(Fallback(["gpt-4o", "gpt-4o-mini"]), "Hello") == "hi"
+    with pytest.raises(InvalidRequestError) as caught:
+        way(Fallback(["gpt-4o", "gpt-4o-mini"]), "Hello")
+    tried: Any = getattr(caught.value, "attempts")  # noqa: B009
+    assert [one.who for one in tried] == ["gpt-4o", "gpt-4o-mini"]
+    assert all(isinstance(one.error, ModelError) for one in tried)
+
+
+@both
+def test_a_losing_model_call_is_ended(way: Way, openai: LocalServer) -> None:
+    openai.replies(fault="hang").then(200, text="quick")
+    assert way(Fallback(["gpt-4o", "gpt-4o-mini"], hedge=0.3), "Hello") == "quick"
+    with pytest.raises(TimeoutError):
+        openai.replies(fault="hang")
+        way(Timeout("gpt-4o", seconds=0.2), "Hello")
+
+
+@both
+def test_a_budget_holds_for_one_run_of_an_operator(way: Way, openai: LocalServer) -> None:
+    debate = Debate(["gpt-4o", "gpt-4o"], rounds=3, budget={"calls": 4})
+    for _ in range(2):  # each run has a budget of its own
+        with pytest.raises(BudgetExceeded):
+            way(debate, "Which is larger?")
+    assert len(openai.requests) == 8
+
+
+@both
+def test_a_router_and_a_verifier_ask_models(way: Way, openai: LocalServer) -> None:
+    openai.answer = lambda prompt: "maths"
+    chooser = models.instance("gpt-4o", logprobs=False)
+    assert way(Router({"poetry": str.title, "maths": str.upper}, by=chooser), "one and one") == "ONE AND ONE"
+    answers = iter(["3", "2"])
+    checked = Verifier(lambda question: next(answers), models.instance("gpt-4o", logprobs=False))
+    openai.answer = lambda prompt: "no" if "Answer: 3\n\n" in prompt else "yes"
+    assert way(checked, "1 + 1?") == "2"
+
+
+@both
+def test_an_agent_runs_the_tools_that_a_model_asks_for(way: Way, openai: LocalServer) -> None:
+    def say(prompt: str) -> str:
+        last = openai.requests[-1].json["messages"][-1]
+        if last["role"] == "tool":
+            return f"It is {last['content']}."
+        return Said(add={"a": 1, "b": 2})
+
+    def add(a: int, b: int) -> int:
+        """Add two numbers."""
+        return a + b
+
+    openai.answer = say
+    answer = way(Agent("gpt-4o", [add], instruction="Be exact."), "1 + 2?")
+    assert answer == "It is 3."
+    assert openai.requests[0].json["messages"][0] == {"role": "system", "content": "Be exact."}
+    assert openai.requests[0].json["tools"][0]["function"]["name"] == "add"
+
+
+@both
+def test_an_agent_stops_at_its_step_limit(way: Way, openai: LocalServer) -> None:
+    openai.answer = lambda prompt: Said(add={"a": "one"})
+
+    def add(a: int) -> int:
+        return a
+
+    with pytest.raises(StepLimit) as caught:
+        way(Agent("gpt-4o", [add], max_steps=2), "1?")
+    assert len(openai.requests) == 2
+    messages: Any = caught.value.messages
+    told = [one["content"] for one in messages if one["role"] == "tool"]
+    assert all(text.startswith("Error: ToolCallError") for text in told)
+
+
+@both
+def test_documents_are_found_by_an_embedding_model(way: Way, openai: LocalServer) -> None:
+    retrieve = Retrieve.of(["the sea", "a hill"], embed="text-embedding-3-small", k=2)
+    before = len(openai.requests)
+    assert {hit.document for hit in way(retrieve, "the ocean")} == {"the sea", "a hill"}
+    assert before == 1 and len(openai.requests) == 2
+    answer = way(RAG(retrieve, "gpt-4o"), "How deep?")
+    assert answer.response.usage.total_tokens and len(answer.sources) == 2
+
+
+def test_an_evaluation_says_what_its_calls_used(openai: LocalServer) -> None:
+    data = [{"question": f"{n} of five", "answer": f"{n} of five"} for n in range(5)]
+    cascade = Cascade(["gpt-4o-mini", "gpt-4o"], accept=lambda answer: "3" not in answer)
+    with create_context() as block:
+        found = evaluate(cascade, data, exact())
+    assert [item.calls for item in found.items] == [1, 1, 1, 2, 1]
+    assert [item.input_tokens for item in found.items] == [3, 3, 3, 6, 3]
+    assert found.cost > 0 and found.unpriced == 0 and found.metrics["exact_match"].mean == 1
+    assert found.cost == models.usage(block).cost
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda ask: Ensemble([ask] * 4),
+        lambda ask: Ensemble([lambda text: ask(text) + "!"] * 4),
+        lambda ask: MajorityVote([ask] * 4),
+        lambda ask: Judge([ask] * 4, model=lambda prompt, choices: choices[0]),
+        lambda ask: Retry(Ensemble([ask] * 4)),
+        lambda ask: Fallback([ask] * 4, hedge=0),
+        lambda ask: Parallel([ask] * 4),
+    ],
+    ids=["Ensemble", "functions", "MajorityVote", "Judge", "Retry", "Fallback", "Parallel"],
+)
+def test_under_jit_members_are_asked_at_once_and_the_answer_is_the_same(
+    make: Callable[[Any], Operator],
+) -> None:
+    here, most = [0], [0]
+
+    @external
+    async def ask(text: str) -> str:
+        here[0] += 1
+        most[0] = max(most[0], here[0])
+        await asyncio.sleep(0.05)
+        here[0] -= 1
+        return text.upper()
+
+    operator = make(ask)
+    plain, most[0] = operator("sea"), 0
+    compiled = xcs.jit(lambda text: operator(text))
+    assert compiled("sea") == compiled("sea") == plain
+    assert most[0] == 4
