@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -403,3 +406,36 @@ def test_an_operator_of_ones_own_is_scored(
     code, out, _ = command("eval", "mine:upper", "rows.jsonl", "--json")
     assert code == 0 and json.loads(out)["metrics"]["exact"]["mean"] == 1.0
     assert command("eval", "mine:lower", "rows.jsonl")[0] == 2
+
+
+def test_what_xcs_recorded_is_drawn(command: Command, openai: LocalServer, tmp_path: Path) -> None:
+    from ember.api import models, xcs
+
+    @xcs.jit
+    def report(words: list[str]) -> list[str]:
+        return [models("gpt-4o", word) for word in words]
+
+    with xcs.trace() as trace:
+        assert report(["one", "two", "three"]) == ["one", "two", "three"]
+    file, page = tmp_path / "run.json", tmp_path / "run.html"
+    file.write_text(json.dumps(trace.to_chrome()))
+    trace.save(page)
+    found = json.loads(command("trace", "view", str(file), "--json")[1])
+    assert (found["runs"], found["calls"], found["by_name"][0]["calls"]) == (1, 3, 3)
+    code, out, err = command("trace", "view", str(file))
+    assert (code, err) == (0, "") and "report" in out and "3 calls in" in out
+    assert command("trace", "view", str(page))[1] == f"{page.as_uri()}\n"
+
+
+def test_bash_itself_completes(command: Command, ember_home: Path) -> None:
+    script = command("completion", "bash")[1]
+    asked = f'{script}\nCOMP_WORDS=(ember configure s); COMP_CWORD=2; _ember_completion ember; echo "${{COMPREPLY[@]}}"'
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "--norc", "-c", asked],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, "PATH": path},
+    )
+    assert (done.stdout.split(), done.stderr) == (["set", "show"], "")

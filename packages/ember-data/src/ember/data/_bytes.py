@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
+from ._remote import RemoteContent, is_remote
 from .errors import SourceError
 
 # Rows of so much text stay in the processor's cache from their decoding to their use; 256 KiB take a fifth longer.
@@ -48,7 +49,7 @@ def compression(head: bytes) -> str | None:
 
 def content(path: str) -> Content:
     """Open the file at `path`. Raises SourceError, or OSError where it cannot be opened."""
-    plain = Plain(path)
+    plain = RemoteContent(path) if is_remote(path) else Plain(path)
     head = plain.block(0, 8)
     kind = compression(head)
     utf16 = _utf16(head)
@@ -159,10 +160,34 @@ def _text(chunks: Iterator[bytes], path: str) -> Iterator[bytes]:
         raise SourceError(f"{path} begins as {encoding.upper()} and does not go on so: {error}.") from error
 
 
+def _opened(path: str) -> Any:
+    return _Sequential(RemoteContent(path)) if is_remote(path) else open(path, "rb", buffering=0)
+
+
+class _Sequential:
+    """A file elsewhere from beginning to end."""
+
+    def __init__(self, content: RemoteContent) -> None:
+        self._content, self._at = content, 0
+        self._held = b""
+
+    def read(self, size: int) -> bytes:
+        if not self._held:  # fewer, larger requests than whoever reads asks for
+            self._held = self._content.block(self._at, 4 * BLOCK)
+            self._at += len(self._held)
+        data, self._held = self._held[:size], self._held[size:]
+        return data
+
+    def __enter__(self) -> _Sequential:
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+
 def _unpacked(path: str, kind: str | None) -> Iterator[bytes]:
     """Yield the bytes of a file in pieces of bounded size, whatever it inflates to."""
     make = _UNPACKERS[kind] if kind else None
-    with open(path, "rb", buffering=0) as file:
+    with _opened(path) as file:
         if make is None:
             while data := file.read(_OUT):
                 yield data

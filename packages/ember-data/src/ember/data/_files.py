@@ -21,6 +21,7 @@ from ._decode import Columns
 from ._expressions import Condition
 from ._json import Document
 from ._jsonl import JsonLines, TextLines
+from ._remote import fetched_copy, is_remote, stamp
 from ._run import Run
 from ._source import Reader
 from .errors import SourceChanged, SourceDenied, SourceError, SourceNotFound, UnknownFormat
@@ -170,7 +171,8 @@ class Files(Reader):
     def _reader(self, path: str) -> Reader:
         kind = self.format or format_of(path)
         if kind in COLUMNAR:
-            return ColumnFile(path, self._columns_read(kind), self.schema, kind, self.where)
+            here = fetched_copy(path) if is_remote(path) else path
+            return ColumnFile(here, self._columns_read(kind), self.schema, kind, self.where)
         if kind not in FORMATS:
             raise UnknownFormat(
                 f"{path} is {kind}, which is not read here. There are: {', '.join(sorted(FORMATS))}."
@@ -213,9 +215,7 @@ class Files(Reader):
 
     def __fingerprint__(self) -> object:
         """Say what is read, for `cache()`: these files as they are now."""
-        stats = [
-            (path, status.st_size, status.st_mtime_ns) for path in self.paths for status in [os.stat(path)]
-        ]
+        stats = [(path, *_stamp(path)) for path in self.paths]
         return stats, self.columns, self.schema, self.format, self.where, self.kept
 
     def open(self, run: Run) -> Cursor:
@@ -247,7 +247,7 @@ class _Reading(PieceCursor):
         if not isinstance(at["at"], list):
             return None
         if self._sizes is None:
-            self._sizes = [os.stat(path).st_size for path in self._files.paths]
+            self._sizes = [_size(path) for path in self._files.paths]
         number = self._files.paths.index(at["file"])
         done: int = sum(self._sizes[:number]) + min(at["at"][0], self._sizes[number])
         return done / (sum(self._sizes) or 1)
@@ -280,6 +280,19 @@ def _plainly(path: str, error: OSError) -> SourceError:
 
 def _mark(paths: tuple[str, ...]) -> int:
     return zlib.crc32("\n".join(paths).encode("utf-8", "surrogateescape"))
+
+
+def _size(path: str) -> int:
+    if is_remote(path):
+        return int(stamp(path)[0] or 0)
+    return os.stat(path).st_size
+
+
+def _stamp(path: str) -> tuple[Any, ...]:
+    if is_remote(path):
+        return stamp(path)
+    status = os.stat(path)
+    return status.st_size, status.st_mtime_ns
 
 
 def find(name: str) -> tuple[str, ...]:

@@ -491,14 +491,26 @@ def _compiled(lowering: Lowering, function: FunctionType) -> CodeType:
     except (SyntaxError, ValueError) as error:
         raise Unsupported(f"its lowered form does not compile ({error})") from None
     made = _find(whole, "_x_program")
-    return _named(made, made.co_qualname, code.co_qualname).replace(co_name=name)
+    return _named(made, made.co_qualname, code, _lambdas(code)).replace(co_name=name)
 
 
-def _named(code: CodeType, prefix: str, own: str) -> CodeType:
-    """Give `code` and the functions in it the qualified names that they have in the user's source."""
-    constants = tuple(_named(c, prefix, own) if isinstance(c, CodeType) else c for c in code.co_consts)
-    name = _REGION.sub("", code.co_qualname.replace(prefix, own, 1))
+def _named(code: CodeType, prefix: str, original: CodeType, lambdas: set[int]) -> CodeType:
+    """Give `code` and what is in it the names of the user's source, which has lambdas on the lines `lambdas`."""
+    constants = tuple(
+        _named(c, prefix, original, lambdas) if isinstance(c, CodeType) else c for c in code.co_consts
+    )
+    if (
+        code.co_name == "<lambda>" and code.co_firstlineno not in lambdas
+    ):  # lowering's: an element, an operand
+        return code.replace(co_consts=constants, co_name=original.co_name, co_qualname=original.co_qualname)
+    name = _REGION.sub("", code.co_qualname.replace(prefix, original.co_qualname, 1))
     return code.replace(co_consts=constants, co_qualname=name)
+
+
+def _lambdas(code: CodeType) -> set[int]:
+    """Return the lines on which lambdas of the user's begin in `code`."""
+    found = {code.co_firstlineno} if code.co_name == "<lambda>" else set()
+    return found.union(*(_lambdas(one) for one in code.co_consts if isinstance(one, CodeType)))
 
 
 _REGION: Final = re.compile(r"_x_r\d+\.<locals>\.")
