@@ -15,7 +15,9 @@ ROWS: list[dict[str, Any]] = [{"text": f" Row {n} ", "ok": n % 3 != 0} for n in 
 
 
 @pytest.fixture(params=["registered", "jsonl", "csv"])
-def dataset(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def dataset(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[None]:
     """What the architecture calls "dataset": a loader that was registered, or a file of that name."""
     monkeypatch.chdir(tmp_path)
     if request.param == "registered":
@@ -32,8 +34,11 @@ def dataset(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.
     else:
         lines = [f'"{row["text"]}",{"yes" if row["ok"] else ""}' for row in ROWS]
         Path("dataset.csv").write_text("\n".join(["text,ok", *lines]))
-        Path("dataset").symlink_to("dataset.csv")
-        data.DataRegistry.register("dataset", lambda **options: Path("dataset.csv"))
+
+        def file(**options: Any) -> Path:
+            return Path("dataset.csv")
+
+        data.DataRegistry.register("dataset", file)
     yield
     if request.param == "csv":
         data.DataRegistry.unregister("dataset")
