@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import cast
 
 import click
 
@@ -71,4 +70,4 @@ def _level(key: str) -> Mapping[str, object] | None:
         found = context.get_config(key)
     except ConfigError:
         return None
-    return cast("Mapping[str, object]", found) if isinstance(found, Mapping) else None
+    return _settings.masked(key, found) if isinstance(found, Mapping) else None
