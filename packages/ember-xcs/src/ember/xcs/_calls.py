@@ -23,7 +23,10 @@ from ember.core import gather
 from ember.core.externals import External
 
 from . import _effects as effects
+from ._apart import apart, ordered, read, unknown
 from ._arguments import takes_over
+from ._attributes import attr, stores_plainly
+from ._containers import change, new
 from ._iterators import (
     begin as begin_generator,
     eaten,
@@ -58,7 +61,7 @@ from ._memory import (
 )
 from ._methods import index, is_installed, methods_named
 from ._numeric import NOT_NUMERIC
-from ._ops import apart, attr, change, checked, new, ordered, read, stores_plainly, unknown
+from ._ops import checked
 from ._pending import Pending
 from ._program import Program, program_of
 from ._run import WRITES, Abandoned, Run

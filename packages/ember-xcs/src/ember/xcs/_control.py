@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from . import _effects as effects
+from ._apart import apart
 from ._calls import turns
 from ._iterators import held_iterator
 from ._memory import (
@@ -28,7 +29,7 @@ from ._memory import (
     quiet,
     ready,
 )
-from ._ops import UNBOUND, apart
+from ._pending import UNBOUND
 from ._run import SCOPED, WRITES, Abandoned, Run, Scope
 
 

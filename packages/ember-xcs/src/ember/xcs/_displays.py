@@ -16,7 +16,9 @@ from greenlet import getcurrent
 from ember.context import ContextBlock
 
 from . import _effects as effects
+from ._apart import apart
 from ._calls import call
+from ._containers import new
 from ._control import iterate, test
 from ._memory import (
     PENDING,
@@ -31,8 +33,7 @@ from ._memory import (
     ready,
     settle,
 )
-from ._ops import Unbound, apart, new
-from ._pending import Pending
+from ._pending import Pending, Unbound
 from ._run import CHANGES, Run, is_earlier
 
 
