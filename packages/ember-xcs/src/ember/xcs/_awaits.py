@@ -15,10 +15,11 @@ from typing import Any, Final, cast
 from ember.context import ContextBlock
 from ember.core.externals import External
 
+from ._apart import apart
 from ._calls import begin, external_call
+from ._containers import new
 from ._drive import on_loop
 from ._memory import PENDING, local, settle
-from ._ops import apart, new
 from ._program import program_of
 from ._run import SCOPED, Abandoned, Run, Scope
 

@@ -16,12 +16,13 @@ from greenlet import getcurrent
 from ember.context import ContextBlock
 
 from . import _effects as effects
+from ._apart import apart
 from ._calls import call
+from ._containers import new
 from ._control import iterate, test
 from ._memory import (
     PENDING,
     SCALARS,
-    await_all,
     await_turn,
     fill,
     is_data,
@@ -29,10 +30,10 @@ from ._memory import (
     local,
     must_wait,
     quiet,
+    ready,
     settle,
 )
-from ._ops import Unbound, apart, new
-from ._pending import Pending
+from ._pending import Pending, Unbound
 from ._run import CHANGES, Run, is_earlier
 
 
@@ -222,8 +223,7 @@ def set_from(elements: Any) -> Any:
 
 
 def _set_from(run: Run, elements: Any) -> Any:
-    elements = fill(run, run.force(elements))
-    values = [fill(run, one) for one in elements]
+    values = ready(run, run.force(elements))
     if not all(map(is_data, values)):
         run.barrier()
     return new(set(values))
@@ -393,6 +393,4 @@ _UNSET: Final = object()
 def subject(value: Any) -> Any:
     """The subject of a `match`: patterns look into it."""
     run: Run = local.run
-    value = fill(run, value)
-    await_all(run, (value,))
-    return fill(run, value)
+    return ready(run, (value,))[0]

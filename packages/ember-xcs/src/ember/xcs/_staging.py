@@ -9,9 +9,9 @@ from types import FunctionType
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from ._apart import apart
 from ._memory import await_all, fill, has_pending, in_turn
 from ._numeric import NOT_NUMERIC, Numeric, jax_in_use
-from ._ops import apart
 from ._run import Run
 
 _callees: WeakKeyDictionary[FunctionType, Numeric] = WeakKeyDictionary()
