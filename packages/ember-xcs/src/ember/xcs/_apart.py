@@ -10,19 +10,10 @@ from collections.abc import Callable
 from types import FunctionType, MethodType
 from typing import Any
 
-from ._memory import (
-    PENDING,
-    SCALARS,
-    has_pending,
-    in_turn,
-    is_data,
-    lazy,
-    quiet,
-    reading,
-    settle,
-    take,
-)
+from ._memory import lazy, reading, settle
+from ._order import in_turn, quiet
 from ._run import CHANGES, WRITES, Abandoned, Run
+from ._values import PENDING, SCALARS, has_pending, is_data, take
 
 
 def apart(

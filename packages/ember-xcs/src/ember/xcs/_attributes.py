@@ -15,18 +15,10 @@ from ember.core.externals import External
 
 from ._apart import apart, unknown
 from ._containers import change
-from ._memory import (
-    PENDING,
-    SCALARS,
-    await_turn,
-    lazy,
-    local,
-    must_wait,
-    own_object,
-    quiet,
-    settle,
-)
-from ._run import WRITES, Flight, Run
+from ._memory import lazy, settle
+from ._order import await_turn, must_wait, quiet
+from ._run import WRITES, Flight, Run, local
+from ._values import PENDING, SCALARS, own_object
 
 
 def attr(thing: Any, name: str) -> Any:

@@ -12,25 +12,10 @@ from typing import Any
 
 from . import _effects as effects
 from ._apart import apart, may_be_lazy, read, unknown
-from ._memory import (
-    PENDING,
-    SCALARS,
-    Fresh,
-    await_all,
-    await_turn,
-    fill,
-    has_pending,
-    is_data,
-    lazy,
-    local,
-    may_be_outside,
-    must_wait,
-    outward,
-    quiet,
-    ready,
-    settle,
-)
-from ._run import Abandoned, Run
+from ._memory import fill, lazy, outward, ready, settle
+from ._order import await_all, await_turn, may_be_outside, must_wait, quiet
+from ._run import Abandoned, Run, local
+from ._values import PENDING, SCALARS, Fresh, has_pending, is_data
 
 
 def new(made: Any) -> Any:

@@ -17,14 +17,10 @@ from typing import Any, Final
 
 from ._apart import apart, read, unknown
 from ._containers import change
-from ._memory import (
-    PENDING,
-    SCALARS,
-    lazy,
-    local,
-)
+from ._memory import lazy
 from ._pending import UNBOUND as UNBOUND, Pending, Unbound as Unbound
-from ._run import Run
+from ._run import Run, local
+from ._values import PENDING, SCALARS
 
 NONE: Final[frozenset[int]] = frozenset()
 _MISSING: Final = object()
