@@ -14,8 +14,8 @@ from ember.core import external
 from ember.operators import Ensemble, Fallback, MajorityVote, Operator, Retry
 
 BUILT_IN = (  # noqa: SIM905
-    "Agent BestOfN Cache Cascade Chain Debate Ensemble Fallback Judge LearnedRouter MajorityVote MapReduce Parallel RAG "
-    "Refine Retrieve Retry Router SelfConsistency Synthesize Throttle Timeout TreeSearch Verifier"
+    "Agent BestOfN Cache Cascade Chain Debate Ensemble Fallback Judge LearnedRouter MajorityVote MapReduce Parallel "
+    "RAG Refine Retrieve Retry Router SelfConsistency Synthesize Throttle Timeout TreeSearch Verifier"
 ).split()
 
 
