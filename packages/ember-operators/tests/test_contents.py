@@ -6,6 +6,7 @@ import asyncio
 import subprocess
 import sys
 import threading
+from typing import Any
 
 import pytest
 
@@ -54,7 +55,7 @@ def test_a_crowd_of_awaited_operators_holds_no_threads() -> None:
 
     operator = Retry(Fallback([Ensemble([ask, MajorityVote([ask, ask])]), ask], hedge=30))
 
-    async def crowd() -> list[object]:
+    async def crowd() -> Any:
         return await asyncio.gather(*(operator.acall(str(n)) for n in range(200)))
 
     before = threading.active_count()
