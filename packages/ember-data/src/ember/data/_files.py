@@ -135,12 +135,8 @@ class Files(Reader):
             inner = None if start is None or number > first else start["at"]
             with _said_plainly(path):
                 reader = self._reader(path)
-                for found in reader.pieces(inner):
-                    at = {"file": path, "before": before, "at": found[1]}
-                    if isinstance(found, Bad):
-                        yield Bad(found.record, at)
-                    else:
-                        yield Piece(finish(found.rows, reader), at)
+                # map() lets go of a piece when it has handed it on, as a loop's variable would not.
+                yield from map(partial(_in_file, path, before, reader, finish), reader.pieces(inner))
 
     def _place(self, start: State) -> int:
         path = start["file"]
@@ -227,6 +223,15 @@ class Files(Reader):
 
     def __repr__(self) -> str:
         return repr(self.name)
+
+
+# What is done to the rows of a piece, where a reader of columns has not done it already.
+_Finish = Callable[[list[Any], Reader], list[Any]]
+
+
+def _in_file(path: str, before: int, reader: Reader, finish: _Finish, found: Piece | Bad) -> Piece | Bad:
+    at = {"file": path, "before": before, "at": found[1]}
+    return Piece(finish(found.rows, reader), at) if isinstance(found, Piece) else Bad(found.record, at)
 
 
 class _Reading(PieceCursor):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TextIO, TypeVar
 
 from ._cache import DEFAULT_SIZE, Cache
@@ -313,7 +313,7 @@ class Stream(Generic[T]):
             return self._fresh()
         return KeptIterator(self.open, [signature(stage) for stage in self._stages], Run(self._policy), where)
 
-    def __aiter__(self) -> AsyncIterator[T]:
+    def __aiter__(self) -> AsyncStreamIterator[T]:
         return AsyncStreamIterator(self._fresh(), self._policy.checkpoint)
 
     # The end of it
