@@ -330,7 +330,11 @@ class Stream(Generic[T]):
         return found
 
     def count(self) -> int:
-        """Return how many rows there are, holding none of them."""
+        """Return how many rows there are, holding none of them. A reader of columns counts without making any."""
+        source, stages = self.planned()
+        counted = None if stages or self._policy.checkpoint else getattr(source, "counted", None)
+        if counted is not None and (known := counted()) is not None:
+            return int(known)
         return sum(1 for _ in self)
 
     def first(self) -> T:
