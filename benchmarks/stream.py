@@ -170,7 +170,8 @@ def places(folder: Path, path: Path) -> dict[str, tuple[float, float, bool]]:
     large.write_bytes(path.read_bytes())
     os.truncate(large, 10**9)  # the rest is a hole, which is not come to
     narrow.write_text("".join(f'{{"id": {n}, "level": {n % 7}}}\n' for n in range(1_000_100)))
-    firsts, resumed = [], []
+    firsts: list[float] = []
+    resumed: list[float] = []
     rows = iter(stream(narrow))
     for row in rows:
         if row["id"] == 999_999:

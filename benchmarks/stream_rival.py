@@ -12,6 +12,7 @@ import resource
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
+from importlib import import_module
 from itertools import islice
 from typing import Any
 
@@ -36,6 +37,9 @@ def counted(batches: Iterable[Any]) -> int:
     for batch in batches:
         rows += len(batch)
     return rows
+
+
+# Each is imported in its own environment, and not in the one that the types are checked in.
 
 
 def ember() -> Callable[[str], int]:
@@ -66,7 +70,8 @@ def _hand(decode: Callable[[bytes], Any]) -> Callable[[str], int]:
     """The loop one would write."""
 
     def run(path: str) -> int:
-        count, batch = 0, []
+        count = 0
+        batch: list[Any] = []
         with open(path, "rb") as file:
             for line in file:
                 row = decode(line)
@@ -87,13 +92,13 @@ def hand_msgspec() -> Callable[[str], int]:
 
 
 def hand_orjson() -> Callable[[str], int]:
-    import orjson
+    orjson: Any = import_module("orjson")
 
     return _hand(orjson.loads)
 
 
 def hugging_face() -> Callable[[str], int]:
-    import datasets
+    datasets: Any = import_module("datasets")
 
     def run(path: str) -> int:
         rows = datasets.load_dataset("json", data_files=path, split="train", streaming=True)
@@ -103,7 +108,7 @@ def hugging_face() -> Callable[[str], int]:
 
 
 def polars() -> Callable[[str], int]:
-    import polars as pl
+    pl: Any = import_module("polars")
 
     def run(path: str) -> int:
         rows = (
@@ -116,7 +121,7 @@ def polars() -> Callable[[str], int]:
 
 
 def duckdb() -> Callable[[str], int]:
-    import duckdb as db
+    db: Any = import_module("duckdb")
 
     def rows(path: str) -> Iterator[Any]:
         found = db.connect().execute(

@@ -201,6 +201,7 @@ def test_how_a_call_fails_is_the_exit_code(command: Command, openai: LocalServer
     openai.replies(401, text=f"wrong key {KEY}")
     code, out, err = command("--debug", "run", "gpt-4o", "Hello")
     assert (code, out) == (4, "") and KEY not in err and "Traceback" in err
+    assert "ember.models: openai/gpt-4o failed after" in err
     openai.replies(400, text="no such thing")
     assert command("run", "gpt-4o", "Hello")[0] == 5
     assert command("run", "gpt4o", "Hello")[0] == 2
@@ -259,6 +260,14 @@ def test_a_chat_tells_the_model_what_was_said(command: Command, openai: LocalSer
         "one\ntwo\n",
         "openai/gpt-4o. /model NAME asks another model, /clear forgets what was said, /help, /exit (or Ctrl-D)\n",
     )
+
+
+def test_checks_are_broken_off_by_ctrl_c_at_once(command: Command, openai: LocalServer) -> None:
+    openai.latency = 60
+    screen = Terminal("test", "--timeout", "60")
+    openai.wait_for(lambda: openai.requests)
+    screen.child.sendintr()
+    assert screen.end() == 130
 
 
 # Looking after
@@ -371,7 +380,21 @@ def test_the_first_rows_of_a_file_are_printed_as_json(command: Command, tmp_path
     code, out, err = command("data", "show", str(file))
     assert (code, err) == (0, "") and "20 rows" in out and "question" in out
     assert command("data", "head", str(tmp_path / "no.jsonl"))[0] == 2
-    assert command("data", "list")[0] == 0
+    found = json.loads(command("data", "show", str(file), "--json")[1])
+    assert found["rows"] == 20
+    assert found["columns"]["answer"] == {"types": {"int": 20}, "least": 0, "most": 19, "mean": 9.5}
+
+
+def test_data_sets_are_listed_and_shown_without_being_read(command: Command) -> None:
+    code, out, err = command("data", "list")
+    assert (code, err) == (0, "") and "gsm8k" in out and "Grade school mathematics" in out
+    listed = {one["name"]: one for one in json.loads(command("data", "list", "--json")[1])}
+    assert listed["gsm8k"]["licence"] == "MIT" and listed["gsm8k"]["rows"] == 8_792
+    code, out, err = command("data", "show", "gsm8k")
+    assert (code, err) == (0, "") and "https://huggingface.co/datasets/openai/gsm8k" in out
+    assert json.loads(command("data", "show", "gsm8k", "--json")[1])["columns"] == ["question", "answer"]
+    code, out, err = command("data", "head", "gsm8")
+    assert (code, out) == (2, "") and "gsm8k" in err
 
 
 def test_a_model_is_scored_on_a_file(command: Command, openai: LocalServer, tmp_path: Path) -> None:
