@@ -1,7 +1,8 @@
 """One way to go through a parquet file, in a process of its own: python stream_columns_rival.py WAY FILE
 
 Ways with "functions" keep the rows that are hard and long, and make a new row of each by Python functions; those with
-"where" keep the hard ones and look at two of their columns in Python, those with "count" count them. Prints what that took as JSON, as `stream_rival` does.
+"where" keep the hard ones and look at two of their columns in Python, those with "count" count them. Prints what
+that took as JSON, as `stream_rival` does.
 """
 
 from __future__ import annotations

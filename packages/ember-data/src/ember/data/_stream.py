@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TextIO, TypeVar
 
 from ._cache import DEFAULT_SIZE, Cache
+from ._collector import unhurried
 from ._concurrent import MapConcurrent, OnItemError
 from ._cursor import Cursor
 from ._describe import Description, describe
@@ -320,12 +321,14 @@ class Stream(Generic[T]):
 
     def to_list(self) -> list[T]:
         """Return all rows, in memory."""
-        return list(self)
+        with unhurried:
+            return list(self)
 
     def collect(self) -> Collected[T]:
         """Return all rows, in memory, with the account of the run in `.summary`."""
         rows = iter(self)
-        found = Collected(rows)
+        with unhurried:
+            found = Collected(rows)
         found.summary = rows.summary
         return found
 
