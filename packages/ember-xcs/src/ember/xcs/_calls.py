@@ -923,4 +923,4 @@ def only_stores(cls: type) -> bool:
     return known
 
 
-local.call = call
+Run.lowered_call = staticmethod(call)
