@@ -35,8 +35,8 @@ Key: TypeAlias = tuple[Any, ...]
 class Program:
     """What is known of one function: whether it is lowered, whether it may wait, what it may change.
 
-    `reason` says why a function is run as it is. `computes` says that it makes no external call and changes nothing, and
-    `vouched` that it does so whatever it is given, by its author's word and not by its code.
+    `reason` says why a function is run as it is. `computes` says that it makes no external call and changes nothing;
+    `vouched`, that its author says so, of whatever it is given.
     """
 
     __slots__ = (
