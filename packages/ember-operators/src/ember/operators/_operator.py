@@ -122,12 +122,14 @@ class Operator(Module):
     def __rshift__(self, other: Callable[..., Any]) -> Chain:
         from ._compose import chained
 
-        return chained(self, other)
+        me: Any = self  # whether an Operator is a Callable, mypy 2.4.1 asks itself until its stack is used up
+        return chained(me, other)
 
     def __rrshift__(self, other: Callable[..., Any]) -> Chain:
         from ._compose import chained
 
-        return chained(other, self)
+        me: Any = self
+        return chained(other, me)
 
 
 def _choose_call(cls: type[Operator], contract: Contract | None) -> None:

@@ -308,7 +308,7 @@ def _in(like: Any, key: Any) -> Any:
         return None
 
 
-def _subclasses(kind: type) -> Iterator[Any]:
+def _subclasses(kind: Any) -> Iterator[Any]:
     for one in kind.__subclasses__():
         yield one
         yield from _subclasses(one)
