@@ -23,7 +23,10 @@ from ember.core import gather
 from ember.core.externals import External
 
 from . import _effects as effects
+from ._apart import apart, ordered, read, unknown
 from ._arguments import takes_over
+from ._attributes import attr, stores_plainly
+from ._containers import change, new
 from ._iterators import (
     begin as begin_generator,
     eaten,
@@ -34,36 +37,17 @@ from ._iterators import (
     over_iterators,
     steps,
 )
-from ._memory import (
-    PENDING,
-    SCALARS,
-    await_all,
-    await_turn,
-    fill,
-    has_pending,
-    hold_object,
-    in_turn,
-    is_data,
-    lazy,
-    local,
-    may_be_outside,
-    must_wait,
-    own_object,
-    quiet,
-    reading,
-    ready,
-    settle,
-    snapshot,
-    take,
-)
+from ._memory import fill, lazy, reading, ready, settle, snapshot
 from ._methods import index, is_installed, methods_named
 from ._numeric import NOT_NUMERIC
-from ._ops import apart, attr, change, checked, new, ordered, read, stores_plainly, unknown
+from ._ops import checked
+from ._order import await_all, await_turn, in_turn, may_be_outside, must_wait, quiet
 from ._pending import Pending
 from ._program import Program, program_of
-from ._run import WRITES, Abandoned, Run
+from ._run import WRITES, Abandoned, Run, local
 from ._staging import staged_call
 from ._summary import READING
+from ._values import PENDING, SCALARS, has_pending, hold_object, is_data, own_object, take
 
 _BUILTIN: Final = type(len)
 _STATIC: Final = frozenset({list, dict, set, str, tuple, *effects.CHANGING})
@@ -147,7 +131,11 @@ def own_call(run: Run, function: FunctionType, args: tuple[Any, ...], kwargs: di
         return begin(run, function, program, args, kwargs)
     if program.computes:
         things = (*args, *kwargs.values())
-        if not any(map(has_pending, things)) and in_turn(run, things) and all(map(_plain_deep, things)):
+        if (
+            not any(map(has_pending, things))
+            and in_turn(run, things)
+            and (program.vouched or all(map(_plain_deep, things)))
+        ):
             made = function(*args, **kwargs)
             if program.generator:  # it goes over them later, and as they are then
                 return hold_iterator(run, made, tuple(settle(run, one) for one in things))
@@ -188,7 +176,7 @@ def begin(
 
 def _plain(run: Run, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     given, words = ready_call(run, args, kwargs)
-    if not all(map(_plain_deep, (*given, *words.values()))):
+    if not program_of(function).vouched and not all(map(_plain_deep, (*given, *words.values()))):
         return ordered(run, function, tuple(given), words)
     return _handed(run, function(*given, **words), (*given, *words.values()))
 
@@ -935,4 +923,4 @@ def only_stores(cls: type) -> bool:
     return known
 
 
-local.call = call
+Run.lowered_call = staticmethod(call)
