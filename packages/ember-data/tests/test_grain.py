@@ -11,15 +11,17 @@ import pytest
 from ember.data import Stream, stream
 
 grain = pytest.importorskip("grain")
+iterator_base: Any = grain.DatasetIterator
+dataset_base: Any = grain.IterDataset
 
 
 def test_a_grain_pipeline_over_a_stream_goes_on_where_its_state_says(tmp_path: Path) -> None:
     path = tmp_path / "rows.jsonl"
     path.write_text("".join(json.dumps({"x": n}) + "\n" for n in range(500)))
 
-    class At(grain.DatasetIterator):  # type: ignore[misc]
+    class At(iterator_base):  # type: ignore[misc]
         def __init__(self, rows: Any) -> None:
-            super().__init__()
+            iterator_base.__init__(self)
             self.rows = rows
 
         def __next__(self) -> Any:
@@ -31,16 +33,21 @@ def test_a_grain_pipeline_over_a_stream_goes_on_where_its_state_says(tmp_path: P
         def set_state(self, state: dict[str, Any]) -> None:
             self.rows.load_state_dict(state)
 
-    class Rows(grain.IterDataset):  # type: ignore[misc]
+    class Rows(dataset_base):  # type: ignore[misc]
         def __init__(self, rows: Stream[Any]) -> None:
-            super().__init__()
+            dataset_base.__init__(self)
             self.rows = rows
 
         def __iter__(self) -> At:
             return At(iter(self.rows))
 
     chain = stream(path).shuffle(64, seed=1)
-    dataset = Rows(chain).map(lambda row: row["x"]).batch(8)
+
+    def number(row: dict[str, int]) -> int:
+        return row["x"]
+
+    dataset: Any = Rows(chain)
+    dataset = dataset.map(number).batch(8)
     whole = [list(batch) for batch in dataset]
     assert sorted(x for batch in whole for x in batch) == list(range(500))
     assert [x for batch in whole for x in batch] == [row["x"] for row in chain]
