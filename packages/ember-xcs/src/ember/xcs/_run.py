@@ -37,8 +37,8 @@ from ember.core.loop import IOLoop, io_loop
 from ._errors import Stuck, XCSError
 from ._pending import Entry, Pending
 from ._tasks import (
-    SHARED_FROM,
     SHARED,
+    SHARED_FROM,
     WRITES,
     Abandoned,
     Flight,
