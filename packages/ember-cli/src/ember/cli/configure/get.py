@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import cast
 
 import click
 
@@ -70,4 +71,4 @@ def _level(key: str) -> Mapping[str, object] | None:
         found = context.get_config(key)
     except ConfigError:
         return None
-    return _settings.masked(key, found) if isinstance(found, Mapping) else None
+    return _settings.masked(key, cast("object", found)) if isinstance(found, Mapping) else None
