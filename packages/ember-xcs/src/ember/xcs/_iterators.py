@@ -21,11 +21,14 @@ from types import FunctionType, GeneratorType
 from typing import Any, Final, TypeAlias
 
 from . import _effects as effects
-from ._memory import SCALARS, Fresh, await_turn, content, local, reach, settle
-from ._ops import apart, new
+from ._apart import apart
+from ._containers import new
+from ._memory import settle
+from ._order import await_turn, content, reach
 from ._pending import Entry, Pending
 from ._program import Program, program_of
-from ._run import CHANGES, OBJECTS, SHARED, WRITES, Abandoned, Run, Scope, Task, owner_of
+from ._run import CHANGES, OBJECTS, SHARED, WRITES, Abandoned, Run, Scope, Task, local, owner_of
+from ._values import SCALARS, Fresh
 
 _Generator: TypeAlias = "GeneratorType[Any, Any, Any]"
 
@@ -138,7 +141,7 @@ def through(function: Callable[..., Any], name: str) -> Callable[..., list[Any]]
 
         def program() -> list[Any]:
             run: Run = local.run
-            made = local.call(function, *args, **kwargs)
+            made = local.run.lowered_call(function, *args, **kwargs)
             return list(eaten(run, made))
 
         program.__qualname__ = name
@@ -294,7 +297,7 @@ def _eaten(run: Run, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any
             if test(one) is (function is any):
                 return function is any
         return function is all
-    return local.call(function, *[eaten(run, arg) for arg in args], **kwargs)
+    return local.run.lowered_call(function, *[eaten(run, arg) for arg in args], **kwargs)
 
 
 def eaten(run: Run, value: Any) -> Any:
@@ -351,7 +354,7 @@ def mapping_over(by: Any, sources: tuple[Any, ...], flags: int) -> Any:
     def mapped() -> Generator[Any, Any, Any]:
         function = local.run.force(by)
         for given in zip(*[iterate(one) for one in sources]):  # as map does
-            yield local.call(function, *given)
+            yield local.run.lowered_call(function, *given)
 
     inner = mapped()
     return hold_iterator(local.run, _shown(inner, "map", "map"), (by, *sources), inner, flags)
