@@ -191,8 +191,8 @@ class Files(Reader):
         """Return how many rows there are, if all files are in columns: that takes making none of them."""
         readers: list[ColumnFile] = []
         for path in self.paths:
-            with _said_plainly(path):
-                reader = self._reader(path)
+            with said_plainly(path):
+                reader = self.reader(path)
             if not isinstance(reader, ColumnFile):
                 return None
             readers.append(reader)
