@@ -442,21 +442,3 @@ def test_a_value_of_a_program_that_has_ended_says_so() -> None:
         with pytest.raises(EmberError, match="program it belongs to ended"):
             str(value)
     assert values
-
-
-class Box:
-    @property
-    def word(self) -> str:
-        return ask("word")
-
-
-def test_properties_and_maps_make_calls_in_every_thread() -> None:
-    @jit
-    def program() -> str:
-        return Box().word + "".join(map(ask, ["a", "b"])) + next(ask(one) for one in "cd")
-
-    found: list[str] = []
-    thread = threading.Thread(target=lambda: found.append(program()))
-    thread.start()
-    thread.join()
-    assert found == ["WORDABC"]
