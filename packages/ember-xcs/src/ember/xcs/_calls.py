@@ -29,8 +29,9 @@ from ._numeric import NOT_NUMERIC
 from ._order import in_turn
 from ._output import printed
 from ._program import Program, program_of
-from ._run import Abandoned, Run, local
+from ._run import Run, local
 from ._staging import staged_call
+from ._tasks import Abandoned
 from ._values import PENDING, SCALARS, has_pending
 
 _BUILTIN: Final = type(len)
