@@ -17,7 +17,8 @@ from ._apart import apart, unknown
 from ._containers import change
 from ._memory import lazy, settle
 from ._order import await_turn, must_wait, quiet
-from ._run import WRITES, Flight, Run, local
+from ._run import Run, local
+from ._tasks import WRITES, Flight
 from ._values import PENDING, SCALARS, own_object
 
 
@@ -154,3 +155,16 @@ def _set_attr(run: Run, thing: Any, name: str, value: Any) -> None:
 def del_attr(thing: Any, name: str) -> None:
     """`del thing.name`."""
     unknown(local.run, delattr, (thing, name), {})
+
+
+def looks_plainly(kind: Any) -> bool:
+    """Whether looking up an attribute of such an object runs no code of the user's."""
+    return kind.__getattribute__ is object.__getattribute__
+
+
+def vars_of(kind: type, name: str) -> Any:
+    """Return what `name` stands for in the class, as it stands there."""
+    for parent in kind.__mro__:
+        if name in vars(parent):
+            return vars(parent)[name]
+    return None

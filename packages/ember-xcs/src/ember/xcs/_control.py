@@ -13,12 +13,13 @@ from typing import Any
 
 from . import _effects as effects
 from ._apart import apart
-from ._calls import turns
 from ._iterators import held_iterator
+from ._library import turns
 from ._memory import fill, lazy, outward, ready
 from ._order import await_turn, must_wait, quiet
 from ._pending import UNBOUND
-from ._run import SCOPED, WRITES, Abandoned, Run, Scope, local
+from ._run import Run, local
+from ._tasks import SCOPED, WRITES, Abandoned, Scope
 from ._values import PENDING, SCALARS, has_pending, is_data
 
 

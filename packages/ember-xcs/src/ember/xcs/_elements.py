@@ -12,7 +12,8 @@ from ._calls import call
 from ._jit import perform_as_lowered, python_function
 from ._memory import settle
 from ._program import program_of
-from ._run import WRITES, Run, Scope, local
+from ._run import Run, local
+from ._tasks import WRITES, Scope
 
 
 def can_be_tasks(function: Any) -> bool:
