@@ -113,6 +113,8 @@ def call(function: Any, /, *args: Any, **kwargs: Any) -> Any:
     inner = getattr(function, "__ember_jit__", None)
     if inner is not None:
         return call(inner, *args, **kwargs)
+    if hasattr(kind, "__ember_tasks__"):
+        return _tasks(run, function, args, kwargs)
     if kind is functools.partial:
         return call(function.func, *function.args, *args, **{**function.keywords, **kwargs})
     own = getattr(kind, "__call__", None)  # noqa: B004  # the function, not whether there is one
@@ -150,6 +152,18 @@ def own_call(run: Run, function: FunctionType, args: tuple[Any, ...], kwargs: di
                 return hold_iterator(run, made, tuple(settle(run, one) for one in things))
             return made
         return apart(run, _plain, (function, args, kwargs), (*args, *kwargs.values()))
+    if hasattr(function, effects.COMPUTES) and not any(map(has_pending, (*args, *kwargs.values()))):
+        return function(*args, **kwargs)
+    return unknown(run, function, args, kwargs)
+
+
+def _tasks(run: Run, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Call what makes tasks of its elements: over lists whose turn it is, at once; else as any other."""
+    things = (*args, *kwargs.values())
+    if all(type(one) in (list, tuple) and must_wait(run, one, False) is None for one in things):
+        made = function.__ember_tasks__(args, kwargs)
+        if made is not NotImplemented:
+            return made
     return unknown(run, function, args, kwargs)
 
 

@@ -181,6 +181,9 @@ CONTAINERS: Final[frozenset[type]] = frozenset(
 )
 
 
+COMPUTES: Final = "__ember_computes__"
+"""An attribute of functions of ours that lowered code may call at once."""
+
 LAZY: Final[frozenset[Any]] = frozenset(
     {
         enumerate,
