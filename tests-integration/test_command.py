@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -198,6 +201,7 @@ def test_how_a_call_fails_is_the_exit_code(command: Command, openai: LocalServer
     openai.replies(401, text=f"wrong key {KEY}")
     code, out, err = command("--debug", "run", "gpt-4o", "Hello")
     assert (code, out) == (4, "") and KEY not in err and "Traceback" in err
+    assert "ember.models: openai/gpt-4o failed after" in err
     openai.replies(400, text="no such thing")
     assert command("run", "gpt-4o", "Hello")[0] == 5
     assert command("run", "gpt4o", "Hello")[0] == 2
@@ -256,6 +260,14 @@ def test_a_chat_tells_the_model_what_was_said(command: Command, openai: LocalSer
         "one\ntwo\n",
         "openai/gpt-4o. /model NAME asks another model, /clear forgets what was said, /help, /exit (or Ctrl-D)\n",
     )
+
+
+def test_checks_are_broken_off_by_ctrl_c_at_once(command: Command, openai: LocalServer) -> None:
+    openai.latency = 60
+    screen = Terminal("test", "--timeout", "60")
+    openai.wait_for(lambda: openai.requests)
+    screen.child.sendintr()
+    assert screen.end() == 130
 
 
 # Looking after
@@ -368,7 +380,21 @@ def test_the_first_rows_of_a_file_are_printed_as_json(command: Command, tmp_path
     code, out, err = command("data", "show", str(file))
     assert (code, err) == (0, "") and "20 rows" in out and "question" in out
     assert command("data", "head", str(tmp_path / "no.jsonl"))[0] == 2
-    assert command("data", "list")[0] == 0
+    found = json.loads(command("data", "show", str(file), "--json")[1])
+    assert found["rows"] == 20
+    assert found["columns"]["answer"] == {"types": {"int": 20}, "least": 0, "most": 19, "mean": 9.5}
+
+
+def test_data_sets_are_listed_and_shown_without_being_read(command: Command) -> None:
+    code, out, err = command("data", "list")
+    assert (code, err) == (0, "") and "gsm8k" in out and "Grade school mathematics" in out
+    listed = {one["name"]: one for one in json.loads(command("data", "list", "--json")[1])}
+    assert listed["gsm8k"]["licence"] == "MIT" and listed["gsm8k"]["rows"] == 8_792
+    code, out, err = command("data", "show", "gsm8k")
+    assert (code, err) == (0, "") and "https://huggingface.co/datasets/openai/gsm8k" in out
+    assert json.loads(command("data", "show", "gsm8k", "--json")[1])["columns"] == ["question", "answer"]
+    code, out, err = command("data", "head", "gsm8")
+    assert (code, out) == (2, "") and "gsm8k" in err
 
 
 def test_a_model_is_scored_on_a_file(command: Command, openai: LocalServer, tmp_path: Path) -> None:
@@ -403,3 +429,36 @@ def test_an_operator_of_ones_own_is_scored(
     code, out, _ = command("eval", "mine:upper", "rows.jsonl", "--json")
     assert code == 0 and json.loads(out)["metrics"]["exact"]["mean"] == 1.0
     assert command("eval", "mine:lower", "rows.jsonl")[0] == 2
+
+
+def test_what_xcs_recorded_is_drawn(command: Command, openai: LocalServer, tmp_path: Path) -> None:
+    from ember.api import models, xcs
+
+    @xcs.jit
+    def report(words: list[str]) -> list[str]:
+        return [models("gpt-4o", word) for word in words]
+
+    with xcs.trace() as trace:
+        assert report(["one", "two", "three"]) == ["one", "two", "three"]
+    file, page = tmp_path / "run.json", tmp_path / "run.html"
+    file.write_text(json.dumps(trace.to_chrome()))
+    trace.save(page)
+    found = json.loads(command("trace", "view", str(file), "--json")[1])
+    assert (found["runs"], found["calls"], found["by_name"][0]["calls"]) == (1, 3, 3)
+    code, out, err = command("trace", "view", str(file))
+    assert (code, err) == (0, "") and "report" in out and "3 calls in" in out
+    assert command("trace", "view", str(page))[1] == f"{page.as_uri()}\n"
+
+
+def test_bash_itself_completes(command: Command, ember_home: Path) -> None:
+    script = command("completion", "bash")[1]
+    asked = f'{script}\nCOMP_WORDS=(ember configure s); COMP_CWORD=2; _ember_completion ember; echo "${{COMPREPLY[@]}}"'
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "--norc", "-c", asked],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, "PATH": path},
+    )
+    assert (done.stdout.split(), done.stderr) == (["set", "show"], "")

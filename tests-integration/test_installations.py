@@ -150,3 +150,18 @@ def test_everything_installs_together_and_each_provider_is_found(everything: Ins
         " ".join(sorted(dist.name for dist in distributions())),
         "anthropic compatible google llama-server lmstudio local ollama openai vllm",
     ]
+
+
+def test_the_command_comes_along_and_finds_the_rest(everything: Installation) -> None:
+    ember = everything.python.with_name("ember")
+    clean = {"PATH": str(ember.parent), "HOME": str(everything.folder / "home")}
+
+    def said(*arguments: str) -> str:
+        command = [str(ember), *arguments]
+        return subprocess.run(
+            command, env=clean, capture_output=True, text=True, check=True, timeout=60
+        ).stdout
+
+    assert said("--version").startswith("ember ")
+    assert "local/smollm2" in said("models").split()
+    assert json.loads(said("doctor", "--json"))["ok"] is True

@@ -21,7 +21,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from ember.api import xcs
-from ember.operators import Chain, Module, Operator, Param, param, static
+from ember.operators import CannotLoad, Chain, Module, Operator, Param, param, static
 
 structure_of: Any = jax.tree.structure  # whose result the checkers see no `==` in
 
@@ -388,3 +388,34 @@ def test_threads_may_flatten_one_module_at_once() -> None:
     module = tree()
     structures = gather([lambda: structure_of(module)] * 16)
     assert all(one == structures[0] for one in structures)
+
+
+@pytest.mark.parametrize("kind", ["float32", "float16", "bfloat16", "int8", "uint32", "bool", "complex64"])
+def test_arrays_are_loaded_as_they_were_saved(kind: str, tmp_path: Any) -> None:
+    module: Any = tree().at["mixed[1].right"].set(jnp.arange(4).astype(kind).reshape(2, 2))
+    module = module.at["parts[1].pinned"].set(np.arange(3)).replace(mixed=module.mixed[:3])
+    module.save(tmp_path / "tree")
+    again: Any = Tree.load(tmp_path / "tree", like=module)
+    assert again == module
+    found = again.mixed[1].right
+    assert isinstance(found, jax.Array) and found.dtype == kind
+    assert type(again.parts[1].pinned) is np.ndarray
+    structures: list[Any] = [jax.tree.structure(again), jax.tree.structure(module)]
+    assert structures[0] == structures[1]
+
+
+def test_an_array_of_another_shape_is_named(tmp_path: Any) -> None:
+    Decided(weights=jnp.ones(3)).save(tmp_path / "m")
+    with pytest.raises(CannotLoad, match=r"`weights` is f32\[3\] in the file and f32\[4\] in `like`"):
+        Decided.load(tmp_path / "m", like=Decided(weights=jnp.ones(4)))
+    assert Decided.load(tmp_path / "m").weights.tolist() == [1.0] * 3
+
+
+def test_equinox_modules_are_loaded_into_one_that_has_them(tmp_path: Any) -> None:
+    def made(seed: int) -> Looked:
+        return Looked(anything=eqx.nn.MLP(2, 1, 4, 1, key=jax.random.key(seed)))
+
+    made(0).save(tmp_path / "m")
+    assert Looked.load(tmp_path / "m", like=made(1)).anything == made(0).anything
+    with pytest.raises(CannotLoad, match="give a module that has it as like="):
+        Looked.load(tmp_path / "m")

@@ -7,7 +7,7 @@ What it holds, and no other tool does:
 - a pin on a sibling admits the sibling as it stands in the tree, and every requirement has an upper bound;
 - what a module imports from `ember.*` when it runs is declared, directly, by its distribution (an import under
   `if TYPE_CHECKING` is free);
-- dependencies point to core: a host knows core, a provider or engine knows core and one host;
+- dependencies point to core: a host knows core, a guest (provider, engine, data set) knows core and one host;
 - a portion has one owner and its own py.typed, and nobody owns `ember`, `ember.providers` or `ember.engines`;
 - tools/constraints.txt pins every requirement, within its bounds;
 - every distribution with code pins its types in tests/typing.
@@ -113,7 +113,7 @@ def lock(graph: Graph) -> Iterator[str]:
 
 
 def directions(graph: Graph) -> Iterator[str]:
-    """A star: hosts know core; what brings ember.providers.* or ember.engines.* knows core and one host."""
+    """A star: hosts know core; what brings providers, engines or data sets knows core and one host."""
     for dist in graph.dists.values():
         if dist.name == META:
             continue
@@ -124,14 +124,15 @@ def directions(graph: Graph) -> Iterator[str]:
         elif _is_guest(dist):
             hosts = sorted(known - {CORE})
             if len(hosts) > 1 or any(_is_guest(graph.dists[name]) for name in hosts):
-                yield f"{dist.name} depends on {', '.join(hosts)}; a provider or engine knows {CORE} and its one host"
+                yield f"{dist.name} depends on {', '.join(hosts)}; a guest knows {CORE} and its one host"
         else:
             for name in sorted(known - {CORE}):
                 yield f"{dist.name} depends on {name}; only {CORE} may be known by its siblings"
 
 
 def _is_guest(dist: Distribution) -> bool:
-    return any(portion.startswith(("ember.providers.", "ember.engines.")) for portion in dist.portions)
+    guests = ("ember.providers.", "ember.engines.", "ember.datasets")
+    return any(portion.startswith(guests) for portion in dist.portions)
 
 
 def cycles(graph: Graph) -> Iterator[str]:

@@ -97,6 +97,15 @@ def test_a_section_is_shown_with_its_defaults_and_what_they_are(ember: Run) -> N
         "usage.ledger  false  built in  whether what calls use is added up on disk\n",
         "",
     )
+    code, out, err = ember("configure", "show", "providers.openai")
+    assert (code, err) == (0, "")
+    assert out.splitlines()[1].split(maxsplit=2) == [
+        "providers.openai.base_url",
+        "-",
+        "where the provider's API is",
+    ]
+    assert ember("configure", "show", "credentials") == (0, "", "Nothing of credentials is set.\n")
+    assert ember("configure", "show", "models.nothing")[0] == 2
     code, out, err = ember("configure", "show", "modles")
     assert (code, out) == (2, "") and "Did you mean 'models'?" in err
 
@@ -224,26 +233,23 @@ def test_a_broken_file_is_named_with_its_line_and_not_overwritten(ember: Run, em
 
 
 def test_twenty_at_once_lose_nothing(ember: Run, ember_home: Path) -> None:
+    lines = [["configure", "set", f"models.aliases.a{number}", f"m{number}"] for number in range(14)]
+    lines += [["configure", "set", f"credentials.p{number}_api_key", "--stdin"] for number in range(6)]
     running = [
         subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "ember.cli",
-                "configure",
-                "set",
-                f"models.aliases.a{number}",
-                f"m{number}",
-            ],
+            [sys.executable, "-m", "ember.cli", "--quiet", *line],
+            stdin=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )
-        for number in range(20)
+        for line in lines
     ]
-    for one in running:
-        _, err = one.communicate(timeout=60)
+    for number, one in enumerate(running):
+        _, err = one.communicate(f"{KEY}{number}".encode(), timeout=60)
         assert (one.returncode, err) == (0, b"")
     aliases = json.loads(ember("configure", "get", "models").out)["aliases"]
-    assert aliases == {f"a{number}": f"m{number}" for number in range(20)}
+    assert aliases == {f"a{number}": f"m{number}" for number in range(14)}
+    kept = sorted((ember_home / "credentials.yaml").read_text().splitlines())
+    assert kept == [f'p{number}_api_key: "{KEY}{number + 14}"' for number in range(6)]
 
 
 def test_the_editors_work_takes_the_files_place_only_if_it_is_right(process: Run, ember_home: Path) -> None:

@@ -69,6 +69,7 @@ Look after:
   completion  Print a shell's completion script.
 
 Options:
+  -V, --version  Print the version and exit.
   -q, --quiet    Say nothing but data, warnings and errors.
   -v, --verbose  Say more.
   --debug        Say everything; show where an error comes from.
@@ -96,6 +97,7 @@ def test_a_group_without_a_command_is_a_mistake(ember: Run) -> None:
 @pytest.mark.parametrize("flag", ["--version", "-V"])
 def test_the_version_is_one_line(process: Run, flag: str) -> None:
     assert process(flag) == (0, "ember 0.1.0\n", "")
+    assert process("--verbose", flag) == (0, "ember 0.1.0\n", "")
 
 
 @pytest.mark.parametrize("path", list(commands()), ids=" ".join)

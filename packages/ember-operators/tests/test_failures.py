@@ -35,6 +35,7 @@ from ember.operators import (
     Operator,
     Retry,
     Router,
+    SpecMismatch,
     Timeout,
 )
 
@@ -95,6 +96,22 @@ def test_what_the_engine_gave_up_on_is_never_repeated(way: Way, wrapped: bool) -
     with pytest.raises(type(error)):
         way(Retry(op, on=Exception), "hi")
     assert len(op.asked) == 1
+
+
+@both
+def test_an_answer_that_does_not_fit_is_asked_for_again_and_a_question_that_does_not_is_not(way: Way) -> None:
+    answers: list[Any] = ["twelve", 12]
+
+    class Count(Operator):
+        input_spec = str
+        output_spec = int
+
+        def call(self, inputs: str) -> Any:
+            return answers.pop(0)
+
+    assert way(Retry(Count()), "how many?") == 12
+    with pytest.raises(SpecMismatch):
+        way(Retry(Count()), ["no text"])
 
 
 @both

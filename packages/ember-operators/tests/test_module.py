@@ -7,10 +7,11 @@ import dataclasses
 import inspect
 import pickle
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
+from ember.core import Secret
 from ember.operators import Module, Param, param, static
 
 
@@ -199,3 +200,13 @@ def test_modules_are_dataclasses() -> None:
     match Checked(low=1, high=2):
         case Checked(low=low, high=high):
             assert (low, high) == (1, 2)
+
+
+def test_a_notebook_shows_an_outline_without_markup_of_the_users_or_secrets() -> None:
+    secret = Secret("sk-abcdefghij0123456789")
+    whole = Net(
+        layers=[Layer(weights="<b>sk-abcdefghij0123456789</b>")], routes={"<i>": Layer(weights=secret)}
+    )
+    shown = cast(Any, whole)._repr_html_()
+    assert shown.count("<details") == 5 and "layers: <b>list of 1</b>" in shown
+    assert "abcdefghij" not in shown and "<i>" not in shown and "&lt;b&gt;" in shown

@@ -1,5 +1,7 @@
 """Run a program plainly and under `jit`, and tell how they differ."""
 
+# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false, reportUnknownMemberType=false
+
 from __future__ import annotations
 
 import asyncio
@@ -10,16 +12,20 @@ import random
 import sys
 import threading
 import traceback
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from types import FrameType, ModuleType
+from types import FrameType, FunctionType, ModuleType
 from typing import Any
 from zlib import crc32
 
 from ember.core.externals import external
 from ember.xcs import jit
+from ember.xcs._program import forget
 from ember.xcs._run import Abandoned
+
+reasons: Counter[str] = Counter()
+"""How many programs were not lowered, by the reason; without one those that were."""
 
 
 @dataclass
@@ -45,6 +51,7 @@ def answer(prompt: str, fail: int) -> str | None:
 
 def execute(text: str, name: str, world: World, run: Callable[[Any], Any]) -> dict[str, Any]:
     """Run `program` of `text`, as `run` makes of it; return everything that can be seen of it."""
+    forget()  # what was known of the program before, whose functions look the same
     linecache.cache[name] = (len(text), None, text.splitlines(keepends=True), name)
     lock = threading.Lock()
 
@@ -60,15 +67,46 @@ def execute(text: str, name: str, world: World, run: Callable[[Any], Any]) -> di
             raise namespace["Boom"](f"no {prompt[-10:]}")
         return found
 
-    def effect(what: str) -> None:
+    def begun(prompt: str) -> int:
+        with lock:
+            world.calls.append(prompt)
+        if answer(prompt, world.fail) is None:
+            raise namespace["Boom"](f"no {prompt[-10:]}")
+        return crc32(prompt.encode())
+
+    async def pause(code: int) -> None:
+        if world.delay:
+            await asyncio.sleep((code >> 8) % 5 * 0.0006)
+
+    @external
+    async def fetch(what):  # type: ignore[no-untyped-def]  # so that what it returns is not known
+        await pause(crc32(f"{what}".encode()))
+        return made(begun(f"fetch {what}"), f"{what}".split(" ")[0], namespace)
+
+    @external
+    async def look(things, more=""):  # type: ignore[no-untyped-def]
+        await pause(crc32(f"{more}".encode()))
+        text = f"{things}{more}"  # read late: the program may have changed it meanwhile
+        begun(f"look {text}")
+        return f"{len(things)} {text[-9:]}"
+
+    @external
+    def slow(prompt: str) -> str:
+        return f"s{begun(f'slow {prompt}') % 100} {prompt[:4]}"
+
+    def effect(what: object) -> None:
         world.log.append(f"{what}")
 
     effect.__code__ = effect.__code__.replace(co_filename="<library>")
     module = sys.modules["random_program"] = ModuleType("random_program")
     namespace: dict[str, Any] = vars(module)
-    namespace.update(ask=ask, effect=effect)
+    namespace.update(ask=ask, effect=effect, fetch=fetch, look=look, slow=slow)
     exec(compile(text, name, "exec"), namespace)
-    xs, d, obj = ["one", "two a", "three"], {"k": "v"}, namespace["Thing"]()
+    xs, d, obj = (
+        ["one", "two a", "three"],
+        {"k": "v"},
+        namespace["Thing"]() if "Thing" in namespace else namespace["Node"]("obj", ["i"]),
+    )
     out = io.StringIO()
     random.seed(7)
     with contextlib.redirect_stdout(out):
@@ -88,11 +126,69 @@ def execute(text: str, name: str, world: World, run: Callable[[Any], Any]) -> di
                 world.log.append("")
                 result = (*result, "")
                 world.trace = traceback.format_exc()
+    shared = [
+        namespace[name] for name in ("memo", "history", "collect", "gather", "Node") if name in namespace
+    ]
     return {
-        "result": repr(result), "stdout": out.getvalue(), "log": list(world.log), "xs": repr(xs), "d": repr(d),
-        "obj": repr((obj.n, obj.items, obj.last)), "total": namespace["total"], "settings": repr(namespace["settings"]),
+        "result": shape(result), "stdout": out.getvalue(), "log": list(world.log),
+        "graph": shape([result, xs, d, obj, namespace["total"], namespace["settings"], shared]),
         "random": repr(random.random()),
     }  # fmt: skip
+
+
+def shape(value: object) -> str:
+    """Tell everything that `value` reaches, and what in it is the same object."""
+    seen: dict[int, int] = {}
+
+    def told(one: Any) -> str:
+        if one is None or isinstance(one, (str, int, float)):
+            return f"{one!r}"
+        if id(one) in seen:
+            return f"#{seen[id(one)]}"
+        number = seen[id(one)] = len(seen)
+        kept.append(one)
+        name = type(one).__name__
+        if isinstance(one, (list, tuple, deque)):
+            inside = ", ".join(map(told, one))
+        elif isinstance(one, dict):
+            inside = ", ".join(f"{told(key)}: {told(item)}" for key, item in one.items())
+        elif isinstance(one, (set, frozenset)):
+            inside = ", ".join(sorted(map(repr, one)))
+        elif isinstance(one, BaseException):
+            given: tuple[Any, ...] = one.args
+            inside = told([*given, one.__cause__, one.__context__, one.__suppress_context__])
+        elif isinstance(one, FunctionType):
+            inside = told([one.__name__, one.__defaults__])
+        elif isinstance(one, type):
+            inside = told([item for key, item in vars(one).items() if key in ("count", "shared")])
+        else:
+            inside = told(vars(one)) if hasattr(one, "__dict__") else ""
+        return f"{name}#{number}({inside})"
+
+    kept: list[object] = []
+    return told(value)
+
+
+def made(code: int, kind: str, namespace: dict[str, Any]) -> Any:
+    """Return something of the kind that is asked for, or of any."""
+    kinds = ("dict", "list", "int", "none", "str", "box", "node")
+    match kind if kind in kinds else kinds[code % 7]:
+        case "dict":
+            return {"name": f"n{code % 10}", "k": code % 5, "a": [f"{code % 7}", "e"]}
+        case "list":
+            return [f"l{code % 10}", "a", {"name": "in"}][: code % 3 + 1]
+        case "int":
+            return code % 9
+        case "none":
+            return None
+        case "box":
+            return namespace["Box"](f"b{code % 10}", ["x"])
+        case "node":
+            node = object.__new__(namespace["Node"])  # without effects of its own
+            vars(node).update(name=f"o{code % 10}", items=["y", "z"][: code % 3], meta={})
+            return node
+        case _:
+            return f"t{code % 1000}"
 
 
 def compare(text: str, name: str, fail: int = 4, limit: int | None = None) -> list[str]:
@@ -101,7 +197,13 @@ def compare(text: str, name: str, fail: int = 4, limit: int | None = None) -> li
     with _noting_exceptions(name, plain):
         expected = execute(text, name, plain, lambda f: f)
     jitted = World(delay=True, fail=fail)
-    found = execute(text, name, jitted, lambda f: jit(max_concurrency=limit)(f))
+
+    def run(function: Any) -> Any:
+        made = jit(max_concurrency=limit)(function)
+        reasons[made.reason] += 1
+        return made
+
+    found = execute(text, name, jitted, run)
     wrong = [
         f"{key}: plain {expected[key]!s:.300} | jit {found[key]!s:.300}"
         for key in expected

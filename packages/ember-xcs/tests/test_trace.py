@@ -412,7 +412,7 @@ def test_random_programs_mean_the_same_when_they_are_watched_and_their_graphs_ho
 
     for seed in range(7_000, 7_040):
         with xcs.trace() as trace:
-            assert not check(seed, limit), f"seed {seed}"
+            assert not check("composed", seed, limit), f"seed {seed}"
         for run in trace.runs:
             run.check()
         assert str(trace)

@@ -1,5 +1,6 @@
 """What the checkers infer of operators: fields by keyword, the signature that a function had."""
 
+from collections.abc import Callable
 from typing import Any, assert_type
 
 from ember.operators import Chain, Module, Operator, op, param
@@ -38,3 +39,61 @@ assert_type(Pair(1, right=2).parameters(), dict[str, Any])
 count(1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 Greet("Hi")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 Greet(greeting=1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+class Specified(Operator):
+    input_spec = dict[str, int]
+
+    def call(self, inputs: dict[str, int]) -> int:
+        return len(inputs)
+
+
+class Counted(Operator):
+    output_spec = int
+
+    def call(self, text: str) -> str:
+        return text
+
+
+class Both(Operator):
+    input_spec = dict[str, int]
+    output_spec = Pair
+
+    def call(self, inputs: dict[str, int]) -> dict[str, int]:
+        return inputs
+
+
+class Instances(Operator):
+    input_spec: Any = None
+    output_spec: Any = None
+
+    def call(self, inputs: str) -> str:
+        return inputs
+
+
+class Awaited(Operator):
+    async def call(self, text: str) -> bytes:
+        return text.encode()
+
+
+def takes(function: Callable[[str], str]) -> None: ...
+
+
+async def main() -> None:
+    assert_type(await Awaited()("a"), bytes)
+
+
+assert_type(Greet()("Ada"), str)
+assert_type(Greet()(name="Ada"), str)
+assert_type(Specified()(a=1), int)
+assert_type(Specified()('{"a": 1}'), int)
+assert_type(Counted()("5"), int)
+assert_type(Both()(left=1), Pair)
+assert_type(Instances()({"a": 1}), Any)
+assert_type(Greet.load("file", like=Greet()), Greet)
+takes(Greet())
+takes(op(str.upper))
+
+Greet()(1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+Greet()()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+Counted()(1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]

@@ -210,7 +210,8 @@ def _put_back(namespace: dict[str, Any], name: str, before: Any) -> None:
     now: Any = namespace[name]
     if hasattr(now, "clear"):
         now.clear()
-        (now.extend if hasattr(now, "extend") else now.update)(before)
+        put: Any = now.extend if hasattr(now, "extend") else now.update
+        put(before)
     elif hasattr(now, "__dict__"):
         vars(now).update(vars(before))
     else:

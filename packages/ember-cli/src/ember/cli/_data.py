@@ -3,53 +3,95 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, is_dataclass
 from typing import Any
 
 import click
+
+from ember.core.errors import EmberError
 
 from . import _say, _show
 from ._group import command
 from ._siblings import api
 
 
-@command(examples="        ember data list\n        ember data list --json")
-@click.option("--json", "as_json", is_flag=True, help="Print a list of {name, distribution}.")
-def list_(as_json: bool) -> None:
-    """List the data sets that installed distributions have, by name."""
-    from ember.core import plugins
+def _complete(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    return [name for name in api("data").DataRegistry.names() if name.startswith(incomplete)]
 
-    api("data")  # without which nobody could read them
-    found = plugins.installed("ember.datasets")
-    rows = [{"name": name, "distribution": claims[0].distribution} for name, claims in sorted(found.items())]
+
+@command(examples="        ember data list\n        ember data list --json")
+@click.option("--json", "as_json", is_flag=True, help="Print a list of {name, description, licence, rows}.")
+def list_(as_json: bool) -> None:
+    """List the data sets there are by name: those of installed distributions, and well-known ones at the hub."""
+    registry = api("data").DataRegistry
+    rows: list[dict[str, str | int]] = []
+    for name in registry.names():
+        try:
+            card = registry.card(name)
+        except EmberError as error:  # a stranger's that is broken hides none of the others
+            _say.warn(str(error))
+            continue
+        rows.append(
+            {
+                "name": name,
+                "description": "" if card is None else card.description,
+                "licence": "" if card is None else card.licence,
+                "rows": 0 if card is None else sum(card.splits.values()),
+            }
+        )
     if as_json:
         _show.as_json(rows)
-    elif rows:
-        _show.table(("NAME", "FROM"), [(row["name"], row["distribution"]) for row in rows])
-    else:
-        _say.note(
-            "No installed distribution has data sets. Files are read by their path: ember data head FILE"
-        )
-
-
-@command(examples="        ember data show questions.jsonl\n        ember data show table.csv --json")
-@click.argument("source")
-@click.option("--json", "as_json", is_flag=True, help="Print what was found.")
-def show(source: str, as_json: bool) -> None:
-    """Say what is in SOURCE, the name of a data set or a file: rows, columns, types, values. Reads all of it."""
-    rows = api("stream")(source)
-    with _say.waiting(f"reading {source}"):
-        found = rows.describe()
-    if as_json:
-        _show.as_json(asdict(found) if is_dataclass(found) and not isinstance(found, type) else str(found))
         return
-    _show.line(str(found))
+    _show.table(
+        ("NAME", "ROWS", "LICENCE", "WHAT IT IS"),
+        [
+            (
+                str(one["name"]),
+                f"{one['rows']:,}" if one["rows"] else "",
+                str(one["licence"]),
+                str(one["description"]),
+            )
+            for one in rows
+        ],
+    )
+
+
+@command(examples="        ember data show gsm8k\n        ember data show table.csv --json")
+@click.argument("source", shell_complete=_complete)
+@click.option("--json", "as_json", is_flag=True, help="Print the card, or {rows, columns}.")
+def show(source: str, as_json: bool) -> None:
+    """Say what SOURCE is.
+
+    Of a data set's name, prints its card, and reads none of it; of a file, what is in its rows, reading all of them:
+    columns, their types and values.
+    """
+    registry = api("data").DataRegistry
+    card = registry.card(source) if registry.has(source) else None
+    if card is not None:
+        if as_json:
+            names = ("description", "licence", "source", "splits", "columns", "size")
+            _show.as_json({name: getattr(card, name) for name in names})
+        else:
+            _show.line(str(card))
+        return
+    with _say.waiting(f"reading {source}"):
+        found = api("stream")(source).describe()
+    if not as_json:
+        _show.line(str(found))
+        return
+    columns = {
+        name: {"types": dict(one.types), "least": one.least, "most": one.most, "mean": one.mean}
+        for name, one in found.columns.items()
+    }
+    _show.as_json({"rows": found.rows, "columns": columns})
 
 
 @command(
-    examples="        ember data head questions.jsonl -n 3\n        ember data head questions.jsonl | jq .question"
+    examples="""
+        ember data head questions.jsonl -n 3
+        ember data head questions.jsonl | jq .question
+    """
 )
-@click.argument("source")
+@click.argument("source", shell_complete=_complete)
 @click.option("-n", "--rows", type=click.IntRange(min=1), default=10, help="How many (10).")
 def head(source: str, rows: int) -> None:
     """Print the first rows of SOURCE, the name of a data set or a file: JSON, a row on each line."""

@@ -27,9 +27,13 @@ _COLORS: Final = {"red": 31, "green": 32, "yellow": 33, "dim": 2, "bold": 1}
 
 
 def set_level(level: int) -> None:
-    """Say as much as `level` (QUIET to DEBUG) from now on."""
+    """Say as much as `level` (QUIET to DEBUG) from now on. DEBUG is what Ember's distributions log, too."""
     global _level
     _level = level
+    if level >= DEBUG:
+        from ._log import begin
+
+        begin()
 
 
 def level() -> int:

@@ -89,10 +89,12 @@ def rows(section: str | None = None, *, unset: bool = False) -> list[Row]:
     result = [
         one._replace(about=_about(one.key, settings)) for one in found if unset or one.layer != "default"
     ]
-    if unset and wanted is not None:
+    if unset and section is not None:
+        name = section.split(".")[1] if section.startswith("providers.") else "<name>"
+        named = {key.replace("providers.<name>", f"providers.{name}"): one for key, one in settings.items()}
         result += [
             Row(key, None, "", "", setting.about)
-            for key, setting in settings.items()
+            for key, setting in named.items()
             if key.startswith(f"{wanted}.") and key not in known and "<" not in key
         ]
     prefix = f"{section}."

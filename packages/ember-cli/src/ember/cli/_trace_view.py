@@ -131,4 +131,5 @@ def _time(microseconds: float) -> str:
 
 
 def _clean(name: str) -> str:
-    return "".join(char if char.isprintable() else "?" for char in name)
+    short = name.rpartition("<locals>.")[2]
+    return "".join(char if char.isprintable() else "?" for char in short)

@@ -2,8 +2,20 @@
 
 from __future__ import annotations
 
-from ._exits import TOLD
+import click
+
+from . import _show
+from ._exits import OK, TOLD
 from ._group import Group, Lazy
+from ._version import __version__
+
+
+def _version(context: click.Context, _: click.Parameter, given: bool) -> None:
+    # Mostly answered by _start, which loads nothing; here it stands in the help, and among other options.
+    if given:
+        _show.line(f"ember {__version__}")
+        context.exit(OK)
+
 
 ember = Group(
     "ember",
@@ -37,4 +49,14 @@ ember = Group(
         "Look after": ("configure", "usage", "completion"),
     },
     epilog=TOLD,
+    params=[
+        click.Option(
+            ["-V", "--version"],
+            is_flag=True,
+            is_eager=True,
+            expose_value=False,
+            callback=_version,
+            help="Print the version and exit.",
+        )
+    ],
 )

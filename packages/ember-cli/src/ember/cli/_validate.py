@@ -35,6 +35,7 @@ class Verdict(NamedTuple):
     models: tuple[str, ...] = ()
     seconds: float = 0.0
     key: Secret | None = None
+    key_layer: str = ""
     key_source: str = ""
 
     @property
@@ -70,7 +71,9 @@ def validate(
         about = models.about_provider(provider)
         known = Verdict(provider, "ok", "", about.base_url)
         if about.key is not None:
-            known = known._replace(key=about.key.secret, key_source=about.key.source)
+            known = known._replace(
+                key=about.key.secret, key_layer=about.key.layer, key_source=about.key.source
+            )
         if about.problem:
             missing = about.needs_key and about.key is None and about.base_url == about.default_base_url
             return known._replace(outcome="missing" if missing else "failed", message=about.problem)

@@ -6,10 +6,10 @@ from ._group import Group, Lazy
 
 data = Group(
     "data",
-    help="List, show and read data sets: those of installed distributions, and files.",
+    help="List, show and read data sets: by their names, and files.",
     examples="        ember data list\n        ember data head questions.jsonl -n 3",
     commands={
-        "list": Lazy("ember.cli._data:list_", "List the data sets that installed distributions have."),
+        "list": Lazy("ember.cli._data:list_", "List the data sets there are by name."),
         "show": Lazy("ember.cli._data:show", "Say what is in a data set or a file."),
         "head": Lazy("ember.cli._data:head", "Print the first rows."),
     },

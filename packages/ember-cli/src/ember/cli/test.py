@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
@@ -56,9 +55,11 @@ def test(provider: str | None, model: str | None, timeout: float | None, as_json
             raise Failure(
                 "no provider is set up. `ember setup` does it; `ember run smollm2` needs none.", KEY
             )
+    from ember.core import gather
+
     check = partial(_validate.validate, timeout=timeout or _validate.TIMEOUT)
-    with _say.waiting("asking the providers"), ThreadPoolExecutor(len(names)) as pool:
-        verdicts = list(pool.map(check, names))
+    with _say.waiting("asking the providers"):
+        verdicts = gather([partial(check, name) for name in names])
     if as_json:
         _show.as_json([_plain(verdict) for verdict in verdicts])
     else:

@@ -11,6 +11,7 @@ from ._describe import Column as Column, Description as Description
 from ._expressions import Condition as Condition, Expression as Expression, col as col
 from ._iterator import AsyncStreamIterator as AsyncStreamIterator, StreamIterator as StreamIterator
 from ._open import stream as stream
+from ._registry import Card as Card, DataRegistry as DataRegistry, Dataset as Dataset
 from ._run import Run as Run, Summary as Summary
 from ._sample import (
     Balanced as Balanced,

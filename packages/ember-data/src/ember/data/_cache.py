@@ -14,9 +14,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Final
-
-from filelock import FileLock, Timeout
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from ember.core.errors import ConfigWarning
 from ember.core.exact import Unkeepable
@@ -30,6 +28,9 @@ from ._run import Run
 from ._source import Source
 from ._stage import Stage
 from .errors import DataError
+
+if TYPE_CHECKING:
+    from filelock import FileLock
 
 DEFAULT_SIZE: Final = 50_000_000_000
 """Bytes that all that is cached in a folder may take, when `size` does not say."""
@@ -250,6 +251,8 @@ class _Writer:
     @classmethod
     def of(cls, place: Path, stage: Cache) -> _Writer | None:
         """Return the writer of these rows, or None if another run writes them, or the disk cannot be written."""
+        from filelock import FileLock, Timeout
+
         lock = FileLock(place / "lock", thread_local=False)
         try:
             lock.acquire(timeout=0)

@@ -21,7 +21,6 @@ from ember.core.concurrency import gather
 from ember.core.crew import Crew, crew
 from ember.core.errors import EmberError
 from ember.core.externals import handler, inside
-from ember.core.journal import Journal
 from ember.core.secrets import scrub
 
 from ._cursor import Cursor, State, Through
@@ -30,6 +29,7 @@ from ._stage import named
 from .errors import BadRecord
 
 if TYPE_CHECKING:
+    from ember.core.journal import Journal
     from ember.core.loop import Started
 
 OnItemError = Literal["raise", "skip", "return", "quarantine"]

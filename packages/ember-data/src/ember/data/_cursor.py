@@ -85,8 +85,7 @@ class PieceCursor(Cursor):
                     self._run.meet(found.record)
                     self._start, self._size, self._at = found.after, 0, iter(())
                 continue
-            rows: list[Any]
-            rows, self._start = found
+            rows, self._start = found.rows, found.start
             if skip > len(rows):
                 raise SourceChanged(
                     f"Row {skip} of a piece that now has {len(rows)} was the next: the source has changed since the "
@@ -96,6 +95,9 @@ class PieceCursor(Cursor):
             at.__setstate__(skip)  # a list's iterator begins anywhere at no cost
             self._size, self._at, skip = len(rows), at, 0
             self._reading = False
+            # Only their iterator holds the rows while they are gone through: their memory, which is in the
+            # processor's cache, is free for the next.
+            del found, rows, at
             yield self._at
             self._reading = True
 

@@ -21,6 +21,7 @@ from ._decode import Columns
 from ._expressions import Condition
 from ._json import Document
 from ._jsonl import JsonLines, TextLines
+from ._remote import fetched_copy, is_remote, stamp
 from ._run import Run
 from ._source import Reader
 from .errors import SourceChanged, SourceDenied, SourceError, SourceNotFound, UnknownFormat
@@ -134,12 +135,8 @@ class Files(Reader):
             inner = None if start is None or number > first else start["at"]
             with _said_plainly(path):
                 reader = self._reader(path)
-                for found in reader.pieces(inner):
-                    at = {"file": path, "before": before, "at": found[1]}
-                    if isinstance(found, Bad):
-                        yield Bad(found.record, at)
-                    else:
-                        yield Piece(finish(found.rows, reader), at)
+                # map() lets go of a piece when it has handed it on, as a loop's variable would not.
+                yield from map(partial(_in_file, path, before, reader, finish), reader.pieces(inner))
 
     def _place(self, start: State) -> int:
         path = start["file"]
@@ -174,7 +171,8 @@ class Files(Reader):
     def _reader(self, path: str) -> Reader:
         kind = self.format or format_of(path)
         if kind in COLUMNAR:
-            return ColumnFile(path, self._columns_read(kind), self.schema, kind, self.where)
+            here = fetched_copy(path) if is_remote(path) else path
+            return ColumnFile(here, self._columns_read(kind), self.schema, kind, self.where)
         if kind not in FORMATS:
             raise UnknownFormat(
                 f"{path} is {kind}, which is not read here. There are: {', '.join(sorted(FORMATS))}."
@@ -217,9 +215,7 @@ class Files(Reader):
 
     def __fingerprint__(self) -> object:
         """Say what is read, for `cache()`: these files as they are now."""
-        stats = [
-            (path, status.st_size, status.st_mtime_ns) for path in self.paths for status in [os.stat(path)]
-        ]
+        stats = [(path, *_stamp(path)) for path in self.paths]
         return stats, self.columns, self.schema, self.format, self.where, self.kept
 
     def open(self, run: Run) -> Cursor:
@@ -227,6 +223,15 @@ class Files(Reader):
 
     def __repr__(self) -> str:
         return repr(self.name)
+
+
+# What is done to the rows of a piece, where a reader of columns has not done it already.
+_Finish = Callable[[list[Any], Reader], list[Any]]
+
+
+def _in_file(path: str, before: int, reader: Reader, finish: _Finish, found: Piece | Bad) -> Piece | Bad:
+    at = {"file": path, "before": before, "at": found[1]}
+    return Piece(finish(found.rows, reader), at) if isinstance(found, Piece) else Bad(found.record, at)
 
 
 class _Reading(PieceCursor):
@@ -242,7 +247,7 @@ class _Reading(PieceCursor):
         if not isinstance(at["at"], list):
             return None
         if self._sizes is None:
-            self._sizes = [os.stat(path).st_size for path in self._files.paths]
+            self._sizes = [_size(path) for path in self._files.paths]
         number = self._files.paths.index(at["file"])
         done: int = sum(self._sizes[:number]) + min(at["at"][0], self._sizes[number])
         return done / (sum(self._sizes) or 1)
@@ -275,6 +280,19 @@ def _plainly(path: str, error: OSError) -> SourceError:
 
 def _mark(paths: tuple[str, ...]) -> int:
     return zlib.crc32("\n".join(paths).encode("utf-8", "surrogateescape"))
+
+
+def _size(path: str) -> int:
+    if is_remote(path):
+        return int(stamp(path)[0] or 0)
+    return os.stat(path).st_size
+
+
+def _stamp(path: str) -> tuple[Any, ...]:
+    if is_remote(path):
+        return stamp(path)
+    status = os.stat(path)
+    return status.st_size, status.st_mtime_ns
 
 
 def find(name: str) -> tuple[str, ...]:

@@ -216,6 +216,14 @@ class AsyncStreamIterator(AsyncIterator[T]):
         """Go on where `state` was taken. Comes before the first row."""
         self._rows.load_state_dict(state)
 
+    async def aclose(self) -> None:
+        """Let go of files and threads. The rows end here."""
+        if self._pulling is not None:
+            await asyncio.wait([self._pulling])
+        if self._file is not None:
+            self._file.close()
+        self._rows.close()
+
     @property
     def summary(self) -> Summary:
         """The account of this run so far."""

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar, cast, overload
 
+from ember.core.suggest import nearest
+
 from ._files import FORMATS, Files, find
+from ._hub import Hub
+from ._registry import OFFERED, DataRegistry
+from ._remote import find_remote, is_remote, shown
 from ._run import OnError, Policy
 from ._source import Held, Iterated, Once, Source
 from ._stream import Stream
-from .errors import BadRecord, SourceError, UnknownFormat
+from .errors import BadRecord, SourceNotFound, UnknownFormat
 
 T = TypeVar("T")
 S = TypeVar("S")
@@ -104,8 +110,14 @@ def stream(
 def _source(source: Any, columns: Any, schema: Any, format: str | None, options: dict[str, Any]) -> Source:
     if isinstance(source, (str, os.PathLike)):
         name = os.fsdecode(cast("Path", source))
-        if "://" in name:
-            raise SourceError(f"{name}: addresses are not read here.")
+        if isinstance(source, str) and (found := _named(name, columns, schema, options)) is not None:
+            return found
+        if options:
+            raise TypeError(
+                f"{', '.join(options)}: such options are for data sets that are known by name; {name!r} is none."
+            )
+        if is_remote(name):
+            return Files(shown(name), find_remote(name), columns, schema, format)
         return Files(name, find(name), columns, schema, format)
     if columns is not None or schema is not None or format is not None or options:
         raise TypeError("columns=, schema= and format= are for files; rows in memory are what they are.")
@@ -124,6 +136,29 @@ def _source(source: Any, columns: Any, schema: Any, format: str | None, options:
     if callable(source):
         return Iterated(cast("Callable[[], Iterable[Any]]", source))
     raise _no_source(source)
+
+
+def _named(name: str, columns: Any, schema: Any, options: dict[str, Any]) -> Source | None:
+    """Return the source of a data set that is known by name, None where `name` is a path or an address."""
+    if name.startswith("hf://"):
+        id, _, subset = name.removeprefix("hf://").removeprefix("datasets/").partition(":")
+        return Hub(id, subset or options.get("subset", ""), options.get("split", ""), columns, schema)
+    if os.path.lexists(name) or is_remote(name):
+        return None  # what is there goes before what is known
+    known, _, subset = name.partition(":")
+    if not DataRegistry.has(known):
+        if known in OFFERED:
+            DataRegistry.get(known)  # raises, and says what to install
+        looks_named = not set(name) & set("/\\.*?[")
+        if looks_named and (near := nearest(known, (*DataRegistry.names(), *OFFERED))):
+            raise SourceNotFound(name, near)
+        return None
+    given = {**options, "subset": subset} if subset else options
+    loaded = DataRegistry.get(known)(**given)
+    if isinstance(loaded, Hub) and (columns is not None or schema is not None):
+        return replace(loaded, columns=columns, schema=schema)
+    is_path = isinstance(loaded, (str, os.PathLike))
+    return _source(loaded, columns if is_path else None, schema if is_path else None, None, {})
 
 
 def _no_source(source: object) -> TypeError:

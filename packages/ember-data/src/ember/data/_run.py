@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
-from io import FileIO
 from typing import Any, Literal
 
 import msgspec
@@ -150,13 +149,13 @@ class _Aside:
     def __init__(self, path: str) -> None:
         self._path = path
         self.length = 0
-        self._file: FileIO | None = None
+        self._fd = -1
 
     def put(self, bad: BadRecord) -> None:
-        if self._file is None:
-            self._file = open(self._path, "r+b" if os.path.exists(self._path) else "w+b", buffering=0)  # noqa: SIM115
-            self._file.truncate(self.length)
-            self._file.seek(self.length)
+        if self._fd < 0:
+            self._fd = os.open(self._path, os.O_WRONLY | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o644)
+            os.ftruncate(self._fd, self.length)
+            os.lseek(self._fd, self.length, os.SEEK_SET)
         record = {
             "file": bad.file,
             "line": bad.line,
@@ -165,5 +164,9 @@ class _Aside:
             "content": bad.content.decode("utf-8", "backslashreplace"),
         }
         line = msgspec.json.encode(record) + b"\n"
-        self._file.write(line)
+        os.write(self._fd, line)
         self.length += len(line)
+
+    def __del__(self) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)

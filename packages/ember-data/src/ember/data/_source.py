@@ -69,7 +69,7 @@ class Loader(Protocol):
     the rows are.
     """
 
-    def __call__(self, **options: Any) -> Loaded: ...
+    def __call__(self, *args: Any, **options: Any) -> Loaded: ...  # of whatever options the loader names
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from typing import Any, Generic, TextIO, TypeVar
-
-from ember.core.journal import Journal
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Generic, TextIO, TypeVar
 
 from ._cache import DEFAULT_SIZE, Cache
 from ._concurrent import MapConcurrent, OnItemError
@@ -30,6 +28,9 @@ from ._to_parquet import write_parquet
 from ._watch import Progress, Tee
 from ._where import Where
 from ._write import write_jsonl
+
+if TYPE_CHECKING:
+    from ember.core.journal import Journal
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -129,10 +130,13 @@ class Stream(Generic[T]):
             raise ValueError(
                 'on_error="quarantine" puts rows where stream(..., quarantine=) says, which it does not.'
             )
-        kept = journal if isinstance(journal, Journal) or journal is None else Journal(journal)
+        if isinstance(journal, (str, os.PathLike)):
+            from ember.core.journal import Journal  # SQLite: not before somebody wants one
+
+            journal = Journal(journal)
         _count(concurrency, "map_concurrent", 1)
         _count(retries, "map_concurrent", 0)
-        return self.through(MapConcurrent(function, concurrency, ordered, on_error, retries, kept))
+        return self.through(MapConcurrent(function, concurrency, ordered, on_error, retries, journal))
 
     # By where a row stands
 
@@ -309,7 +313,7 @@ class Stream(Generic[T]):
             return self._fresh()
         return KeptIterator(self.open, [signature(stage) for stage in self._stages], Run(self._policy), where)
 
-    def __aiter__(self) -> AsyncIterator[T]:
+    def __aiter__(self) -> AsyncStreamIterator[T]:
         return AsyncStreamIterator(self._fresh(), self._policy.checkpoint)
 
     # The end of it

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
+from shutil import get_terminal_size
 from typing import Any, BinaryIO, TextIO
 
 import msgspec
@@ -179,9 +179,7 @@ class _Line:
             parts.append(f"{self._calls:,} calls{failed}, ${self._cost:.4f}")
         text = f"{self._progress.label}: {' · '.join(parts)}"
         if self._live:
-            width = (
-                os.get_terminal_size(self._file.fileno()).columns if hasattr(self._file, "fileno") else 100
-            )
+            width = get_terminal_size((100, 24)).columns
             print(
                 f"\r{text[: width - 1]:<{width - 1}}", end="\n" if last else "", file=self._file, flush=True
             )

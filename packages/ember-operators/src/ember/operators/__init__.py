@@ -4,11 +4,13 @@ Read in order: _fields, _module, _pytree, _operator, _contract, _spec, _function
 built-in operators stand.
 """
 
+from . import optimize as optimize
 from ._agent import Agent as Agent
 from ._attempts import Attempt as Attempt
 from ._cache import Cache as Cache
 from ._calling import agather as agather, arun as arun, run as run
 from ._compose import Chain as Chain, Parallel as Parallel
+from ._descent import descend as descend
 from ._ensemble import Ensemble as Ensemble, MajorityVote as MajorityVote, SelfConsistency as SelfConsistency
 from ._evaluate import aevaluate as aevaluate, evaluate as evaluate
 from ._evaluation import Evaluation as Evaluation, Item as Item
@@ -23,6 +25,15 @@ from ._interval import (
     interval as interval,
 )
 from ._judge import Judge as Judge, Synthesize as Synthesize
+from ._learned import (
+    Calibration as Calibration,
+    LearnedRouter as LearnedRouter,
+    Logged as Logged,
+    Threshold as Threshold,
+    VoteWeights as VoteWeights,
+    Words as Words,
+    calibration_error as calibration_error,
+)
 from ._many import Debate as Debate, MapReduce as MapReduce, TreeSearch as TreeSearch
 from ._metrics import (
     Metric as Metric,

@@ -147,7 +147,7 @@ def fingerprint(value: object) -> Hashable:
     if isinstance(value, str):
         return "str", str(value)  # a model's answer is the text it is
     other: Any = value
-    kind: type[Any] = type(other)
+    kind = _type(value)
     if isinstance(value, Mapping):
         items = cast("dict[Any, Any]", value).items()
         return kind, frozenset((fingerprint(name), fingerprint(inner)) for name, inner in items)
@@ -165,7 +165,11 @@ def fingerprint(value: object) -> Hashable:
         hash(value)
     except TypeError:
         raise TypeError(
-            f"A {kind.__name__} among the arguments cannot be told from others. Say with Cache(key=...) what makes two "
-            "calls the same."
+            f"A {type(other).__name__} among the arguments cannot be told from others. Say with Cache(key=...) what "
+            "makes two calls the same."
         ) from None
     return kind, other
+
+
+def _type(value: object) -> Any:
+    return type(value)

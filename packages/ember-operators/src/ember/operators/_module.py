@@ -12,7 +12,7 @@ from . import _paths
 from ._fields import HasFields
 from ._pytree import register
 from ._sameness import content_hash, same
-from ._shown import shown
+from ._shown import page, shown
 
 
 # Not frozen to type checkers, which would refuse `self.name = ...` in an `__init__` too. `static`, `param` and `prompt`
@@ -149,6 +149,9 @@ class Module(HasFields):
 
     def __repr__(self) -> str:
         return shown(self)
+
+    def _repr_html_(self) -> str:
+        return page(self)
 
     def __getstate__(self) -> dict[str, Any]:
         return dict(self.__dict__)

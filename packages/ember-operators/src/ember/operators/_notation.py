@@ -217,7 +217,7 @@ def _built(stages: Sequence[_Stage], reader: _Reader) -> Operator:
         several = _members(stage, reader)
     if several is not None:
         made.append(Ensemble(several))
-    only = made[0]
+    only: Any = made[0]
     return only if len(made) == 1 and isinstance(only, Operator) else Chain(tuple(made))
 
 

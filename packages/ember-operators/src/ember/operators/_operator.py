@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, Self, TypeVar, overload
 
 from ember.core.pool import in_pool
@@ -26,11 +26,36 @@ if TYPE_CHECKING:
     class _Callable(Protocol[P, R_co]):
         def call(self, *args: P.args, **kwargs: P.kwargs) -> R_co: ...
 
+    class _Awaited(Protocol):
+        @property
+        def output_spec(self) -> Any: ...
+        @property
+        def call(self) -> Callable[..., Coroutine[Any, Any, Any]]: ...
+
+    class _SpecifiedBoth(Protocol[R_co]):
+        @property
+        def input_spec(self) -> Any: ...
+        @property
+        def output_spec(self) -> type[R_co]: ...
+
+    class _SpecifiedOutput(Protocol[P, R_co]):
+        @property
+        def output_spec(self) -> type[R_co]: ...
+        def call(self, *args: P.args, **kwargs: P.kwargs) -> Any: ...
+
     class _Call:
-        """To type checkers, calling an operator is calling its `call`; one with an `input_spec` takes anything."""
+        """To type checkers, calling an operator is calling its `call`; one with an `input_spec` takes anything, and one
+        with an `output_spec` gives that.
+        """
 
         @overload
         def __get__(self, instance: None, owner: Any) -> Self: ...
+        @overload
+        def __get__(self, instance: _Awaited, owner: Any) -> Callable[..., Any]: ...
+        @overload
+        def __get__(self, instance: _SpecifiedBoth[R_co], owner: Any) -> Callable[..., R_co]: ...
+        @overload
+        def __get__(self, instance: _SpecifiedOutput[P, R_co], owner: Any) -> Callable[P, R_co]: ...
         @overload
         def __get__(self, instance: _Specified[R_co], owner: Any) -> Callable[..., R_co]: ...
         @overload

@@ -46,21 +46,23 @@ from ._memory import (
     is_data,
     lazy,
     local,
+    may_be_outside,
     must_wait,
     own_object,
     quiet,
     reading,
+    ready,
     settle,
     snapshot,
     take,
 )
 from ._numeric import NOT_NUMERIC
-from ._ops import apart, attr, change, new, ordered, read, stores_plainly, unknown
+from ._ops import apart, attr, change, checked, new, ordered, read, stores_plainly, unknown
 from ._pending import Pending
 from ._program import Program, program_of
 from ._run import WRITES, Abandoned, Run
 from ._staging import staged_call
-from ._summary import index, is_installed
+from ._summary import READING, index, is_installed, methods_named
 
 _BUILTIN: Final = type(len)
 _STATIC: Final = frozenset({list, dict, set, str, tuple, *effects.CHANGING})
@@ -146,11 +148,11 @@ def own_call(run: Run, function: FunctionType, args: tuple[Any, ...], kwargs: di
         return begin(run, function, program, args, kwargs)
     if program.computes:
         things = (*args, *kwargs.values())
-        if not any(map(has_pending, things)) and in_turn(run, things):
+        if not any(map(has_pending, things)) and in_turn(run, things) and all(map(_plain_deep, things)):
             made = function(*args, **kwargs)
             if program.generator:  # it goes over them later, and as they are then
                 return hold_iterator(run, made, tuple(settle(run, one) for one in things))
-            return made
+            return _handed(run, made, things)
         return apart(run, _plain, (function, args, kwargs), (*args, *kwargs.values()))
     if hasattr(function, effects.COMPUTES) and not any(map(has_pending, (*args, *kwargs.values()))):
         return function(*args, **kwargs)
@@ -192,15 +194,30 @@ def begin(
         changed=program.changed if not kwargs or not program.changed else -1,
         flags=program.flags,
         what=function.__qualname__,
+        gives=program.gives if not kwargs or not program.gives else -1,
+        outside=program.outside,
     )
 
 
 def _plain(run: Run, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    args = tuple(fill(run, arg) for arg in args)
-    kwargs = {name: fill(run, arg) for name, arg in kwargs.items()}
-    await_all(run, (*args, *kwargs.values()))
-    args = tuple(fill(run, arg) for arg in args)
-    return function(*args, **{name: fill(run, arg) for name, arg in kwargs.items()})
+    given, words = ready_call(run, args, kwargs)
+    if not all(map(_plain_deep, (*given, *words.values()))):
+        return ordered(run, function, tuple(given), words)
+    return _handed(run, function(*given, **words), (*given, *words.values()))
+
+
+def ready_call(run: Run, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
+    """Return the arguments of a call, to be read here and now."""
+    values = ready(run, (*args, *kwargs.values()))
+    return values[: len(args)], dict(zip(kwargs, values[len(args) :]))
+
+
+def _handed(run: Run, value: Any, things: tuple[Any, ...]) -> Any:
+    """Return what a function that only computes made of `things`: a container of its own may hold them from now on."""
+    if type(value) not in SCALARS and id(value) not in run.fresh:
+        for thing in things:
+            settle(run, thing)
+    return value
 
 
 # External calls -----------------------------------------------------------------------------
@@ -260,11 +277,12 @@ def _external_later(
 ) -> Any:
     if run.record is not None:
         run.record.reads(run.current, (args, kwargs))
-    args = tuple(fill(run, arg) for arg in args)
-    kwargs = {name: fill(run, arg) for name, arg in kwargs.items()}
-    await_all(run, (*args, *kwargs.values()))
-    args = tuple(snapshot(fill(run, arg)) for arg in args)
-    return run.issue(external, args, {name: snapshot(fill(run, arg)) for name, arg in kwargs.items()}, kind)
+    given, words = ready_call(run, args, kwargs)
+    for one in (*given, *words.values()):
+        if own_object(one, run) is not None:
+            settle(run, one)  # whoever answers the call reads it while the program goes on
+    copies = {name: snapshot(one) for name, one in words.items()}
+    return run.issue(external, tuple(map(snapshot, given)), copies, kind)
 
 
 def result_kind(external: External[..., Any]) -> type | None:
@@ -334,28 +352,25 @@ def _library_of_arrays(run: Run, function: Any, args: tuple[Any, ...], kwargs: d
 
 
 def _library_later(run: Run, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    args = tuple(fill(run, arg) for arg in args)
-    kwargs = {name: fill(run, arg) for name, arg in kwargs.items()}
-    await_all(run, (*args, *kwargs.values()))
-    return function(
-        *(fill(run, arg) for arg in args), **{name: fill(run, arg) for name, arg in kwargs.items()}
-    )
+    given, words = ready_call(run, args, kwargs)
+    return function(*given, **words)
 
 
 def _shallow(run: Run, function: Any, args: tuple[Any, ...]) -> Any:
     """Functions that hand elements on as they are: pending ones may stay so, in what they return too."""
-    if function in (list, tuple, dict, len, enumerate, zip, iter, bool, type, isinstance, reversed):
+    if function is iter or function is reversed:
+        if len(args) == 1 and is_data(args[0]) and must_wait(run, args[0], False) is None:
+            return hold_iterator(run, function(*args), args)
+        return apart(run, _iterator_later, (function, args), args)
+    if function is dict and type(args[0]) not in effects.DICTS and not _are_pairs(args[0]):
+        return apart(run, _library_later, (function, args, {}), args)
+    if function in (list, tuple, dict, len, bool, type, isinstance):
         if (
             function is type
             or function is isinstance
-            or all(
-                (is_data(arg) or type(arg) in (enumerate, zip)) and must_wait(run, arg, False) is None
-                for arg in args
-            )
+            or all(is_data(arg) and must_wait(run, arg, False) is None for arg in args)
         ):
             made = function(*args)
-            if function is iter or function is reversed:
-                return hold_iterator(run, made, args)
             return new(made) if type(made) in (list, dict) else made
         if not any(type(arg) in PENDING for arg in args) and not all(map(is_data, args)):
             return unknown(run, function, args, {})
@@ -363,6 +378,21 @@ def _shallow(run: Run, function: Any, args: tuple[Any, ...]) -> Any:
     if function is set and args and any(map(has_pending, args)):
         return apart(run, _library_later, (function, args, {}), args)
     return read(run, function, args, None)
+
+
+def _iterator_later(run: Run, function: Any, args: tuple[Any, ...]) -> Any:
+    thing = run.force(args[0])
+    if len(args) == 1 and is_data(thing):
+        await_turn(run, thing)
+        return hold_iterator(run, function(thing), (thing,))
+    return ordered(run, function, (thing, *args[1:]), {})
+
+
+def _are_pairs(things: Any) -> bool:
+    """Whether a dict can be made of these: pairs whose keys are there."""
+    return type(things) is list and all(
+        type(one) is tuple and len(one) == 2 and type(one[0]) in SCALARS for one in things
+    )
 
 
 def turns(run: Run, thing: Any) -> Iterator[Any]:
@@ -499,22 +529,25 @@ def _library_pick(run: Run, function: Any, args: tuple[Any, ...], kwargs: dict[s
     return apart(run, _picked, (function, args, kwargs), things)
 
 
-def _plain_deep(thing: Any) -> bool:
+def _plain_deep(thing: Any, within: tuple[int, ...] = ()) -> bool:
+    """Whether operators and methods of `thing`, and of all that is in it, are Python's own."""
     kind = type(thing)
-    if kind in SCALARS:
+    if kind in SCALARS or id(thing) in within:
         return True
     if kind in (list, tuple, set, frozenset):
-        return all(map(_plain_deep, thing))
-    return is_data(thing) or thing is None
+        within = (*within, id(thing))
+        return all(_plain_deep(one, within) for one in thing)
+    if kind in effects.DICTS:
+        within = (*within, id(thing))
+        return all(_plain_deep(one, within) for pair in thing.items() for one in pair)
+    return is_data(thing)
 
 
 def _picked(run: Run, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    args = tuple(fill(run, arg) for arg in args)
-    await_all(run, args)
-    args = tuple(fill(run, arg) for arg in args)
-    if not all(map(_plain_deep, args)):
+    given, words = ready_call(run, args, kwargs)
+    if not all(map(_plain_deep, (*given, *words.values()))):
         run.barrier()
-    return function(*args, **{name: run.force(value) for name, value in kwargs.items()})
+    return function(*given, **words)
 
 
 def _by_key(run: Run, function: Any, things: Any, kwargs: dict[str, Any]) -> Any:
@@ -531,8 +564,7 @@ def _by_key(run: Run, function: Any, things: Any, kwargs: dict[str, Any]) -> Any
     else:
         run.barrier()
         items = list(things)
-    keys = [fill(run, one) for one in [call(by, one) for one in items]]
-    await_all(run, keys)
+    keys = ready(run, [call(by, one) for one in items])
     if function is sorted:
         order = sorted(range(len(items)), key=keys.__getitem__, **kwargs)
         return [fill(run, items[place]) for place in order]
@@ -581,7 +613,8 @@ def method(thing: Any, name: str, /, *args: Any, **kwargs: Any) -> Any:
             _method_later,
             (thing, name, args, kwargs),
             (thing, *args, *kwargs.values()),
-            changes=not data,
+            writes=not data and name in _CHANGING and may_be_outside(thing),
+            changes=not data and (name in _CHANGING or name not in READING or bool(methods_named(name))),
         )
     if run.stepping:
         if held_iterator(run, thing) is not None:
@@ -603,10 +636,12 @@ def method(thing: Any, name: str, /, *args: Any, **kwargs: Any) -> Any:
             if name == "sort" and kwargs.get("key") is not None and kind is list and not args:
                 return apart(run, _sort, (thing, kwargs), (thing, *kwargs.values()), changes=True)
             return change(run, thing, name, args, kwargs)
-        if name in ("items", "keys", "values", "copy") and not args:
-            if must_wait(run, thing, False) is None and (name in ("keys", "copy") or not has_pending(thing)):
+        if name in ("items", "keys", "values") and not args and kind in effects.DICTS:
+            return unknown(run, getattr(thing, name), args, kwargs)  # it goes with what becomes of the dict
+        if name == "copy" and not args:
+            if must_wait(run, thing, False) is None:
                 made = getattr(thing, name)()
-                return new(made) if name == "copy" and kind is not deque else made
+                return new(made) if kind is not deque else made
             return apart(run, _container_method, (thing, name, args, kwargs), (thing,))
         if (
             name == "get"
@@ -682,22 +717,48 @@ def vars_of(kind: type, name: str) -> Any:
 def head(thing: Any, name: str) -> Any:
     """Return `thing`, whose method `name` is called next, with arguments that make calls: it must have one first."""
     kind = type(thing)
-    if (
-        kind not in PENDING
-        and not hasattr(kind, name)
-        and (is_data(thing) or (kind is not super and not hasattr(thing, name)))
-    ):
+    if kind in PENDING:
+        return (
+            thing
+            if thing.kind in SCALARS and hasattr(thing.kind, name)
+            else checked(thing, lambda it: head(it, name))
+        )
+    if not hasattr(kind, name) and (is_data(thing) or (kind is not super and not hasattr(thing, name))):
         getattr(thing, name)
     return thing
 
 
 def live_view(thing: Any, name: str) -> Any:
     """`thing.items()` and its like, to be iterated by lowered code: what is in it may be pending."""
-    if type(thing) in effects.DICTS and must_wait(local.run, thing, False) is None:
-        return getattr(thing, name)()
-    return method(thing, name)
+    run: Run = local.run
+    if type(thing) in PENDING:
+        return apart(run, _live_view, (thing, name), (thing,))
+    if type(thing) not in effects.DICTS:
+        return method(thing, name)
+    if must_wait(run, thing, False) is None:
+        return hold_iterator(run, _over_view(run, thing, getattr(thing, name)()), (thing,))
+    return apart(run, _live_view, (thing, name), (thing,))
 
 
+def _over_view(run: Run, thing: Any, view: Any) -> Iterator[Any]:
+    entries = iter(view)
+    while True:
+        if run.suspended:
+            await_turn(run, thing)
+        try:
+            one = next(entries)
+        except StopIteration:
+            return
+        yield one
+
+
+def _live_view(run: Run, thing: Any, name: str) -> Any:
+    thing = run.force(thing)
+    await_turn(run, thing)
+    return live_view(thing, name)
+
+
+_CHANGING: Final = frozenset().union(*effects.CHANGING.values())
 _TEXTUAL: Final = frozenset({re.Pattern, re.Match})
 _LOGGING: Final = frozenset(["debug", "info", "warning", "error", "critical", "exception", "log"])
 
@@ -715,8 +776,8 @@ def _method_later(run: Run, thing: Any, name: str, args: tuple[Any, ...], kwargs
 def _container_method(run: Run, thing: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     args = tuple(fill(run, arg) if place == 0 or name != "get" else arg for place, arg in enumerate(args))
     await_turn(run, thing)
-    if name not in ("get", "keys", "copy"):
-        fill(run, thing)
+    if name not in ("get", "copy"):
+        ready(run, (thing,))
     return getattr(thing, name)(*args, **kwargs)
 
 
@@ -766,21 +827,24 @@ def _print(run: Run, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         apart(run, _print_later, (args, kwargs), things, writes=not plain, changes=not plain)
 
 
-def _shown(thing: Any) -> bool:
+def _shown(thing: Any, within: tuple[int, ...] = ()) -> bool:
     """Whether showing `thing` runs no code of the user's."""
     kind = type(thing)
+    if id(thing) in within:
+        return True
     if kind in (list, tuple, set, frozenset):
-        return all(map(_shown, thing))
+        within = (*within, id(thing))
+        return all(_shown(one, within) for one in thing)
     if kind in effects.DICTS:
-        return all(map(_shown, thing)) and all(map(_shown, thing.values()))
+        within = (*within, id(thing))
+        return all(_shown(key, within) and _shown(one, within) for key, one in thing.items())
     return kind in PENDING or kind in SCALARS or is_data(thing)
 
 
 def _print_later(run: Run, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     run.barrier()
-    args = tuple(fill(run, arg) for arg in args)
-    await_all(run, args)
-    print(*args, **{name: run.force(value) for name, value in kwargs.items()})
+    given, words = ready_call(run, args, kwargs)
+    print(*given, **words)
 
 
 def _log(run: Run, logger: logging.Logger, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:

@@ -17,7 +17,6 @@ from ._iterators import held_iterator
 from ._memory import (
     PENDING,
     SCALARS,
-    await_all,
     await_turn,
     fill,
     has_pending,
@@ -27,6 +26,7 @@ from ._memory import (
     must_wait,
     outward,
     quiet,
+    ready,
 )
 from ._ops import UNBOUND, apart
 from ._run import SCOPED, WRITES, Abandoned, Run, Scope
@@ -97,10 +97,13 @@ def _ordered_steps(run: Run, thing: Any) -> Iterator[Any]:
         yield one
 
 
-def region(function: Callable[..., Any], flags: int, changed: int, count: int, *inputs: Any) -> Any:
+def region(
+    function: Callable[..., Any], flags: int, changed: int, gives: int, count: int, *inputs: Any
+) -> Any:
     """Run statements as a task. Returns the values of the `count` variables that they assign.
 
-    `flags` say what they may do, and the bits of `changed` which of `inputs` they may change.
+    `flags` say what they may do, the bits of `changed` which of `inputs` they may change, those of `gives` which of
+    them they may assign, or a part of them. Its highest bit (it is negative) stands for anything else.
     """
     run: Run = local.run
     scope = Scope(run.current.scope) if flags & SCOPED else None
@@ -113,6 +116,8 @@ def region(function: Callable[..., Any], flags: int, changed: int, count: int, *
         changed=changed,
         scope=scope,
         what=function.__name__,
+        gives=gives,
+        outside=gives < 0,
     )
     if type(made) in PENDING:
         return [lazy(run, operator.getitem, (made, index), None, False) for index in range(count)]
@@ -120,22 +125,24 @@ def region(function: Callable[..., Any], flags: int, changed: int, count: int, *
 
 
 def branch(
-    function: Callable[..., Any], flags: int, changed: int, count: int, guard: Any, *inputs: Any
+    function: Callable[..., Any], flags: int, changed: int, gives: int, count: int, guard: Any, *inputs: Any
 ) -> Any:
     """Run statements that begin with a decision on `guard`: here if that is known, as a task if not."""
     if (type(guard) in PENDING and not guard.done) or held_iterator(local.run, guard) is not None:
-        return region(function, flags, changed, count, guard, *inputs)
+        return region(function, flags, changed, gives, count, guard, *inputs)
     return function(guard, *inputs)
 
 
-def plain(function: Callable[..., Any], flags: int, changed: int, count: int, *inputs: Any) -> Any:
+def plain(
+    function: Callable[..., Any], flags: int, changed: int, gives: int, count: int, *inputs: Any
+) -> Any:
     """Run statements that make no external call, as they are: here if what they need is there, as a task if not."""
     run: Run = local.run
     if _can_run(run, flags, changed, inputs):
         return function(*inputs)
     made = run.spawn(
         _plain, (run, function, flags, changed, inputs), None, inputs=inputs, flags=flags, changed=changed,
-        what=function.__name__,
+        what=function.__name__, gives=gives, outside=gives < 0,
     )  # fmt: skip
     if type(made) in PENDING:
         return [lazy(run, operator.getitem, (made, index), None, False) for index in range(count)]
@@ -182,8 +189,8 @@ def _plain(run: Run, function: Callable[..., Any], flags: int, changed: int, inp
     for place, value in enumerate(values):
         if value is not UNBOUND and type(value) not in SCALARS:
             await_turn(run, value, bool(changed >> place & 1))
-    await_all(run, [value for value in values if value is not UNBOUND])
-    return function(*[value if value is UNBOUND else fill(run, value) for value in values])
+    there = iter(ready(run, [value for value in values if value is not UNBOUND]))
+    return function(*[value if value is UNBOUND else next(there) for value in values])
 
 
 # Expressions that decide -----------------------------------------------------------------------------

@@ -21,7 +21,6 @@ from ._control import iterate, test
 from ._memory import (
     PENDING,
     SCALARS,
-    await_all,
     await_turn,
     fill,
     is_data,
@@ -29,6 +28,7 @@ from ._memory import (
     local,
     must_wait,
     quiet,
+    ready,
     settle,
 )
 from ._ops import Unbound, apart, new
@@ -222,8 +222,7 @@ def set_from(elements: Any) -> Any:
 
 
 def _set_from(run: Run, elements: Any) -> Any:
-    elements = fill(run, run.force(elements))
-    values = [fill(run, one) for one in elements]
+    values = ready(run, run.force(elements))
     if not all(map(is_data, values)):
         run.barrier()
     return new(set(values))
@@ -393,6 +392,4 @@ _UNSET: Final = object()
 def subject(value: Any) -> Any:
     """The subject of a `match`: patterns look into it."""
     run: Run = local.run
-    value = fill(run, value)
-    await_all(run, (value,))
-    return fill(run, value)
+    return ready(run, (value,))[0]

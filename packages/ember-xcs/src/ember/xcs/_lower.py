@@ -13,6 +13,8 @@ whose variables a nested function shares, stays where it is: there a decision ho
 from __future__ import annotations
 
 import ast
+import builtins
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
@@ -47,6 +49,7 @@ _WHERE_THEY_ARE: Final = (
     ast.Return, ast.Raise, ast.FunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom, ast.Pass
 )  # fmt: skip
 _EATERS: Final = frozenset({"list", "tuple", "set", "frozenset", "sorted", "max", "min", "sum", "dict"})
+_VIEWS: Final = frozenset({"items", "values", "keys"})
 _REFUSED: Final = frozenset({"locals", "vars", "eval", "exec", "dir", "globals"})
 
 
@@ -103,6 +106,7 @@ class Lowering:
         self.notes: list[str] = []
         self._counter = 0
         self._tries = 0
+        self._enclosed = 0
         self._precise: set[str] = set()
         self.sentinels: set[str] = set()
         body = node.body if not isinstance(node, ast.Lambda) else [ast.Return(node.body)]
@@ -278,7 +282,9 @@ class Lowering:
         if node.id in self.locals and node.id not in self.globals:
             if node.id not in self.known and node.id not in self.captured:
                 self.sentinels.add(node.id)
-                return self.X("bound", load(node.id), ast.Constant(node.id))
+                return self.X(
+                    "bound_around" if self._enclosed else "bound", load(node.id), ast.Constant(node.id)
+                )
         elif node.id in self.globals or self._may_change(node.id):
             return self.X(
                 "global_of",
@@ -492,33 +498,76 @@ class Lowering:
                 if not self.parameters:
                     raise Unsupported(f"line {node.lineno}: super() without a first parameter")
                 return ast.Call(load("super"), [load("__class__"), load(self.parameters[0])], [])
-            if function.id in _EATERS and len(node.args) == 1 and self._is_map(node.args[0], which=filter):
+            builtin = self._is_builtin(function)
+            if (
+                builtin
+                and function.id in _EATERS
+                and len(node.args) == 1
+                and self._is_map(node.args[0], which=filter)
+            ):
                 over = ast.comprehension(store("_x_one"), node.args[0], [], 0)
                 return self.call(node, [self._generators([over], load("_x_one"), node)])
-            if function.id in _EATERS and len(node.args) == 1 and self._is_map(node.args[0], many=True):
+            if (
+                builtin
+                and function.id in _EATERS
+                and len(node.args) == 1
+                and self._is_map(node.args[0], many=True)
+            ):
                 inner = node.args[0]
                 assert isinstance(inner, ast.Call)
                 if len(inner.args) > 2:
                     return self.call(node, [self.source(inner)])
-            if function.id in _EATERS and len(node.args) == 1 and self._is_map(node.args[0]):
+            if builtin and function.id in _EATERS and len(node.args) == 1 and self._is_map(node.args[0]):
                 inner = node.args[0]
                 assert isinstance(inner, ast.Call)
                 mapped = self.X("mapped", *[self.ex(one) for one in inner.args], self.flags([inner]))
                 return self.call(node, [ast.copy_location(mapped, inner)])
-            if (
-                len(node.args) == 1
-                and isinstance(node.args[0], ast.GeneratorExp)
-                and not names.has([node.args[0]], ast.NamedExpr)
-            ):
+            only = self._generated(node)
+            if builtin and only is not None:
                 if function.id in _EATERS:
-                    return self.call(node, [self.comprehension(node.args[0])])
-                if function.id in ("any", "all") and len(node.args[0].generators) == 1 and not node.keywords:
-                    return self.some(function.id, node.args[0])
-        if isinstance(function, ast.Attribute) and function.attr == "join" and len(node.args) == 1:
-            only = node.args[0]
-            if isinstance(only, ast.GeneratorExp) and not names.has([only], ast.NamedExpr):
+                    return self.call(node, [self.comprehension(only)])
+                if function.id in ("any", "all") and len(only.generators) == 1 and not node.keywords:
+                    return self.some(function.id, only)
+        if isinstance(function, ast.Attribute) and function.attr == "join":
+            only = self._generated(node)
+            if only is not None:
                 return self.call(node, [self.comprehension(only)])
         return self.call(node, None)
+
+    def _is_builtin(self, node: ast.expr) -> bool:
+        """Whether a name stands for the builtin function of that name."""
+        return (
+            isinstance(node, ast.Name)
+            and node.id not in self.locals
+            and node.id not in self.free
+            and hasattr(builtins, node.id)
+            and self.resolve(node.id) is getattr(builtins, node.id)
+        )
+
+    def _generated(self, node: ast.Call) -> ast.GeneratorExp | None:
+        """Return the only argument of a call as a generator expression, if it is one or as good as one."""
+        if len(node.args) != 1:
+            return None
+        only = node.args[0]
+        if isinstance(only, ast.GeneratorExp):
+            return None if names.has([only], ast.NamedExpr) else only
+        if not self._is_stepped(only):
+            return None
+        name = self.temporary()
+        target = ast.copy_location(store(name), only)
+        generator = ast.comprehension(target, only, [], 0)
+        return ast.copy_location(ast.GeneratorExp(ast.copy_location(load(name), only), [generator]), only)
+
+    def _is_stepped(self, node: ast.expr) -> bool:
+        """Whether `node` is a view of a dict, made to be gone over at once."""
+        return (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Attribute)
+            and node.func.attr in _VIEWS
+            and not node.args
+            and not node.keywords
+            and not self._is_module(node.func.value)
+        )
 
     def _is_map(self, node: ast.expr, *, many: bool = False, which: Any = map) -> bool:
         return (
@@ -554,13 +603,9 @@ class Lowering:
 
     def source(self, node: ast.expr) -> ast.expr:
         """What a loop goes over."""
-        if (
-            isinstance(node, ast.Call)
-            and isinstance(node.func, ast.Attribute)
-            and node.func.attr in ("items", "values")
-            and not node.args
-            and not node.keywords
-        ):
+        if self._is_stepped(node):
+            assert isinstance(node, ast.Call)
+            assert isinstance(node.func, ast.Attribute)
             return ast.copy_location(
                 self.X("live_view", self.ex(node.func.value), ast.Constant(node.func.attr)), node
             )
@@ -669,10 +714,14 @@ class Lowering:
             raise Unsupported("an asynchronous comprehension")
         source = self.source(first.iter)
         inner = names.stored([first.target])
+        if any(inner & names.captured([one]) for one in _lambdas_kept(elt)):
+            raise Unsupported(f"line {elt.lineno}: functions made in a comprehension share its variable")
         hidden, self.locals = self.locals, self.locals | inner
         known, self.known = self.known, self.known | inner
         shared, self.shared = self.shared, self.shared - inner
         waits = self.waits
+        own = isinstance(node, ast.GeneratorExp) or sys.version_info < (3, 12)
+        self._enclosed += own
         body = self._generators(rest, elt, node) if rest else self.ex(elt)
         original: list[ast.AST] = [elt, *(g for g in rest)]
         if first.ifs:
@@ -682,6 +731,7 @@ class Lowering:
                 condition = self.X("both", condition, self.thunk(another, first.ifs), ast.Constant(0))
             original += first.ifs
             body = ast.IfExp(self.X("test", condition), body, self.hook("skip"))
+        self._enclosed -= own
         self.waits = waits
         self.locals, self.known = hidden, known
         if isinstance(first.target, ast.Name):
@@ -737,9 +787,11 @@ class Lowering:
         known, self.known = self.known, self.known | {name}
         shared, self.shared = self.shared, self.shared - {name}
         waits = self.waits
+        self._enclosed += 1
         body = self.ex(node.elt)
         for condition in generator.ifs:
             body = ast.IfExp(self.X("test", self.ex(condition)), body, self.hook("skip"))
+        self._enclosed -= 1
         self.waits = waits
         self.locals, self.known, self.shared = hidden, known, shared
         return self.X(
@@ -828,9 +880,10 @@ class Lowering:
         flags |= (WRITES if seen.writes else 0) | (OBJECTS if seen.objects else 0) | shared_flag(seen.shared)
         parameters = ([guard_name] if guard_name else []) + inputs
         changed = sum(1 << place for place, one in enumerate(parameters) if one in seen.changed)
+        gives = seen.gives(parameters, [load(one) for one in self._lasting(statements, outputs)])
         function = function_def(name, arguments(parameters), [*body, ast.Return(values)])
         given = [load(one) for one in inputs]
-        numbers: list[ast.expr] = [ast.Constant(flags), ast.Constant(changed), ast.Constant(len(outputs))]
+        numbers: list[ast.expr] = [ast.Constant(one) for one in (flags, changed, gives, len(outputs))]
         if guard is not None and not always and not inside:
             call = self.X("branch", load(name), *numbers, guard, *given)
         elif guard is not None:
@@ -847,6 +900,17 @@ class Lowering:
         else:
             made.append(ast.Expr(call))
         return made
+
+    def _lasting(self, statements: Sequence[ast.AST], outputs: Sequence[str]) -> list[str]:
+        """Those of `outputs` that may have a value after `statements`: not what only handlers name."""
+        kept = {
+            node.id
+            for top in statements
+            for node in ast.walk(top)
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+        }
+        named = {n.name for top in statements for n in ast.walk(top) if isinstance(n, ast.ExceptHandler)}
+        return [one for one in outputs if one in kept or one not in named]
 
     def plain(self, node: ast.stmt) -> list[ast.stmt]:
         """A loop that makes no external call: a function of its own that stays as it is, and runs at full speed."""
@@ -874,7 +938,8 @@ class Lowering:
         else:
             body.append(ast.Return(ast.Tuple([], ast.Load())))
         function = function_def(name, arguments(inputs), body)
-        numbers: list[ast.expr] = [ast.Constant(flags), ast.Constant(changed), ast.Constant(len(outputs))]
+        gives = seen.gives(inputs, [load(one) for one in outputs])
+        numbers: list[ast.expr] = [ast.Constant(one) for one in (flags, changed, gives, len(outputs))]
         call = self.X("plain", load(name), *numbers, *[load(one) for one in inputs])
         self.sentinels |= stored - self.known
         made: list[ast.stmt] = [function]
@@ -1375,6 +1440,16 @@ def _never_ends(body: Sequence[ast.stmt]) -> bool:
     if isinstance(last, ast.If):
         return _never_ends(last.body) and _never_ends(last.orelse)
     return False
+
+
+def _lambdas_kept(node: ast.expr) -> list[ast.expr]:
+    """The lambdas that what `node` makes holds, but for those given to a call."""
+    if isinstance(node, (ast.Call, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)):
+        return []
+    if isinstance(node, ast.Lambda):
+        return [node]
+    inner = [one for one in ast.iter_child_nodes(node) if isinstance(one, ast.expr)]
+    return [found for one in inner for found in _lambdas_kept(one)]
 
 
 def _breaks(body: Sequence[ast.stmt]) -> bool:

@@ -60,15 +60,15 @@ class Fresh:
     """A container that the run made and that nothing outside of it can reach: it may hold pending values.
 
     `nested` is what is in it besides plain values. If it is `live`, that is a view, of an object's attributes say, and
-    nobody has to keep it up to date. `busy` is for whoever goes through it, which may come back to it.
+    nobody has to keep it up to date.
     """
 
-    __slots__ = ("busy", "live", "nested", "object", "scope")
+    __slots__ = ("live", "nested", "object", "scope")
 
     def __init__(self, made: Any, scope: Scope) -> None:
         self.object, self.scope = made, scope
         self.nested: Any = None
-        self.live = self.busy = False
+        self.live = False
 
 
 def own_object(value: Any, run: Run | None = None) -> Fresh | None:
@@ -186,9 +186,7 @@ def take(run: Run, made: Any, scope: Scope) -> Any:
 
 def reading(run: Run, function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
     """Call `function`, which only reads its arguments, in its turn."""
-    values = [fill(run, arg) for arg in args]
-    await_all(run, values)
-    values = [fill(run, value) for value in values]
+    values = ready(run, args)
     if not all(map(is_data, values)):
         run.barrier()
         values = [settle(run, value) for value in values]
@@ -207,39 +205,27 @@ def is_data(value: Any) -> bool:
     )
 
 
-_DATA: Final = frozenset(
-    {
-        type(iter(one))
-        for one in cast(
-            "tuple[Iterable[Any], ...]",
-            ([], (), "", b"", {}, set(), range(0), bytearray(), {}.items(), {}.values(), reversed([])),
-        )
-    }
-    | {bytearray, memoryview, type({}.items()), type({}.keys()), type({}.values()), type(len), object}
-)
+_DATA: Final = frozenset({bytearray, memoryview, type(len), object})
 _DATA_MODULES: Final = frozenset(
     {"numpy", "jaxlib._jax", "jaxlib.xla_extension", "decimal", "fractions", "datetime", "re", "operator"}
 )
 
 
-def has_pending(value: Any) -> bool:
-    """Whether `value` is pending, or a container of the run in which something is."""
+def has_pending(value: Any, within: tuple[int, ...] = ()) -> bool:
+    """Whether `value` is pending, or a container of the run in which something is. `within`: a list may hold itself."""
     kind = type(value)
     if kind in PENDING:
         return True
-    if kind is list or kind is tuple or kind is set or kind is frozenset:
-        return any(map(has_pending, value))
-    if kind in effects.DICTS:
-        return any(map(has_pending, value.values()))
+    if kind in SCALARS or id(value) in within:
+        return False
+    if kind is list or kind is tuple or kind is set or kind is frozenset or kind in effects.DICTS:
+        within = (*within, id(value))
+        items = value.values() if kind in effects.DICTS else value
+        return any(type(one) not in SCALARS and has_pending(one, within) for one in items)
     if kind in _VIEWS:
         return any(map(has_pending, list(value)))
-    if kind in SCALARS or (held := own_object(value)) is None or held.busy:
-        return False
-    held.busy = True
-    try:
-        return any(map(has_pending, list(held.nested)))
-    finally:
-        held.busy = False
+    held = own_object(value)
+    return held is not None and any(has_pending(one, (*within, id(value))) for one in list(held.nested))
 
 
 _VIEWS: Final = frozenset({type({}.values()), type({}.items())})
@@ -250,111 +236,168 @@ def settle(run: Run, value: Any) -> Any:
 
     The run's own containers are filled in place, so that they stay the same objects; from then on others may know them.
     """
-    kind = type(value)
-    if kind in SCALARS:
+    if type(value) in SCALARS:
         return value
-    if kind in PENDING:
-        return settle(run, run.force(value))
-    if kind is list:
-        if run.fresh.pop(id(value), None) is not None:
-            for index, item in enumerate(value):
-                if type(item) not in SCALARS:
-                    value[index] = settle(run, item)
-    elif kind in effects.DICTS:
-        if run.fresh.pop(id(value), None) is not None:
-            for key, item in list(value.items()):
-                if type(item) not in SCALARS:
-                    value[key] = settle(run, item)
-    elif kind is set:
-        run.fresh.pop(id(value), None)
-    elif kind is tuple:
-        if not all(type(item) in SCALARS for item in value):
-            items = tuple(settle(run, item) for item in value)
-            if any(a is not b for a, b in zip(items, value)):
-                return items
-    elif kind is FunctionType:
-        for cell in value.__closure__ or ():
-            try:
-                inside = cell.cell_contents
-            except ValueError:
-                continue
-            if type(inside) not in SCALARS and inside is not value:
-                settled = settle(run, inside) if type(inside) is not FunctionType else inside
-                if settled is not inside:
-                    cell.cell_contents = settled
-    elif kind is MethodType:
-        settle(run, value.__self__)
-    elif own_object(value, run) is not None:
-        del run.fresh[id(value)]
-        attributes = vars(value)
-        for name, item in list(attributes.items()):
-            if type(item) not in SCALARS and (settled := settle(run, item)) is not item:
-                attributes[name] = settled
-    elif (
-        hasattr(kind, "__next__") and (made := run.fresh.get(id(value))) is not None and made.object is value
-    ):
-        del run.fresh[id(value)]
-        for item in list(made.nested):
-            settle(run, item)
-    elif kind is CoroutineType and id(value) in run.coroutines:
-        call = run.coroutines[id(value)][1]
-        call.args = tuple(settle(run, arg) for arg in call.args)
-        call.kwargs = {name: settle(run, arg) for name, arg in call.kwargs.items()}
+    value = fill(run, value, True)
+    _release(run, value, set())
     return value
 
 
-def snapshot(value: Any) -> Any:
+def _release(run: Run, value: Any, seen: set[int]) -> None:
+    """What is in `value` is the run's own no longer."""
+    kind = type(value)
+    if kind in SCALARS or id(value) in seen:
+        return
+    if kind is FunctionType:
+        seen.add(id(value))
+        for one in _brought(value):
+            _release(run, one, seen)
+    elif kind is MethodType:
+        _release(run, value.__self__, seen)
+    elif kind is tuple:
+        for one in value:
+            _release(run, one, seen)
+    elif (held := run.fresh.get(id(value))) is not None and held.object is value:
+        del run.fresh[id(value)]
+        seen.add(id(value))
+        if held.live or hasattr(kind, "__next__"):
+            inside: Iterable[Any] = list(held.nested)
+        else:
+            inside = list(value.values()) if kind in effects.DICTS else value
+        for one in inside:
+            if type(one) not in SCALARS:
+                _release(run, one, seen)
+
+
+def _brought(function: FunctionType) -> list[Any]:
+    """Return what a function has captured, and its defaults."""
+    found: list[Any] = [*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()]
+    for cell in function.__closure__ or ():
+        with suppress(ValueError):
+            found.append(cell.cell_contents)
+    return found
+
+
+def snapshot(value: Any, copies: dict[int, Any] | None = None) -> Any:
     """Return a copy of plain containers in `value`, to be read elsewhere while the program goes on."""
     kind = type(value)
-    if kind is list:
-        return [snapshot(item) for item in value]
-    if kind in effects.DICTS:
-        made = copy.copy(value)
-        for key, item in made.items():
-            if type(item) not in SCALARS:
-                made[key] = snapshot(item)
+    if kind is list or kind in effects.DICTS or kind is set:
+        copies = {} if copies is None else copies
+        made = copies.get(id(value))
+        if made is None:
+            fresh: Any = [] if kind is list else copy.copy(value)
+            made = copies[id(value)] = fresh
+            if kind is list:
+                made += [item if type(item) in SCALARS else snapshot(item, copies) for item in value]
+            elif kind is not set:
+                for key, item in made.items():
+                    if type(item) not in SCALARS:
+                        made[key] = snapshot(item, copies)
         return made
     if kind is tuple and not all(type(item) in SCALARS for item in value):
-        return tuple(snapshot(item) for item in value)
-    if kind is set:
-        return set(value)
+        copies = {} if copies is None else copies
+        return tuple(snapshot(item, copies) for item in value)
     return value
 
 
 Run.snapshot = staticmethod(snapshot)
 
 
-def fill(run: Run, value: Any) -> Any:
-    """As `settle`, but the run's own containers stay its own: for reading them here and now."""
-    kind = type(value)
-    if kind in SCALARS:
+def fill(run: Run, value: Any, functions: bool = False) -> Any:
+    """As `settle`, but the run's own containers stay its own: for reading them here and now.
+
+    With `functions`, what functions have captured is filled in too.
+    """
+    if type(value) in SCALARS:
         return value
+    while True:
+        before = run.waited
+        value = _filled(run, value, set(), functions)
+        if run.waited == before:
+            return value  # else something may have come into it meanwhile
+
+
+def ready(run: Run, values: Iterable[Any]) -> list[Any]:
+    """Return `values`, to be read here and now: filled, and in their turn."""
+    values = list(values)
+    while True:
+        before = run.waited
+        values = [value if type(value) in SCALARS else _filled(run, value, set(), False) for value in values]
+        await_all(run, values)
+        if run.waited == before:
+            return values
+
+
+def _filled(run: Run, value: Any, seen: set[int], functions: bool) -> Any:
+    kind = type(value)
     if kind in PENDING:
-        return fill(run, run.force(value))
+        return _filled(run, run.force(value), seen, functions)
+    if kind in SCALARS or id(value) in seen:
+        return value
+    if kind is tuple:
+        if all(type(item) in SCALARS for item in value):
+            return value
+        known = run.tuples.get(id(value))
+        if known is not None and known[0] is value:
+            return _filled(run, known[1], seen, functions)
+        items = tuple([_filled(run, item, seen, functions) for item in value])
+        if all(a is b for a, b in zip(items, value)):
+            return value
+        run.tuples[id(value)] = value, items  # wherever else it stands, it is the same one
+        return items
+    if kind is FunctionType:
+        if functions:
+            seen.add(id(value))
+            _fill_function(run, value, seen)
+        return value
+    if kind is MethodType:
+        _filled(run, value.__self__, seen, functions)
+        return value
+    if kind is CoroutineType:
+        if functions and id(value) in run.coroutines:
+            call = run.coroutines[id(value)][1]
+            call.args = tuple(settle(run, arg) for arg in call.args)
+            call.kwargs = {name: settle(run, arg) for name, arg in call.kwargs.items()}
+        return value
+    held = run.fresh.get(id(value))
+    if held is None or held.object is not value:
+        return value
+    seen.add(id(value))
+    if hasattr(kind, "__next__"):  # others see what it goes over, with its values
+        for item in list(held.nested) if functions else ():
+            _filled(run, item, seen, True)
+        return value
+    # Whatever is stored where we read, while we wait, is left alone: whoever calls us looks again.
     if kind is list:
-        if id(value) in run.fresh:
-            for index, item in enumerate(value):
-                if type(item) not in SCALARS:
-                    value[index] = fill(run, item)
-    elif kind in effects.DICTS:
-        if id(value) in run.fresh:
-            for key, item in list(value.items()):
-                if type(item) not in SCALARS:
-                    value[key] = fill(run, item)
-    elif kind is tuple and not all(type(item) in SCALARS for item in value):
-        items = tuple(fill(run, item) for item in value)
-        if any(a is not b for a, b in zip(items, value)):
-            return items
-    elif (held := own_object(value, run)) is not None and not held.busy:
-        held.busy = True
-        try:
-            attributes = vars(value)
-            for name, item in list(attributes.items()):
-                if type(item) not in SCALARS and (filled := fill(run, item)) is not item:
-                    attributes[name] = filled
-        finally:
-            held.busy = False
+        for place, item in enumerate(value):
+            if type(item) not in SCALARS:
+                made = _filled(run, item, seen, functions)
+                if made is not item and place < len(value) and value[place] is item:
+                    value[place] = made
+    elif kind in effects.DICTS or held.live:
+        holder = vars(value) if held.live else value
+        for key, item in list(holder.items()):
+            if type(item) not in SCALARS:
+                made = _filled(run, item, seen, functions)
+                if made is not item and holder.get(key) is item:
+                    holder[key] = made
     return value
+
+
+def _fill_function(run: Run, function: FunctionType, seen: set[int]) -> None:
+    if function.__defaults__:
+        function.__defaults__ = tuple([_filled(run, one, seen, True) for one in function.__defaults__])
+    words = function.__kwdefaults__ or {}
+    for name, one in words.items():
+        words[name] = _filled(run, one, seen, True)
+    for cell in function.__closure__ or ():
+        try:
+            inside = cell.cell_contents
+        except ValueError:
+            continue
+        made = inside if type(inside) in SCALARS else _filled(run, inside, seen, True)
+        if made is not inside:
+            cell.cell_contents = made
 
 
 def outward(run: Run, value: Any, scope: Scope) -> None:
@@ -399,7 +442,9 @@ def captured(function: FunctionType) -> list[Any]:
 # The order of reads and changes -----------------------------------------------------------------------------
 
 
-def reach(values: Any, found: set[int], later: list[Pending], run: Run) -> None:
+def reach(
+    values: Any, found: set[int], later: list[Pending], run: Run, outer: list[Any] | None = None
+) -> None:
     """Collect the run's own containers that can be reached from `values`, and pending values that may become one."""
     for value in values:
         kind = type(value)
@@ -409,21 +454,55 @@ def reach(values: Any, found: set[int], later: list[Pending], run: Run) -> None:
             if value.kind not in SCALARS:
                 if value.done:
                     if value.error is None:
-                        reach((value.value,), found, later, run)
+                        reach((value.value,), found, later, run, outer)
                 else:
                     later.append(value)
+                    _reach_by(value, found)
         elif kind is tuple:
-            reach(value, found, later, run)
+            reach(value, found, later, run, outer)
         elif kind is FunctionType:
-            reach(captured(value), found, later, run)
+            reach(captured(value), found, later, run, outer)
         else:
             fresh = run.fresh.get(id(value))
             if fresh is not None and fresh.object is value and id(value) not in found:
                 found.add(id(value))
                 if fresh.nested:
-                    reach(list(fresh.nested) if fresh.live else fresh.nested, found, later, run)
+                    reach(list(fresh.nested) if fresh.live else fresh.nested, found, later, run, outer)
             elif kind is MethodType:
-                reach((value.__self__,), found, later, run)
+                reach((value.__self__,), found, later, run, outer)
+            elif fresh is None and outer is not None and kind not in _UNCHANGING and value is not UNBOUND:
+                outer.append(value)  # it is not the run's own
+
+
+_UNCHANGING: Final = frozenset({type(len), ModuleType})
+
+
+def _reach_by(value: Pending, found: set[int]) -> None:
+    """Collect what a pending value may turn out to be, or be a part of: `OUTSIDE_ID` is what is not the run's own."""
+    left: list[Any] = [value]
+    while left:
+        one = left.pop()
+        if type(one) is Lazy and not one.done:
+            left += [arg for arg in one.args if type(arg) in PENDING]
+        elif type(one) is Task:
+            found.update(one.reach)
+        elif type(one) in PENDING and not one.done and one.maker is not None:
+            left.append(one.maker)
+
+
+OUTSIDE_ID: Final = 0
+
+
+def may_be_outside(value: Any) -> bool:
+    """Whether a pending value may turn out to be something that is not the run's own, and not an answer either."""
+    if type(value) is Flight:
+        return False
+    if type(value) is Lazy:
+        return any(may_be_outside(arg) for arg in value.args if type(arg) in PENDING and not arg.done)
+    maker = value.maker
+    if maker is None:
+        return True
+    return OUTSIDE_ID in maker.reach if type(maker) is Task else may_be_outside(maker)
 
 
 def content(value: Any, found: set[int]) -> bool:
@@ -490,6 +569,15 @@ def footprint(run: Run, task: Task) -> None:
     for number in task.shared:
         if not content(global_at(number), changes):
             task.writes = True
+    if task.gives:
+        outer: list[Any] = []
+        for place, value in enumerate(inputs):
+            if (task.gives >> place) & 1:
+                reach((value,), task.reach, [], run, outer)
+        if task.outside or not all(content(one, task.reach) for one in outer):
+            task.reach.add(OUTSIDE_ID)
+    changes.discard(OUTSIDE_ID)
+    found.discard(OUTSIDE_ID)
     task.inputs = tuple(later)
     lines: list[Line] = []
     for table, keys in ((run.changing, changes), (run.reading, found)):
@@ -548,7 +636,16 @@ def must_wait(run: Run, thing: Any, changing: bool) -> Task | None:
             return task
     held = run.fresh.get(key)
     if held is None or held.object is not thing:
-        return run.writers.last_before(here) if run.writers.tasks else None
+        if run.writers.tasks and (task := run.writers.last_before(here)) is not None:
+            return task
+        for task in run.guessing.tasks:
+            if (
+                (changing or task.changed)
+                and any(one.done and one.value is thing for one in task.inputs)
+                and is_earlier(task, here)
+            ):
+                return task
+        return None
     for task in (run.guessing if changing else run.altering).tasks:
         for pending in task.inputs:
             if pending.done and pending.error is None:
@@ -570,25 +667,24 @@ def await_turn(run: Run, thing: Any, changing: bool = False) -> None:
             raise Abandoned
 
 
-def await_all(run: Run, things: Any) -> None:
+def await_all(run: Run, things: Iterable[Any], seen: set[int] | None = None) -> None:
     """As `await_turn`, for reading everything in `things`, containers in them too."""
-    if run.suspended:
-        for thing in things:
-            kind = type(thing)
-            if kind in SCALARS or kind in PENDING:
-                continue
-            await_turn(run, thing)
-            if kind is list or kind is tuple or kind is set:
-                if any(type(item) not in SCALARS for item in thing):
-                    await_all(run, list(thing))
-            elif kind in effects.DICTS:
-                await_all(run, list(thing.values()))
-            elif (held := own_object(thing, run)) is not None and not held.busy:
-                held.busy = True
-                try:
-                    await_all(run, list(held.nested))
-                finally:
-                    held.busy = False
+    if not run.suspended:
+        return
+    seen = set() if seen is None else seen
+    for thing in things:
+        kind = type(thing)
+        if kind in SCALARS or kind in PENDING or id(thing) in seen:
+            continue
+        seen.add(id(thing))
+        await_turn(run, thing)
+        if kind is list or kind is tuple or kind is set:
+            if any(type(item) not in SCALARS for item in thing):
+                await_all(run, list(thing), seen)
+        elif kind in effects.DICTS:
+            await_all(run, list(thing.values()), seen)
+        elif (held := own_object(thing, run)) is not None:
+            await_all(run, list(held.nested), seen)
 
 
 def quiet(run: Run) -> bool:

@@ -62,13 +62,14 @@ def walk(top: ast.AST) -> list[ast.AST]:
 class _Facts:
     """What is known of a node and everything below it."""
 
-    __slots__ = ("kinds", "leaves", "loaded", "stored")
+    __slots__ = ("kinds", "leaves", "loaded", "own", "stored")
 
     def __init__(self) -> None:
         self.stored: frozenset[str] | None = None
         self.loaded: frozenset[str] | None = None
         self.kinds: frozenset[type[ast.AST]] | None = None
         self.leaves: dict[bool, set[str]] = {}
+        self.own: list[ast.AST] | None = None
 
 
 def _facts(node: ast.AST) -> _Facts:
@@ -91,11 +92,25 @@ def _outer(node: ast.AST) -> list[ast.AST]:
 
 def own(nodes: Iterable[ast.AST]) -> Iterable[ast.AST]:
     """Walk `nodes` without the bodies of nested functions and classes."""
-    stack = list(nodes)
-    while stack:
-        node = stack.pop()
-        yield node
-        stack += _outer(node)
+    for node in nodes:
+        if isinstance(node, ast.stmt):
+            yield from _own(node)
+        else:
+            yield from _walk_own(node)
+
+
+def _own(node: ast.stmt) -> list[ast.AST]:
+    facts = _facts(node)
+    if facts.own is None:
+        facts.own = _walk_own(node)
+    return facts.own
+
+
+def _walk_own(node: ast.AST) -> list[ast.AST]:
+    found = [node]
+    for one in found:
+        found += _outer(one)
+    return found
 
 
 def stored(nodes: Nodes) -> set[str]:

@@ -31,15 +31,17 @@ from ._memory import (
     is_data,
     lazy,
     local,
+    may_be_outside,
     must_wait,
     outward,
     own_object,
     quiet,
     reading,
+    ready,
     settle,
     take,
 )
-from ._pending import UNBOUND as UNBOUND, Unbound as Unbound
+from ._pending import UNBOUND as UNBOUND, Pending, Unbound as Unbound
 from ._run import CHANGES, WRITES, Abandoned, Flight, Run
 
 NONE: Final[frozenset[int]] = frozenset()
@@ -52,7 +54,46 @@ def bound(value: Any, name: str) -> Any:
         raise UnboundLocalError(
             f"cannot access local variable {name!r} where it is not associated with a value"
         )
+    if type(value) in PENDING and value.kind not in SCALARS:
+        return checked(value, lambda found: bound(found, name))
     return value
+
+
+def bound_around(value: Any, name: str) -> Any:
+    """As `bound`, in a function of its own within the one whose variable it is: a comprehension."""
+    if value is UNBOUND:
+        raise NameError(
+            f"cannot access free variable {name!r} where it is not associated with a value in enclosing scope"
+        )
+    if type(value) in PENDING and value.kind not in SCALARS:
+        return checked(value, lambda found: bound_around(found, name))
+    return value
+
+
+def checked(value: Any, check: Callable[[Any], object]) -> Any:
+    """Return the pending `value`; `check`, called with what it stands for, may raise: then this point fails."""
+    run: Run = local.run
+    if value.done:
+        if value.error is None:
+            check(value.value)
+        return value
+    result = Pending(run, value.kind)
+    if run.record is not None:
+        run.record.derived(result, (value,))
+    result.maker = value
+    run.note(result)
+
+    def there() -> None:
+        error = value.error
+        if error is None:
+            try:
+                check(value.value)
+            except Exception as found:
+                error = found
+        run.set(result, None if error is not None else value.value, error)
+
+    run.then(value, there)
+    return result
 
 
 # As a task -----------------------------------------------------------------------------
@@ -67,12 +108,13 @@ def apart(
     writes: bool = False,
     changes: bool = False,
     flags: int = 0,
+    outside: bool = True,
 ) -> Any:
     """Run `function(run, *args)` as a task that reads (and, if it `changes`, changes) what `inputs` reach."""
     return run.spawn(
         function, (run, *args), None, inputs=tuple(inputs), flags=WRITES if writes else flags,
         changed=-1 if changes or flags & CHANGES else 0,
-        what=function.__name__,
+        what=function.__name__, outside=outside,
     )  # fmt: skip
 
 
@@ -199,14 +241,15 @@ def _not_in(a: Any, b: Any) -> bool:
 
 def augmented(operation: Callable[[Any, Any], Any], a: Any, b: Any) -> Any:
     """`a += b` and its like: in place where `a` is a container."""
-    if type(a) in SCALARS or (type(a) in PENDING and a.kind in SCALARS):
-        return binary(_PLAIN[operation], a, b)
+    if type(a) in SCALARS or (type(a) in PENDING and a.kind in SCALARS) or type(a) is tuple:
+        if type(a) in SCALARS and type(b) in SCALARS:
+            return operation(a, b)
+        text = operation is operator.iadd and (str in (type(a), type(b)))
+        return read(local.run, operation, (a, b), str if text or getattr(a, "kind", None) is str else None)
     run = local.run
     if type(a) is list and operation is operator.iadd:
         change(run, a, "extend", (b,), {})
         return a
-    if type(a) is tuple:
-        return binary(_PLAIN[operation], a, b)
     if type(a) in PENDING:
         return apart(run, _augmented, (operation, a, b), (a, b), changes=True)
     return unknown(run, operation, (a, b), {})
@@ -214,29 +257,7 @@ def augmented(operation: Callable[[Any, Any], Any], a: Any, b: Any) -> Any:
 
 def _augmented(run: Run, operation: Callable[[Any, Any], Any], a: Any, b: Any) -> Any:
     a = run.force(a)
-    if type(a) in SCALARS or isinstance(a, str):
-        return run.force(binary(_PLAIN[operation], a, run.force(b)))
     return run.force(augmented(operation, a, b))
-
-
-_PLAIN: Final[dict[Any, Callable[[Any, Any], Any]]] = {
-    getattr(operator, f"i{name}"): getattr(operator, name if name not in ("and", "or") else name + "_")
-    for name in [
-        "add",
-        "sub",
-        "mul",
-        "truediv",
-        "floordiv",
-        "mod",
-        "pow",
-        "matmul",
-        "lshift",
-        "rshift",
-        "and",
-        "or",
-        "xor",
-    ]
-}
 
 
 # Text -----------------------------------------------------------------------------
@@ -332,13 +353,14 @@ def item(container: Any, index: Any) -> Any:
         if kind in PENDING and _may_be_lazy((container, index)):
             known = str if container.kind is str else None
             return lazy(run, operator.getitem, (container, index), known)
-        return apart(run, _item, (container, index), (container,))
+        inside = kind in effects.CONTAINERS or (kind in PENDING and not may_be_outside(container))
+        return apart(run, _item, (container, index), (container,), outside=not inside)
     if kind is defaultdict and container.default_factory is not None:
         return _item_or_new(run, container, index)
     if kind in effects.CONTAINERS or isinstance(container, str):
         if must_wait(run, container, False) is None:
             return container[index] if type(index) is not slice or kind is not list else new(container[index])
-        return apart(run, _item, (container, index), (container,))
+        return apart(run, _item, (container, index), (container,), outside=False)
     if is_data(container):
         return read(run, operator.getitem, (container, index))
     return unknown(run, operator.getitem, (container, index), {})
@@ -391,6 +413,8 @@ def change(run: Run, thing: Any, name: str, args: tuple[Any, ...], kwargs: dict[
         inputs=(thing, *args, *kwargs.values()),
         changed=1,
         what=name,
+        gives=1 if len(args) == 1 and name in ("__getitem__", "pop") else -1,
+        outside=False,
     )
 
 
@@ -436,11 +460,11 @@ def _change_fresh(run: Run, thing: Any, name: str, args: tuple[Any, ...], kwargs
             args = tuple(run.force(arg) for arg in args)
             await_all(run, args)
             args = tuple(
-                list(arg) if type(arg) in effects.CONTAINERS or type(arg) in SCALARS else arg for arg in args
+                new(list(arg)) if type(arg) in effects.CONTAINERS or type(arg) in SCALARS else arg
+                for arg in args
             )
         else:
-            args = tuple(fill(run, arg) for arg in args)
-            await_all(run, args)
+            args = tuple(ready(run, args))
         if type(thing) is list and name in ("sort", "remove"):
             await_turn(run, thing, True)
             fill(run, thing)
@@ -558,9 +582,12 @@ def _exactly(iterable: Any, count: int) -> list[Any]:
 def attr(thing: Any, name: str) -> Any:
     """`thing.name`, where it is not called."""
     kind = type(thing)
-    if kind is ModuleType or kind in SCALARS:
-        return getattr(thing, name)
     run: Run = local.run
+    if kind is ModuleType or kind in SCALARS:
+        found = getattr(thing, name)
+        if kind is type and not callable(found) and must_wait(run, thing, False) is not None:
+            return apart(run, _attr, (thing, name), (thing,))
+        return found
     if kind in PENDING:
         if thing.done and thing.error is None:
             return attr(thing.value, name)
@@ -578,7 +605,8 @@ def attr(thing: Any, name: str) -> Any:
         if _plain_attribute(kind, name) or _is_stored(thing, kind, name):
             return getattr(thing, name)
         return unknown(run, getattr, (thing, name), {})
-    return apart(run, _attr, (thing, name), (thing,))
+    inside = hasattr(thing, "__dict__") and type(getattr(kind, name, None)) in SCALARS
+    return apart(run, _attr, (thing, name), (thing,), outside=not inside)
 
 
 def _attr(run: Run, thing: Any, name: str) -> Any:
@@ -593,8 +621,9 @@ def _attr(run: Run, thing: Any, name: str) -> Any:
 
 def _is_stored(thing: Any, kind: type, name: str) -> bool:
     """Whether an object has this attribute in itself, so that a `__getattr__` of its class is not asked."""
+    looks: Any = kind.__getattribute__
     return (
-        kind.__getattribute__ is object.__getattribute__
+        looks is object.__getattribute__
         and name in getattr(thing, "__dict__", ())
         and not any(hasattr(vars(parent).get(name), "__set__") for parent in kind.__mro__)
     )

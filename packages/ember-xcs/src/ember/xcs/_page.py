@@ -224,12 +224,12 @@ def _rows(box: Box, whole: float, colours: dict[str, int], critical: set[int]) -
     text = f"{len(box.calls):,} calls, up to {most:,} at once, {seconds(box.median)} each"
     inside = (
         f'<svg class="{fill}" viewBox="0 0 1000 100" preserveAspectRatio="none" role="img">'
-        f'<title>{escape(text)}</title><path d="{shape}"/></svg><span class="note">{escape(text)}</span>'
+        f'<title>{escape(text)}</title><path d="{shape}"/></svg>'
     )
     listed = "".join(_item(call, whole, colours, call.index in critical) for call in box.calls[:_MOST_LISTED])
     more = len(box.calls) - _MOST_LISTED
     tail = f'<p class="quiet">and {more:,} more</p>' if more > 0 else ""
-    fold_out = f'<details class="each"><summary>show calls</summary>{listed}{tail}</details>'
+    fold_out = f'<details class="each"><summary>{escape(text)}</summary>{listed}{tail}</details>'
     return _row(f"{name}{_times(box)}", site, inside, "dense") + fold_out
 
 

@@ -41,12 +41,14 @@ class Entry:
 class Pending(Entry):
     """A value that is not there yet. `kind` is the type it is known to have, None if that is not known."""
 
-    __slots__ = ("kind", "run")
+    __slots__ = ("kind", "maker", "run")
 
     def __init__(self, run: Run, kind: type | None = None) -> None:
         super().__init__()
         self.run = run
         self.kind = kind
+        self.maker: Task | Pending | None = None
+        """The task whose result it is, or what it stands for: while it is not there, it may be what that may be."""
 
     def __repr__(self) -> str:
         return f"<pending {self.kind.__name__ if self.kind else 'value'}>"

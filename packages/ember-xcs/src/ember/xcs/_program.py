@@ -15,16 +15,19 @@ from contextvars import ContextVar
 from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR
 from threading import RLock
 from types import CodeType, FunctionType, MethodType, ModuleType
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 from weakref import WeakKeyDictionary
 
 from ember.core.externals import External
 
 from . import _effects as effects, _names as names
 from ._lower import Lowering, Unsupported, load
+from ._pending import Pending
 from ._run import OBJECTS, WRITES, shared_flag
 from ._source import NoSource, nonlocals_of, tree_of
-from ._summary import ANYTHING, OUTSIDE, Effects, Summary, index_names, is_installed, owner_of
+from ._summary import ANYTHING, OUTSIDE, Effects, Summary, forget_classes, index_names, is_installed, owner_of
+
+Key: TypeAlias = tuple[Any, ...]
 
 
 class Program:
@@ -43,8 +46,11 @@ class Program:
         "computes",
         "flags",
         "generator",
+        "gives",
         "lowered",
         "objects",
+        "origin",
+        "outside",
         "reason",
         "sets",
         "waits",
@@ -56,10 +62,12 @@ class Program:
         self.closed = True
         self.sets = False
         self.writes = self.objects = True
-        self.changed = -1
+        self.changed = self.gives = -1
+        self.outside = True
         self.flags = WRITES
         self.reason = ""
         self.code: CodeType | None = None
+        self.origin: Any = None
         self._cells: tuple[Any, ...] = ()
         self._twins: WeakKeyDictionary[FunctionType, FunctionType] = WeakKeyDictionary()
 
@@ -80,24 +88,57 @@ class Program:
 
 
 NO_CALL: Final = "it makes no external call"
-_programs: dict[CodeType, Program] = {}
-_under_way: dict[CodeType, Program] = {}
+_programs: dict[Key, Program] = {}
+_under_way: dict[Key, Program] = {}
+_alive: dict[int, Any] = {}
 _lowering = RLock()
 _modules: dict[str, bool] = {}
 
 
+def key_of(function: FunctionType, within: tuple[CodeType, ...] = ()) -> Key:
+    """Return what tells functions apart of which different things are known.
+
+    That is their code (the same object: equal code may stand in two modules), their module, and, of what they
+    capture, the functions and classes.
+    """
+    code = function.__code__
+    if not code.co_freevars:
+        return id(code), id(function.__globals__)
+    captured: list[Any] = []
+    for cell in function.__closure__ or ():
+        try:
+            value = cell.cell_contents
+        except ValueError:
+            captured.append(None)
+            continue
+        value = getattr(value, "__ember_jit__", value) if callable(value) else value
+        if type(value) is FunctionType:
+            # Made anew by each call of the function around, it is the same to us.
+            captured.append(value.__code__ in within or key_of(value, (*within, code)))
+        elif callable(value) and not isinstance(value, Pending):
+            captured.append(id(value))
+            _alive[id(value)] = value
+        else:
+            captured.append(type(value))
+    return id(code), id(function.__globals__), tuple(captured)
+
+
 def program_of(function: FunctionType) -> Program:
     """Return what is known of `function`."""
-    found = _programs.get(function.__code__)
+    found = _programs.get(key_of(function))
     return _looked_at(function) if found is None else found
 
 
 def _looked_at(function: FunctionType) -> Program:
-    code = function.__code__
+    code, key = function.__code__, key_of(function)
     with _lowering:
-        found = _programs.get(code) or _under_way.get(code)
+        found = _programs.get(key) or _under_way.get(key)
         if found is None:
-            found = _under_way[code] = Program()  # for whoever asks meanwhile: itself, by recursion
+            found = _under_way[key] = Program()  # for whoever asks meanwhile: itself, by recursion
+            found.origin = (
+                function.__code__,
+                function.__globals__,
+            )  # what is known by its address must live on
             found.lowered = True
             found.asynchronous = bool(code.co_flags & CO_COROUTINE)
             found.generator = bool(code.co_flags & CO_GENERATOR)
@@ -105,11 +146,11 @@ def _looked_at(function: FunctionType) -> Program:
             try:
                 fresh = _lowered(function)
                 for slot in Program.__slots__:
-                    if slot != "_twins":
+                    if slot not in ("_twins", "origin"):
                         setattr(found, slot, getattr(fresh, slot))
-                _programs[code] = found
+                _programs[key] = found
             finally:
-                del _under_way[code]
+                del _under_way[key]
         return found
 
 
@@ -126,7 +167,9 @@ def forget() -> None:
     """Forget all lowered functions: for tests."""
     _programs.clear()
     _effects.clear()
+    _alive.clear()
     _looked_into.clear()
+    forget_classes()
 
 
 def _lowered(function: FunctionType) -> Program:
@@ -148,7 +191,7 @@ def _lowered(function: FunctionType) -> Program:
     resolve = resolver(function)
     try:
         whole = effects_of(function)
-        found = _looked_into.pop(code, None)
+        found = _looked_into.pop(key_of(function), None)
         tree, kinds = _look_into(function)[:2] if found is None else found
         if program.asynchronous:
             program.closed = _is_closed(tree, function)
@@ -156,6 +199,7 @@ def _lowered(function: FunctionType) -> Program:
         outer = nonlocals_of(code.co_filename) & frozenset(code.co_freevars)
         plain_body: list[Any] = [tree.body] if isinstance(tree, ast.Lambda) else list(tree.body)
         program.writes, program.objects, program.changed = whole.writes, whole.objects, whole.changed
+        program.gives, program.outside = whole.gives, whole.gives < 0
         if not _reaches(plain_body, local, resolve):
             program.reason = NO_CALL
             program.computes = not (
@@ -197,44 +241,45 @@ def _lowered(function: FunctionType) -> Program:
 
 # What functions may do --------------------------------------------------------------------------
 
-_effects: dict[CodeType, Effects] = {}
-_found: list[CodeType] = []
-_open: dict[CodeType, bool] = {}
+_effects: dict[Key, Effects] = {}
+_found: list[Key] = []
+_open: dict[Key, bool] = {}
 
 
 def effects_of(function: FunctionType) -> Effects:
     """Return what calling `function` may do. For functions that call each other, asked until the answers agree."""
-    code = function.__code__
-    known = _effects.get(code)
+    code, key = function.__code__, key_of(function)
+    known = _effects.get(key)
     if known is not None:
-        if code in _open:
-            _open[code] = True
+        if key in _open:
+            _open[key] = True
         return known
+    _alive[id(code)], _alive[id(function.__globals__)] = code, function.__globals__
     if _says_it_computes(function):
-        known = _effects[code] = Effects()
+        known = _effects[key] = Effects()
         return known
     if _is_installed(function) or code.co_flags & CO_ASYNC_GENERATOR:
-        known = _effects[code] = ANYTHING
+        known = _effects[key] = ANYTHING
         return known
-    known = _effects[code] = Effects()  # for whoever asks meanwhile: itself, by recursion
+    known = _effects[key] = Effects()  # for whoever asks meanwhile: itself, by recursion
     begun = len(_found)
-    _open[code] = False
+    _open[key] = False
     try:
         for _ in range(8):
             fresh = _effects_now(function)
-            settled = fresh == known or not _open[code]
-            known = _effects[code] = fresh
+            settled = fresh == known or not _open[key]
+            known = _effects[key] = fresh
             if settled:
                 break
             for one in _found[begun:]:  # these may have been told too little
                 _effects.pop(one, None)
             del _found[begun:]
         else:
-            known = _effects[code] = ANYTHING
+            known = _effects[key] = ANYTHING
     finally:
-        del _open[code]
+        del _open[key]
     if _open:
-        _found.append(code)
+        _found.append(key)
     else:
         _found.clear()
     return known
@@ -252,7 +297,7 @@ def _effects_now(function: FunctionType) -> Effects:
         tree, kinds, whole, body = _look_into(function)
     except (NoSource, RecursionError):
         return ANYTHING
-    _looked_into[code] = tree, kinds
+    _looked_into[key_of(function)] = tree, kinds
     if len(_looked_into) > _MOST_TREES:
         del _looked_into[next(iter(_looked_into))]
     arguments = code.co_argcount + code.co_kwonlyargcount
@@ -270,10 +315,11 @@ def _effects_now(function: FunctionType) -> Effects:
         frozenset(name for name in whole.outside if name.startswith(OUTSIDE)),
         None if extra else whole.kept(positions),
         (function,) if whole.gives_closures(body) else whole.result(body),
+        whole.gives(positions, [node.value for node in names.own(body) if isinstance(node, ast.Return)]),
     )
 
 
-_looked_into: dict[CodeType, tuple[Any, dict[str, Any]]] = {}
+_looked_into: dict[Key, tuple[Any, dict[str, Any]]] = {}
 """The trees of functions that may be lowered next, and the kinds of their variables. Lowering changes them."""
 _MOST_TREES: Final = 64
 
@@ -491,14 +537,26 @@ def _compiled(lowering: Lowering, function: FunctionType) -> CodeType:
     except (SyntaxError, ValueError) as error:
         raise Unsupported(f"its lowered form does not compile ({error})") from None
     made = _find(whole, "_x_program")
-    return _named(made, made.co_qualname, code.co_qualname).replace(co_name=name)
+    return _named(made, made.co_qualname, code, _lambdas(code)).replace(co_name=name)
 
 
-def _named(code: CodeType, prefix: str, own: str) -> CodeType:
-    """Give `code` and the functions in it the qualified names that they have in the user's source."""
-    constants = tuple(_named(c, prefix, own) if isinstance(c, CodeType) else c for c in code.co_consts)
-    name = _REGION.sub("", code.co_qualname.replace(prefix, own, 1))
+def _named(code: CodeType, prefix: str, original: CodeType, lambdas: set[int]) -> CodeType:
+    """Give `code` and what is in it the names of the user's source, which has lambdas on the lines `lambdas`."""
+    constants = tuple(
+        _named(c, prefix, original, lambdas) if isinstance(c, CodeType) else c for c in code.co_consts
+    )
+    if (
+        code.co_name == "<lambda>" and code.co_firstlineno not in lambdas
+    ):  # lowering's: an element, an operand
+        return code.replace(co_consts=constants, co_name=original.co_name, co_qualname=original.co_qualname)
+    name = _REGION.sub("", code.co_qualname.replace(prefix, original.co_qualname, 1))
     return code.replace(co_consts=constants, co_qualname=name)
+
+
+def _lambdas(code: CodeType) -> set[int]:
+    """Return the lines on which lambdas of the user's begin in `code`."""
+    found = {code.co_firstlineno} if code.co_name == "<lambda>" else set()
+    return found.union(*(_lambdas(one) for one in code.co_consts if isinstance(one, CodeType)))
 
 
 _REGION: Final = re.compile(r"_x_r\d+\.<locals>\.")

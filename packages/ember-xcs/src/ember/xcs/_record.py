@@ -14,25 +14,24 @@ returns comes also from what it had waited for (`Via`).
 
 from __future__ import annotations
 
-import re
 import sys
 import time
 from collections.abc import Callable, Iterable
 from contextvars import ContextVar
 from decimal import Decimal
-from types import CodeType, FrameType, FunctionType
+from types import CodeType, FunctionType
 from typing import Any, Final
 
 from ember.core import events
 from ember.core.externals import External
 from ember.core.secrets import scrub
 
-from ._advice import BLOCKING, Forced, name_of, why
+from ._advice import Forced, name_of, why
 from ._ir import Call, Edge, EdgeKind, Graph, Outcome, Site, Wait
-from ._memory import perform
 from ._pending import Entry, Pending
-from ._program import NO_CALL, is_installed_file, program_of
-from ._run import Flight, Run, Task
+from ._places import place, site_of, way_to
+from ._program import NO_CALL, program_of
+from ._run import Flight, Task
 
 Known = tuple[tuple[int, EdgeKind, int], ...]
 
@@ -54,8 +53,6 @@ _MOST_INTO: Final = 256
 """How many calls' answers in the arguments of one are told apart; of more, those that ended last."""
 _LEAST_TEXT: Final = 16
 """Shorter text is not traced by identity: Python shares it between places that have nothing to do with each other."""
-_MOST_FRAMES: Final = 24
-"""So many frames tell one way to a call from another."""
 _MOST_TEXT: Final = 20_000
 
 _caller: Final = sys._getframe  # pyright: ignore[reportPrivateUsage]  # where in the program a call stands
@@ -143,7 +140,7 @@ class Recorder:
             self._sites[child] = self._sites.get(parent, (None, 0))
         else:
             path = self._sites[parent][1] if parent in self._sites else 0
-            self._sites[child] = (frame.f_code, frame.f_lineno), _way(path, frame)
+            self._sites[child] = (frame.f_code, frame.f_lineno), way_to(path, frame)
 
     def late(self, child: Task, entry: Entry) -> None:
         """`child` does what `entry` has been waiting to do."""
@@ -232,7 +229,7 @@ class Recorder:
         if frame is not None:
             where = frame.f_code, frame.f_lineno
         log.site = where
-        log.key = path if frame is None else _way(path, frame), where, flight.external.name
+        log.key = path if frame is None else way_to(path, frame), where, flight.external.name
         log.data = self.of((*flight.args, *flight.kwargs.values()))
         log.known = self._known.get(task, ())
         index = len(self.logs)
@@ -335,7 +332,7 @@ class Recorder:
         calls = [one for one in found if self.logs[one].outcome != "cancelled"]
         calls.sort(key=lambda one: self.logs[one].ended)
         index = len(self.waits)
-        site = _site(forced.at)
+        site = site_of(forced.at)
         value = _named([self.logs[one].external.name for one in calls])
         self.waits.append(
             Wait(index, site, forced.kind, forced.construct, value, began, self.now(), forced.advice)
@@ -358,7 +355,7 @@ class Recorder:
     def decided(self, value: Pending) -> None:
         """A decision looks at `value`, which is an answer or made of one."""
         _, frame, _ = place(_caller(2))
-        if frame is not None and (site := _site((frame.f_code, frame.f_lineno))) is not None:
+        if frame is not None and (site := site_of((frame.f_code, frame.f_lineno))) is not None:
             self.decisions[site] = self.decisions.get(site, 0) + 1
 
     def really(self, function: Any, task: Task) -> None:
@@ -369,7 +366,7 @@ class Recorder:
         if type(function) is FunctionType:
             self.as_is(name, program_of(function).reason)
         if name not in self.ran:
-            self.ran[name] = _site(self._sites.get(task, (None, 0))[0])
+            self.ran[name] = site_of(self._sites.get(task, (None, 0))[0])
 
     def as_is(self, name: str, reason: str) -> None:
         """A function of the user's is run as it is."""
@@ -415,7 +412,7 @@ class Recorder:
                     into[one] = Edge(one, index, kind, wait if wait >= 0 else None)  # pyright: ignore[reportArgumentType]
             edges.extend(into[one] for one in sorted(into))
         plain = tuple(sorted(self.plain.items()))
-        site = None if self.code is None else _site((self.code, self.code.co_firstlineno))
+        site = None if self.code is None else site_of((self.code, self.code.co_firstlineno))
         return Graph(
             self.function, site, self.begun, self.seconds, calls, tuple(edges), tuple(self.waits), plain, self.limit,
             self.error,
@@ -428,7 +425,7 @@ class Recorder:
     def _call(self, index: int, log: _Log) -> Call:
         external = log.external
         return Call(
-            index, external.name, external.kind, _site(log.site), log.ready, log.sent, max(log.ended, log.ready),
+            index, external.name, external.kind, site_of(log.site), log.ready, log.sent, max(log.ended, log.ready),
             log.outcome, log.error, log.model, log.input, log.output, log.cost, log.arguments, log.answer,
         )  # fmt: skip
 
@@ -470,56 +467,6 @@ def _sum(one: int | None, other: int | None) -> int | None:
     return other if one is None else one if other is None else one + other
 
 
-# Places in the source -----------------------------------------------------------------------------------------------
-
-_own: dict[CodeType, bool] = {}
-
-
-def place(frame: FrameType | None) -> tuple[FrameType | None, FrameType | None, bool]:
-    """Return, of the code that runs, the frame of XCS's that the user's code called, the user's (None: a task's own),
-    and whether something must come before.
-    """
-    hook: FrameType | None = None
-    behind = False
-    while frame is not None:
-        code = frame.f_code
-        own = _own.get(code)
-        if own is None:
-            name = str(frame.f_globals.get("__name__", ""))
-            own = _own[code] = name.startswith(("ember.xcs.", "ember.core.")) or is_installed_file(
-                code.co_filename
-            )
-        if not own:
-            return hook, frame, behind
-        if code in _ENDS:
-            return hook, None, behind
-        if frame.f_globals.get("__package__") == "ember.xcs":
-            hook = frame
-            behind = behind or code.co_name in BLOCKING
-        frame = frame.f_back
-    return hook, None, behind
-
-
-def _way(path: int, frame: FrameType | None) -> int:
-    """Return a number for the calls that lead to where `frame` is, in a task that `path` led to."""
-    for _ in range(_MOST_FRAMES):
-        if frame is None or frame.f_code in _ENDS:
-            break
-        if not _own.get(frame.f_code):
-            path = hash((path, frame.f_code, frame.f_lasti))
-        frame = frame.f_back
-    return path
-
-
-_ENDS: Final[set[CodeType]] = {Run._fiber.__code__, perform.__code__}  # pyright: ignore[reportPrivateUsage]
-"""Where the user's code of a task ends: beyond are the callers of the whole."""
-
-
-def _site(at: tuple[CodeType, int] | None) -> Site | None:
-    return None if at is None else Site(at[0].co_filename, at[1], _REGION.sub("", at[0].co_qualname))
-
-
-_REGION: Final = re.compile(r"\.<locals>\._x_\w+")
 _NONE: Final[
     tuple[Any, ...]
 ] = ()  # compared by identity: a source may be a pending value, which comparing forces

@@ -107,13 +107,16 @@ class Task(Entry):
         "finished",
         "first",
         "flags",
+        "gives",
         "inputs",
         "keys",
         "last",
         "lines",
         "merged",
         "outer",
+        "outside",
         "parent",
+        "reach",
         "result",
         "scope",
         "shared",
@@ -145,6 +148,8 @@ class Task(Entry):
         self.inputs: tuple[Any, ...] = ()
         self.flags = self.changed = 0
         self.shared: tuple[int, ...] = ()
+        self.gives, self.outside = -1, True
+        self.reach: set[int] = set()
 
 
 class Line:
@@ -248,6 +253,10 @@ class Run:
         self._io: IOLoop | None = None
         self.root.fiber = self._main
         self.fresh: dict[int, Any] = {}
+        self.tuples: dict[int, tuple[tuple[Any, ...], tuple[Any, ...]]] = {}
+        """Tuples in which something was pending, and what has taken their place."""
+        self.waited = 0
+        """How often anything has waited: unchanged, nothing else can have run meanwhile."""
         self._sweep_at = 10_000
         self.stepping = False
         """Whether it has made iterators."""
@@ -321,6 +330,8 @@ class Run:
             if value.done:
                 value, error = value.value, value.error
             else:
+                if isinstance(entry, Pending):
+                    entry.maker = value
                 self.then(value, lambda: self.set(entry, value.value, value.error))
                 return
         entry.value, entry.error, entry.done = value, error, True
@@ -444,9 +455,11 @@ class Run:
         else:
             task.back = None
             task.result = Pending(self)
+            task.result.maker = task
             task.fiber = getcurrent()
             self.footprint(self, task)
             self.suspended[task] = None
+        self.waited += 1
         back.switch()
         self.current = task
         thrown, task.thrown = task.thrown, None
@@ -566,10 +579,14 @@ class Run:
         changed: int = 0,
         scope: Scope | None = None,
         what: str = "",
+        gives: int = -1,
+        outside: bool = True,
     ) -> Any:
         """Run `function` in a task of its own; if it has to wait, go on with its pending result.
 
-        `inputs` are what it may read of the program's containers, those with a bit in `changed` what it may change.
+        `inputs` are what it may read of the program's containers, those with a bit in `changed` what it may change,
+        those with one in `gives` what its result may turn out to be, or be in; `outside`, whether that may also be
+        something that is not the run's own.
         """
         parent = self.current
         if parent.dead:
@@ -579,6 +596,7 @@ class Run:
             raise RecursionError("maximum recursion depth exceeded")
         child.writes, child.flags, child.changed, child.inputs = bool(flags & WRITES), flags, changed, inputs
         child.shared = SHARED[flags >> _SHARED_FROM]
+        child.gives, child.outside = gives, outside
         self.note(child, parent)
         if self.record is not None:
             self.record.spawned(child, parent)
@@ -617,6 +635,7 @@ class Run:
             entry.prev.next = child
         entry.prev = child
         result = child.result = Pending(self)
+        result.maker = child
         if self.record is not None:
             self.record.late(child, entry)
         child.start = (function, args)
@@ -689,6 +708,7 @@ class Run:
             task.value, task.error, task.done = value, error, True
             return
         self.suspended.pop(task, None)
+        result.maker = None
         if task.lines:
             self.leave(self, task)
         task.error = error

@@ -70,7 +70,8 @@ class Effects:
     """What calling a function may do: `writes`, anything; `objects`, call unknown methods of its parameters; `changed`,
     the bits of the parameters whose content it may change (-1: all); `shared`, change these global variables' content.
     `outside` is what of others' it may return or keep, `kept` says which parameters' content it may keep in which
-    others (None: any in any), and `kind` what kind its result is of."""
+    others (None: any in any), `kind` what kind its result is of, and the bits of `gives` which parameters it may be, or
+    be a part of (negative: or anything else)."""
 
     writes: bool = False
     objects: bool = False
@@ -79,9 +80,10 @@ class Effects:
     outside: Origins = _NOWHERE
     kept: frozenset[tuple[int, int]] | None = frozenset()
     kind: Any = None
+    gives: int = 0
 
 
-ANYTHING: Final = Effects(True, True, -1, _NOWHERE, _ANYWHERE, None)
+ANYTHING: Final = Effects(True, True, -1, _NOWHERE, _ANYWHERE, None, None, -1)
 
 _GLOBALS: Final[list[tuple[dict[str, Any], str]]] = []
 _NUMBERS: Final[dict[tuple[int, str], str]] = {}
@@ -460,6 +462,8 @@ class Summary:
         if value is not None and _is_in(effects.COMPUTE - {copy.copy, copy.deepcopy}, value):
             return _DATA
         if value is not None and _is_in(_HANDS_ON, value):
+            if _is_in(effects.LAZY, value):
+                return None
             return _DATA if node.args and all(self.kind(one) is _DATA for one in _arguments(node)) else None
         if isinstance(function, ast.Attribute):
             found = self.kind(function.value)
@@ -699,6 +703,13 @@ class Summary:
             if into != of and other in self._content_of(one)
         )
 
+    def gives(self, parameters: Sequence[str], values: Sequence[ast.expr | None]) -> int:
+        """Return the bits of those of `parameters` that one of `values` may be, or hold; negative: or anything else."""
+        found = _NOWHERE.union(*(self.origins(value, True) for value in values))
+        bits = sum(1 << place for place, name in enumerate(parameters) if name in found)
+        made = set(self._assigned) - set(parameters)
+        return bits if found <= set(parameters) | made else bits - (1 << len(parameters))
+
     def gives_closures(self, body: Sequence[ast.AST]) -> bool:
         """Whether all that these statements, a function's, return are functions defined in them."""
         returns = [node.value for node in names.own(body) if isinstance(node, ast.Return)]
@@ -751,7 +762,7 @@ def _is_constant(value: Any) -> bool:
         return value is not None
     if isinstance(value, (tuple, frozenset)):
         return all(map(_is_constant, value))
-    return hasattr(value, "__ember_jit__") or _table(value) is not None
+    return hasattr(value, "__ember_jit__")
 
 
 def _table(value: Any) -> tuple[Any, ...] | None:
@@ -772,6 +783,14 @@ _index: dict[str, WeakSet[FunctionType]] = {}
 _indexed: WeakSet[type] = WeakSet()
 _static: WeakSet[FunctionType] = WeakSet()
 _seen: Any = None
+
+
+def forget_classes() -> None:
+    """Forget the user's classes and global variables: for tests."""
+    global _seen
+    _seen = None
+    for table in (_index, _indexed, _static, _owners, _GLOBALS, _NUMBERS):
+        table.clear()
 
 
 def methods_named(name: str) -> list[FunctionType]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from .. import _settings, _show
+from .. import _say, _settings, _show
 from .._exits import USAGE, Failure
 from .._group import command
 
@@ -29,6 +29,11 @@ def show(section: str, as_json: bool) -> None:
         rows = _settings.rows(section, unset=True)
     except UnknownKey as error:
         raise Failure(f"{error} Sections: {', '.join(_settings.SECTIONS)}.", USAGE) from None
+    if not rows and not as_json:
+        if section in _settings.SECTIONS:
+            _say.note(f"Nothing of {section} is set.")
+            return
+        raise Failure(f"Ember has no settings {section!r}.", USAGE)
     if as_json:
         _show.as_json(
             [

@@ -1,0 +1,132 @@
+"""Files elsewhere, through fsspec: `s3://`, `gs://`, `https://` and whatever else it speaks.
+
+Lines are read from there block by block. Files in columns are fetched whole first, and kept in Ember's home, for a
+reader of columns goes to and fro in a file.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from hashlib import sha256
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Final
+
+from ember.core.home import folder
+from ember.core.secrets import scrub
+
+from .errors import SourceError, SourceNotFound
+
+_TRIES: Final = 4
+_PAUSE: Final = 0.5  # seconds, doubled each time
+
+
+def is_remote(path: str) -> bool:
+    """Whether `path` is an address and no path of this machine."""
+    return "://" in path
+
+
+def _at(url: str) -> tuple[Any, str]:
+    try:
+        core = import_module("fsspec.core")
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != "fsspec":
+            raise
+        raise SourceError(f'Reading {shown(url)} needs fsspec: pip install "ember-data[remote]"') from error
+    try:
+        files, path = core.url_to_fs(url)
+    except (ImportError, ValueError) as error:
+        raise SourceError(f"{shown(url)} cannot be read: {scrub(str(error)).rstrip('.')}.") from error
+    return files, path
+
+
+def shown(url: str) -> str:
+    """Return an address as it may be shown: without user and query, in which keys stand."""
+    scheme, _, rest = url.partition("://")
+    host, slash, path = rest.partition("?")[0].partition("/")
+    return scrub(f"{scheme}://{host.rpartition('@')[2]}{slash}{path}")
+
+
+def find_remote(url: str) -> tuple[str, ...]:
+    """Return the addresses that `url`, which may be a pattern, stands for, in order. Raises SourceNotFound."""
+    files, path = _at(url)
+    if not any(sign in path for sign in "*[") or url.startswith(("http://", "https://")):
+        return (url,)
+    found = _patiently(url, lambda: files.glob(path))
+    if not found:
+        raise SourceNotFound(shown(url), (), "No file matches the pattern.")
+    return tuple(files.unstrip_protocol(one) for one in sorted(found))
+
+
+def stamp(url: str) -> tuple[Any, ...]:
+    """Return what tells whether the file at `url` is still the same."""
+    files, path = _at(url)
+    info: dict[str, Any] = _patiently(url, lambda: files.info(path))
+    return tuple(
+        str(info.get(name, "")) for name in ("size", "ETag", "etag", "mtime", "LastModified", "updated")
+    )
+
+
+class RemoteContent:
+    """A file elsewhere: `block` returns up to `size` bytes from `offset` on. A broken connection is tried again."""
+
+    def __init__(self, url: str) -> None:
+        self._url, self.begin = url, 0
+        self._files, self._path = _at(url)
+        info: dict[str, Any] = _patiently(url, lambda: self._files.info(self._path))
+        self.size: int | None = info.get("size")
+
+    def block(self, offset: int, size: int) -> bytes:
+        if self.size is not None:
+            size = min(size, self.size - offset)
+            if size <= 0:
+                return b""
+        data: bytes = _patiently(
+            self._url, lambda: self._files.cat_file(self._path, start=offset, end=offset + size)
+        )
+        return data[:size]
+
+    def close(self) -> None: ...
+
+
+def fetched_copy(url: str) -> str:
+    """Return the path of a copy of the file at `url`, made now if there is none that is the same."""
+    from filelock import FileLock
+
+    place = folder("fetched") / sha256(url.encode()).hexdigest()[:40]
+    place.mkdir(mode=0o700, exist_ok=True)
+    with FileLock(place / "lock", thread_local=False):
+        whole, note = place / "file", place / "tag"
+        tag = repr(stamp(url))
+        if not (whole.exists() and note.exists() and note.read_text("utf-8") == tag):
+            _copy(url, place / "part")
+            os.replace(place / "part", whole)
+            note.write_text(tag, "utf-8")
+    return str(whole)
+
+
+def _copy(url: str, to: Path) -> None:
+    content, at = RemoteContent(url), 0
+    with open(to, "wb") as file:
+        while data := content.block(at, 8 << 20):
+            file.write(data)
+            at += len(data)
+
+
+def _patiently(url: str, work: Any) -> Any:
+    problem = ""
+    for turn in range(_TRIES):
+        try:
+            return work()
+        except FileNotFoundError:
+            raise SourceNotFound(shown(url)) from None
+        except PermissionError:
+            raise SourceError(f"{shown(url)} may not be read with the credentials at hand.") from None
+        except (ImportError, NotImplementedError, SourceError):
+            raise
+        except Exception as error:  # every protocol has errors of its own
+            problem = scrub(str(error).rstrip(".").replace(url, shown(url)) or type(error).__name__)
+        if turn < _TRIES - 1:
+            time.sleep(_PAUSE * 2**turn)
+    raise SourceError(f"{shown(url)} cannot be read: {problem}. It was tried {_TRIES} times.")

@@ -1,0 +1,8 @@
+"""Beside the tests stand the chains that the laws are tried on."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
