@@ -1,7 +1,7 @@
-"""`vmap(f).stream(...)`: tasks of one run, ahead of who asks by a bounded number, whoever asks and however long it is."""
+"""`vmap(f).stream(...)`: tasks of one run, a bounded number ahead of who asks, whoever asks and however many."""
 
 # What is mapped here are mostly lambdas.
-# pyright: reportUnknownLambdaType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
+# pyright: reportUnknownLambdaType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false, reportUnknownMemberType=false
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ async def ask(prompt: str) -> str:
         _begun.append(prompt)
     try:
         if "held" in prompt:
-            while not _open.is_set():
+            while not _open.is_set():  # noqa: ASYNC110  # it is set by another thread
                 await asyncio.sleep(0.001)
         if "bad" in prompt:
             raise ValueError(prompt)

@@ -209,9 +209,9 @@ def run(function: Callable[..., Any], like: Callable[..., Any], here: World) -> 
 def _put_back(namespace: dict[str, Any], name: str, before: Any) -> None:
     now: Any = namespace[name]
     if hasattr(now, "clear"):
+        fill: Any = getattr(now, "extend", None) or getattr(now, "update")  # noqa: B009
         now.clear()
-        put: Any = now.extend if hasattr(now, "extend") else now.update
-        put(before)
+        fill(before)
     elif hasattr(now, "__dict__"):
         vars(now).update(vars(before))
     else:

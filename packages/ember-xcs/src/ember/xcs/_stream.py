@@ -1,7 +1,7 @@
 """A stream of results: elements are tasks of one run, on a thread of its own, a bounded number ahead of who asks.
 
-A thread, so that elements go on while whoever takes the results is busy, and so that these may be taken from anywhere: by
-the threads of a web server, or by an event loop.
+A thread, so that elements go on while whoever takes the results is busy, and so that these may be taken from anywhere:
+by the threads of a web server, or by an event loop.
 """
 
 from __future__ import annotations
