@@ -420,6 +420,16 @@ def test_a_model_is_scored_on_a_file(command: Command, openai: LocalServer, tmp_
     assert command("eval", "gpt4o", str(file))[0] == 2
 
 
+def test_a_long_evaluation_says_how_far_it_is(command: Command, openai: LocalServer, tmp_path: Path) -> None:
+    (tmp_path / "rows.jsonl").write_text('{"question": "a", "answer": "a"}\n' * 2)
+    openai.latency = 1.5
+    screen = Terminal("eval", "gpt-4o", str(tmp_path / "rows.jsonl"), "--at-once", "1")
+    screen.see("asking gpt-4o: ")
+    screen.see(" calls, ")
+    assert screen.end() == 0
+    assert b"2 items" in screen.drawn
+
+
 def test_an_operator_of_ones_own_is_scored(
     command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -130,6 +130,9 @@ def test_json_says_value_layer_and_source(
         },
     ]
     assert json.loads(ember("configure", "get", "models", "--json").out)["value"]["stop"] == ["a"]
+    ember("configure", "set", "models.budget.usd", "5")
+    assert json.loads(ember("configure", "get", "models.budget").out) == {"usd": 5.0}
+    assert ember("configure", "unset", "models.budget")[0] == 2
     code, out, _ = ember("configure", "get", "models.seed", "--json")
     assert code == 1 and json.loads(out)["value"] is None
     assert json.loads(ember("configure", "path", "--json").out) == {

@@ -18,7 +18,6 @@ COMPLETE = "_EMBER_COMPLETE"
 
 def run(arguments: Sequence[str]) -> int:
     """Run `ember` with `arguments`; return the exit code. Nothing escapes but SystemExit."""
-    _say.set_level(_say.NORMAL)
     for stream in (sys.stdout, sys.stderr):
         # What a terminal's encoding cannot show becomes "?" and not a traceback.
         if isinstance(stream, TextIOWrapper):
@@ -34,6 +33,8 @@ def run(arguments: Sequence[str]) -> int:
         # Whoever read has had enough, as `head` does. Python would complain again when it closes stdout.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OK
+    finally:
+        _say.set_level(_say.NORMAL)
     return code
 
 

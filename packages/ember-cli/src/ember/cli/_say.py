@@ -7,7 +7,7 @@ import re
 import sys
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final, TextIO
 
@@ -29,11 +29,11 @@ _COLORS: Final = {"red": 31, "green": 32, "yellow": 33, "dim": 2, "bold": 1}
 def set_level(level: int) -> None:
     """Say as much as `level` (QUIET to DEBUG) from now on. DEBUG is what Ember's distributions log, too."""
     global _level
-    _level = level
-    if level >= DEBUG:
-        from ._log import begin
+    if (level >= DEBUG) is not (_level >= DEBUG):
+        from . import _log
 
-        begin()
+        (_log.begin if level >= DEBUG else _log.end)()
+    _level = level
 
 
 def level() -> int:
@@ -146,9 +146,13 @@ class Progress:
 
 
 @contextmanager
-def waiting(what: str) -> Iterator[None]:
-    """Say `what` is being waited for, where that takes more than a second and there is a terminal to take it back."""
-    if _level < NORMAL or not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
+def waiting(what: str, count: Callable[[], str] | None = None) -> Iterator[None]:
+    """Say `what` is being waited for, where that takes more than a second and there is a terminal to take it back.
+
+    `count` says how far it is. With it, a line is printed every ten seconds where there is no such terminal.
+    """
+    live = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+    if _level < NORMAL or not (live or count):
         yield
         return
     import threading
@@ -157,9 +161,11 @@ def waiting(what: str) -> Iterator[None]:
 
     def tell() -> None:
         begun, drawn = time.monotonic(), False
-        while not over.wait(1.0):
-            print(f"\r\033[K{what} ({time.monotonic() - begun:.0f} s)", end="", file=sys.stderr, flush=True)
-            drawn = True
+        while not over.wait(1.0 if live else 10.0):
+            far = f": {count()}" if count else ""
+            said = f"{what}{far} ({time.monotonic() - begun:.0f} s)"
+            print(f"\r\033[K{said}" if live else said, end="" if live else "\n", file=sys.stderr, flush=True)
+            drawn = live
         if drawn:
             print("\r\033[K", end="", file=sys.stderr, flush=True)
 

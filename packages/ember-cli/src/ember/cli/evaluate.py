@@ -67,7 +67,7 @@ def evaluate(
     stream = api("stream")(source)
     items = stream if rows is None else stream.take(rows)
     scored = {name: getattr(operators, name)(answer) for name in metrics or ("exact",)}
-    with _say.waiting(f"asking {subject}"):
+    with _say.waiting(f"asking {subject}", _so_far):
         found = operators.evaluate(member, items, scored, ask=ask, limit=at_once, path=results)
     if page is not None:
         _say.note(f"Wrote {found.save(Path(page))}")
@@ -77,6 +77,15 @@ def evaluate(
         _show.line(str(found))
     if found.items and found.errors == len(found.items):
         raise Failure(f"every item failed; the first with: {found.items[0].error}", FAILED)
+
+
+def _so_far() -> str:
+    from ember.core.siblings import present
+
+    if not present("ember.models"):
+        return "under way"
+    used = api("models").usage()
+    return f"{used.calls} calls, {used.cost:f} USD"
 
 
 def _fields(found: Any) -> dict[str, object]:

@@ -17,9 +17,9 @@ import random
 from types import CodeType, FunctionType
 from typing import Any, Final
 
+from ._kinds import ALL_CHANGING
 from ._program import is_installed_file, resolver
 from ._source import NoSource, tree_of
-from ._summary import ALL_CHANGING
 
 _CHANGING: Final[frozenset[Any]] = frozenset(
     [

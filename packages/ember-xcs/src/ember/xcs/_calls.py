@@ -56,13 +56,14 @@ from ._memory import (
     snapshot,
     take,
 )
+from ._methods import index, is_installed, methods_named
 from ._numeric import NOT_NUMERIC
 from ._ops import apart, attr, change, checked, new, ordered, read, stores_plainly, unknown
 from ._pending import Pending
 from ._program import Program, program_of
 from ._run import WRITES, Abandoned, Run
 from ._staging import staged_call
-from ._summary import READING, index, is_installed, methods_named
+from ._summary import READING
 
 _BUILTIN: Final = type(len)
 _STATIC: Final = frozenset({list, dict, set, str, tuple, *effects.CHANGING})

@@ -16,6 +16,7 @@ from typing import Any, Final, cast
 from ember.core.externals import External, handling
 
 from . import _effects as effects
+from ._origins import global_at
 from ._pending import UNBOUND, Pending
 from ._run import (
     CHANGES,
@@ -30,7 +31,6 @@ from ._run import (
     local as local,
     owner_of,
 )
-from ._summary import global_at
 
 SCALARS = effects.SCALARS
 

@@ -22,10 +22,12 @@ from ember.core.externals import External
 
 from . import _effects as effects, _names as names
 from ._lower import Lowering, Unsupported, load
+from ._methods import forget_classes, index_names, is_installed, owner_of
+from ._origins import ANYTHING, OUTSIDE, Effects, forget_globals
 from ._pending import Pending
 from ._run import OBJECTS, WRITES, shared_flag
 from ._source import NoSource, nonlocals_of, tree_of
-from ._summary import ANYTHING, OUTSIDE, Effects, Summary, forget_classes, index_names, is_installed, owner_of
+from ._summary import Summary
 
 Key: TypeAlias = tuple[Any, ...]
 
@@ -170,6 +172,7 @@ def forget() -> None:
     _alive.clear()
     _looked_into.clear()
     forget_classes()
+    forget_globals()
 
 
 def _lowered(function: FunctionType) -> Program:

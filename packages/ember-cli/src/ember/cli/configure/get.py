@@ -57,20 +57,18 @@ def get(key: str, reveal: bool, as_json: bool) -> None:
 def _level(key: str) -> Mapping[str, object] | None:
     """Return what stands at `key` if that is several settings."""
     from ember.context import get_context
-    from ember.core.errors import ConfigError, ConfigFileError
+    from ember.core.errors import ConfigError, ConfigFileError, UnknownKey
 
-    if key.startswith("credentials."):
-        return None
     context = get_context()
-    sections = (*_settings.SECTIONS, "providers") if "." not in key else ()
     try:
-        if key in sections:
-            return context.section(key)
-        found = (
-            context.get_config(key) if key.partition(".")[0] not in ("models", "usage", "logging") else None
-        )
-    except ConfigFileError:
-        raise
+        context.explain(key)
+        return None
+    except (ConfigFileError, UnknownKey):
+        return None  # told by who explains the key
     except ConfigError:
-        return None  # told, with what may be meant, by who explains the key
+        pass  # no key at all, or one that holds several
+    try:
+        found = context.get_config(key)
+    except ConfigError:
+        return None
     return cast("Mapping[str, object]", found) if isinstance(found, Mapping) else None

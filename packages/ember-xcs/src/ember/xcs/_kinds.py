@@ -1,0 +1,356 @@
+"""What kinds of values the variables and expressions of some statements have, and which functions they call.
+
+A kind is `DATA`, `CONTAINER`, a class of the user's, a tuple of functions, or None where it is not known.
+"""
+
+# Values here are the user's, of whatever type; what isinstance leaves of them is partly unknown to pyright.
+# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false, reportUnknownMemberType=false
+
+from __future__ import annotations
+
+import ast
+import copy
+import logging
+import re
+from collections.abc import Callable, Iterable, Sequence
+from types import FunctionType, MethodType, ModuleType
+from typing import Any, Final
+
+from ember.core.externals import External
+
+from . import _effects as effects, _names as names
+from ._methods import methods_named, of_class
+from ._origins import Effects
+
+ALL_CHANGING: Final[frozenset[str]] = frozenset[str]().union(*effects.CHANGING.values())
+
+DATA: Final = object()
+"""The kind of what is surely made of Python's own types. Others are a class of the user's, or a tuple of functions."""
+
+CONTAINER: Final = object()
+"""The kind of one of Python's own containers, of whatever."""
+
+_HANDS_ON: Final = effects.SHALLOW | effects.CALLS_BACK | (effects.READ - effects.COMPUTE)
+
+
+class Kinds:
+    """The variables of `statements`, and the kinds of what they hold. `resolve` says what other names stand for."""
+
+    def __init__(
+        self,
+        statements: Sequence[ast.AST],
+        local: set[str],
+        resolve: Callable[[str], Any],
+        effects_of: Callable[[FunctionType], Effects],
+        inputs: set[str],
+        namespace: dict[str, Any],
+        kinds: dict[str, Any] | None = None,
+        of_self: tuple[str, type] | None = None,
+    ) -> None:
+        self._of_self = {} if of_self is None else dict([of_self])
+        self._known_kinds = {**(kinds or {}), **self._of_self}
+        self._resolve, self._effects_of, self._namespace = resolve, effects_of, namespace
+        self._everything = everything = [node for top in statements for node in names.walk(top)]
+        # The variables of comprehensions and of nested functions are taken for the function's own: that is but coarse.
+        self._parameters = {
+            arg.arg
+            for node in everything
+            if isinstance(node, (ast.Lambda, ast.FunctionDef, ast.AsyncFunctionDef))
+            for arg in names.walk(node.args)
+            if isinstance(arg, ast.arg)
+        }
+        self._stored = {
+            node.id
+            for node in everything
+            if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load)
+        } | names.stored(statements)
+        self._local = local | self._stored | self._parameters
+        self._inputs = inputs - self._stored
+        self._defined = {
+            node.name for node in everything if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+        }
+        self._assigned: dict[str, list[tuple[ast.expr, bool]]] = {}
+        self._kinds: dict[str, Any] = {}
+        self._open: set[str] = set()
+        self._mixed: set[str] = set()
+        self._given: set[str] = set()
+        for node in everything:
+            self._bind(node)
+        self._lambdas = {
+            name
+            for name, values in self._assigned.items()
+            if values and all(isinstance(value, ast.Lambda) for value, _ in values)
+        }
+
+    def _bind(self, node: ast.AST) -> None:
+        """Note what is assigned to variables."""
+        if isinstance(node, ast.Assign):
+            for target in node.targets:
+                self._bind_to(target, node.value)
+        elif isinstance(node, (ast.AnnAssign, ast.NamedExpr, ast.AugAssign)):
+            if node.value is not None:
+                self._bind_to(node.target, node.value)
+        elif isinstance(node, (ast.For, ast.AsyncFor, ast.comprehension)):
+            self._bind_elements(node.target, node.iter)
+        elif isinstance(node, ast.Call):
+            self._bind_lambdas(node)
+        elif isinstance(node, ast.withitem):
+            if node.optional_vars is not None:
+                self._bind_to(node.optional_vars, node.context_expr, True)
+        elif isinstance(node, ast.Match):
+            for case in node.cases:
+                for name in names.stored([case.pattern]):
+                    self._assigned.setdefault(name, []).append((node.subject, True))
+        elif isinstance(node, ast.ExceptHandler) and node.name:
+            self._open.add(node.name)
+        elif isinstance(node, (ast.Import, ast.ImportFrom)):
+            self._open |= names.stored([node])
+
+    def _bind_elements(self, target: ast.expr, source: ast.expr) -> None:
+        if (
+            isinstance(target, ast.Tuple)
+            and isinstance(source, ast.Call)
+            and isinstance(source.func, ast.Name)
+        ):
+            if source.func.id == "enumerate" and len(target.elts) == 2 and source.args:
+                self._bind_to(target.elts[0], ast.Constant(0))
+                self._bind_elements(target.elts[1], source.args[0])
+                return
+            if source.func.id == "zip" and len(target.elts) == len(source.args):
+                for one, of in zip(target.elts, source.args):
+                    self._bind_elements(one, of)
+                return
+        self._bind_to(target, source, True)
+
+    def _bind_lambdas(self, node: ast.Call) -> None:
+        """What a lambda is called with by `sorted` and its like: elements of the other arguments."""
+        value = self._callee(node.func)
+        sources = [one for one in arguments_of(node) if not isinstance(one, ast.Lambda)]
+        if isinstance(node.func, ast.Attribute) and node.func.attr == "sort":
+            sources.append(node.func.value)
+        elif value is None or not is_in(effects.READ, value):
+            return
+        for one in arguments_of(node):
+            if isinstance(one, ast.Lambda):
+                for arg in (*one.args.posonlyargs, *one.args.args):
+                    self._given.add(arg.arg)
+                    self._assigned.setdefault(arg.arg, []).extend((source, True) for source in sources)
+
+    def _bind_to(self, target: ast.expr, value: ast.expr, part: bool = False) -> None:
+        if (
+            (
+                isinstance(target, (ast.Tuple, ast.List))
+                and isinstance(value, (ast.Tuple, ast.List))
+                and not part
+            )
+            and len(target.elts) == len(value.elts)
+            and not any(isinstance(one, ast.Starred) for one in (*target.elts, *value.elts))
+        ):
+            for one, of in zip(target.elts, value.elts):
+                self._bind_to(one, of)
+            return
+        part = part or not isinstance(target, ast.Name)
+        for name in names.walk(target):
+            if isinstance(name, ast.Name) and not isinstance(name.ctx, ast.Load):
+                self._assigned.setdefault(name.id, []).append((value, part))
+
+    def kind(self, node: ast.expr | None) -> Any:
+        """Return `DATA`, a class of the user's, a tuple of functions that it is one of, or None if it is not known."""
+        if node is None or isinstance(node, (ast.Constant, ast.JoinedStr, ast.Compare)):
+            return DATA
+        if isinstance(node, ast.UnaryOp):
+            return DATA if isinstance(node.op, ast.Not) else self.kind(node.operand)
+        if isinstance(node, ast.BinOp):
+            left, right = self.kind(node.left), self.kind(node.right)
+            text = isinstance(node.left, (ast.Constant, ast.JoinedStr))
+            return DATA if left is right is DATA or (text and isinstance(node.op, ast.Mod)) else None
+        if isinstance(node, (ast.BoolOp, ast.IfExp)):
+            parts = node.values if isinstance(node, ast.BoolOp) else [node.body, node.orelse]
+            kinds = [self.kind(part) for part in parts]
+            return joined(kinds)
+        if isinstance(node, (ast.List, ast.Tuple, ast.Set)):
+            return DATA if all(self.kind(one) is DATA for one in node.elts) else CONTAINER
+        if isinstance(node, ast.Dict):
+            data = all(self.kind(one) is DATA for one in (*node.keys, *node.values))
+            return DATA if data else CONTAINER
+        if isinstance(node, (ast.ListComp, ast.SetComp)):
+            return DATA if self.kind(node.elt) is DATA else CONTAINER
+        if isinstance(node, ast.GeneratorExp):
+            return DATA if self.kind(node.elt) is DATA else None
+        if isinstance(node, ast.DictComp):
+            return DATA if self.kind(node.key) is self.kind(node.value) is DATA else CONTAINER
+        if isinstance(node, (ast.Subscript, ast.Starred)):
+            found = self.kind(node.value)
+            return found if found is DATA or isinstance(found, tuple) else None
+        if isinstance(node, ast.Attribute):
+            return DATA if self.kind(node.value) is DATA else None
+        if isinstance(node, ast.NamedExpr):
+            return self.kind(node.value)
+        if isinstance(node, ast.Name):
+            return self._kind_of(node.id)
+        if isinstance(node, ast.Call):
+            return self._kind_of_call(node)
+        return None
+
+    def _kind_of(self, name: str) -> Any:
+        if name not in self._local:
+            value = self._resolve(name)
+            if type(value) in effects.SCALARS or isinstance(value, (re.Pattern, logging.Logger)):
+                return DATA
+            return table(value)
+        if name in self._known_kinds and (name not in self._stored or name not in self._of_self):
+            return self._known_kinds[name]
+        if name in self._inputs | self._open or not self._assigned.get(name):
+            return None
+        if name in self._parameters - self._given:
+            return None
+        if name not in self._kinds:
+            self._kinds[name] = DATA  # for what is made from itself
+            kinds = [
+                self._kind_of_part(value) if part else self.kind(value)
+                for value, part in self._assigned[name]
+            ]
+            self._kinds[name] = joined(kinds)
+        found = self._kinds[name]
+        return CONTAINER if found is DATA and name in self._mixed else found
+
+    def _kind_of_part(self, value: ast.expr) -> Any:
+        """Return the kind of the elements of `value`."""
+        found = self.kind(value)
+        return None if isinstance(found, type) or found is CONTAINER else found
+
+    def _kind_of_call(self, node: ast.Call) -> Any:
+        node = as_called(node)
+        function = node.func
+        value = self._callee(function)
+        if isinstance(value, External):
+            from ._calls import result_kind
+
+            return DATA if result_kind(value) in effects.SCALARS else None
+        if isinstance(value, type) and not is_in(effects.READ, value):
+            return value
+        if isinstance(value, type) and value in effects.CONTAINERS:
+            given = all(
+                self.kind(one) is DATA
+                for one in arguments_of(node)
+                if not is_in(effects.FACTORIES, self._callee(one))
+            )
+            return DATA if given else CONTAINER
+        if value is not None and is_in(effects.COMPUTE - {copy.copy, copy.deepcopy}, value):
+            return DATA
+        if value is not None and is_in(_HANDS_ON, value):
+            if is_in(effects.LAZY, value):
+                return None
+            return DATA if node.args and all(self.kind(one) is DATA for one in arguments_of(node)) else None
+        if isinstance(function, ast.Attribute):
+            found = self.kind(function.value)
+            if found is DATA:
+                return DATA if all(self.kind(one) is DATA for one in arguments_of(node)) else None
+            if found is CONTAINER and function.attr in ("items", "keys", "values", "copy"):
+                return CONTAINER
+            return found if isinstance(found, tuple) and function.attr == "get" else None
+        if isinstance(value, FunctionType):
+            return self._effects_of(value).kind
+        return None
+
+    def _callee(self, function: ast.expr) -> Any:
+        """Return what is called, if it is known; methods are `_candidates`."""
+        value: Any = None
+        if isinstance(function, ast.Name) and function.id not in self._local:
+            value = self._resolve(function.id)
+        elif isinstance(function, ast.Attribute):
+            base = function.value
+            while isinstance(base, ast.Attribute):
+                base = base.value
+            if isinstance(base, ast.Name) and base.id not in self._local:
+                owner = self._static(function.value)
+                if isinstance(owner, (ModuleType, type, External)):
+                    value = getattr(owner, function.attr, None)
+        if isinstance(value, MethodType) and isinstance(value.__self__, External):
+            return value.__self__
+        return getattr(value, "__ember_jit__", value)
+
+    def _static(self, node: ast.expr) -> Any:
+        if isinstance(node, ast.Name):
+            return self._resolve(node.id)
+        assert isinstance(node, ast.Attribute)
+        return getattr(self._static(node.value), node.attr, None)
+
+    def _candidates(self, node: ast.Call) -> list[FunctionType]:
+        """Return the user's functions that a call may run."""
+        function = node.func
+        value = self._callee(function)
+        if type(value) is MethodType:
+            value = value.__func__
+        if type(value) is FunctionType:
+            return [value] if not is_in(effects.READ, value) else []
+        if isinstance(value, type):
+            made = [
+                getattr(value, "__init__", None),
+                getattr(value, "__new__", None),
+                getattr(value, "__post_init__", None),
+            ]
+            return [
+                one for one in made if type(one) is FunctionType and one.__code__.co_filename != "<string>"
+            ]
+        if isinstance(value, External):
+            return []
+        if isinstance(function, ast.Attribute) and value is None:
+            kind = self.kind(function.value)
+            if kind is DATA or kind is CONTAINER or isinstance(kind, tuple):
+                return []
+            if isinstance(kind, type):
+                return of_class(kind, function.attr)
+            return methods_named(function.attr)
+        if isinstance(function, (ast.Name, ast.Subscript, ast.Call)):
+            kind = self.kind(function)
+            if isinstance(kind, tuple):
+                return [one for one in kind if type(one) is FunctionType]
+        return []
+
+    def kinds(self) -> dict[str, Any]:
+        """Return the kinds of the variables that have one: wherever in these statements they are read."""
+        found = {name: self._kind_of(name) for name in {*self._assigned, *self._known_kinds}}
+        return {name: kind for name, kind in found.items() if kind is not None}
+
+    def result(self, body: Sequence[ast.AST]) -> Any:
+        """Return the kind of all that these statements, a function's, return."""
+        returns = [node.value for node in names.own(body) if isinstance(node, ast.Return)]
+        kinds = [self.kind(value) for value in returns]
+        return joined(kinds) if kinds else None
+
+
+def as_called(node: ast.Call) -> ast.Call:
+    """Return what stands for `await f(...)` in the form of a plain call."""
+    if isinstance(node.func, ast.Name) and node.func.id == "_x_acall":
+        return ast.Call(node.args[0], node.args[1:], node.keywords)
+    return node
+
+
+def joined(kinds: Sequence[Any]) -> Any:
+    """Return the kind of what may be of any of `kinds`."""
+    if all(one is kinds[0] for one in kinds):
+        return kinds[0]
+    return CONTAINER if all(one is DATA or one is CONTAINER for one in kinds) else None
+
+
+def arguments_of(node: ast.Call) -> list[ast.expr]:
+    return [*node.args, *(keyword.value for keyword in node.keywords)]
+
+
+def is_in(table: Iterable[Any], value: Any) -> bool:
+    try:
+        return value in table
+    except TypeError:
+        return False
+
+
+def table(value: Any) -> tuple[Any, ...] | None:
+    """Return the functions that a global dict, list or tuple holds, if it holds nothing else."""
+    if type(value) in (dict, list, tuple) and value:
+        held = [
+            getattr(one, "__ember_jit__", one) for one in (value.values() if type(value) is dict else value)
+        ]
+        if all(isinstance(one, (FunctionType, External)) for one in held):
+            return tuple(held)
+    return None

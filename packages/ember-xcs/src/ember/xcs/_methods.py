@@ -1,0 +1,122 @@
+"""The user's classes: which methods there are of a name, and whose method a function is."""
+
+# Values here are the user's, of whatever type; what isinstance leaves of them is partly unknown to pyright.
+# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false, reportUnknownMemberType=false
+# pyright: reportUnknownLambdaType=false
+
+from __future__ import annotations
+
+import sys
+import sysconfig
+from pathlib import PurePath
+from types import FunctionType
+from typing import Any, Final
+from weakref import WeakKeyDictionary, WeakSet
+
+_INSTALLED: Final = tuple(
+    sysconfig.get_paths()[key] for key in ("stdlib", "platstdlib", "purelib", "platlib")
+)
+
+
+# The user's methods by name ---------------------------------------------------------------------
+
+_modules_of_users: dict[str, bool] = {}
+_index: dict[str, WeakSet[FunctionType]] = {}
+_indexed: WeakSet[type] = WeakSet()
+static_methods: WeakSet[FunctionType] = WeakSet()
+_seen: Any = None
+
+
+def forget_classes() -> None:
+    """Forget the user's classes: for tests."""
+    global _seen
+    _seen = None
+    for table in (_index, _indexed, static_methods, _owners):
+        table.clear()
+
+
+def methods_named(name: str) -> list[FunctionType]:
+    """Return the functions of that name in the classes of all modules that are not installed."""
+    _index_modules()
+    return list(_index.get(name, ()))
+
+
+def is_installed(path: str) -> bool:
+    """Whether a file is the standard library's, or of an installed distribution."""
+    return path.startswith(_INSTALLED) or "site-packages" in PurePath(path).parts
+
+
+def _index_modules() -> None:
+    global _seen
+    now = (len(sys.modules), next(reversed(sys.modules), ""))
+    if now == _seen:
+        return
+    _seen = now
+    for name, module in list(sys.modules.items()):
+        users = _modules_of_users.get(name)
+        if users is None:
+            path = getattr(module, "__file__", None)
+            built_in = path is None and name != "__main__"
+            ours = name == "ember" or name.startswith("ember.")
+            users = _modules_of_users[name] = not built_in and not ours and not is_installed(path or "")
+        if users:
+            index_names(getattr(module, "__dict__", {}))
+
+
+def index_names(namespace: dict[str, Any]) -> None:
+    """Take the classes that a module defines into the index."""
+    name = namespace.get("__name__")
+    for value in list(namespace.values()):
+        if isinstance(value, type) and value.__module__ == name:
+            index(value)
+
+
+def of_class(cls: type, name: str, getter: bool = False) -> list[FunctionType]:
+    """Return the method (or property's getter) of that name of a class, and its subclasses' own."""
+    found: list[FunctionType] = []
+    for one in (cls, *subclasses(cls)):
+        value: Any = getattr(one, name, None)
+        value = value.fget if getter and isinstance(value, property) else None if getter else value
+        value = getattr(value, "__func__", value)
+        value = getattr(value, "__ember_jit__", value)
+        if type(value) is FunctionType and value not in found:
+            found.append(value)
+    return found
+
+
+def subclasses(cls: type) -> list[type]:
+    """Return all classes that derive from `cls`."""
+    direct: list[type] = type.__subclasses__(cls)
+    return [*direct, *(other for one in direct for other in subclasses(one))]
+
+
+_owners: WeakKeyDictionary[FunctionType, type] = WeakKeyDictionary()
+
+
+def owner_of(function: FunctionType) -> type | None:
+    """Return the class whose method `function` is."""
+    return _owners.get(function)
+
+
+def index(cls: type) -> None:
+    """Take the methods and properties of `cls` into the index."""
+    if cls in _indexed:
+        return
+    _indexed.add(cls)
+    for name, value in list(vars(cls).items()):
+        if isinstance(value, property):
+            for kind, function in (("getter", value.fget), ("setter", value.fset)):
+                if type(function) is FunctionType:
+                    _index.setdefault(f"{name}.{kind}", WeakSet()).add(function)
+                    _owners[function] = cls
+            continue
+        function = getattr(value, "__func__", value)
+        function = getattr(function, "__ember_jit__", function)
+        if type(function) is FunctionType:
+            _index.setdefault(name, WeakSet()).add(function)
+            if not isinstance(value, (staticmethod, classmethod)):
+                _owners[function] = cls
+            if isinstance(value, staticmethod):
+                static_methods.add(function)
+        elif isinstance(function, type):
+            index(function)
