@@ -155,7 +155,7 @@ def own_call(run: Run, function: FunctionType, args: tuple[Any, ...], kwargs: di
                 return hold_iterator(run, made, tuple(settle(run, one) for one in things))
             return _handed(run, made, things)
         return apart(run, _plain, (function, args, kwargs), (*args, *kwargs.values()))
-    if hasattr(function, effects.COMPUTES) and not any(map(has_pending, (*args, *kwargs.values()))):
+    if hasattr(function, effects.MAKES) and not any(map(has_pending, (*args, *kwargs.values()))):
         return function(*args, **kwargs)
     return unknown(run, function, args, kwargs)
 

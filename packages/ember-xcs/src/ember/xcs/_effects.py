@@ -181,8 +181,8 @@ CONTAINERS: Final[frozenset[type]] = frozenset(
 )
 
 
-COMPUTES: Final = "__ember_computes__"
-"""An attribute of functions of ours that lowered code may call at once."""
+MAKES: Final = "__ember_makes__"
+"""An attribute of functions of ours that only keep what they are given in what they make: called at once."""
 
 LAZY: Final[frozenset[Any]] = frozenset(
     {

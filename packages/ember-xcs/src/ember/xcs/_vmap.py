@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeVar, cast, o
 from ember.core.externals import handler
 from ember.core.secrets import scrub
 
-from ._effects import COMPUTES
+from ._effects import MAKES
 from ._jax import the_jax
 from ._numeric import Numeric, jax_in_use
 from ._vmap_axes import Axes, Batch, stacked, together
@@ -312,4 +312,4 @@ def vmap(
     return Vmapped(function, in_axes, out_axes, max_concurrency, on_error)
 
 
-setattr(vmap, COMPUTES, True)
+setattr(vmap, MAKES, True)
