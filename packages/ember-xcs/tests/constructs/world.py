@@ -207,15 +207,16 @@ def run(function: Callable[..., Any], like: Callable[..., Any], here: World) -> 
 
 
 def _put_back(namespace: dict[str, Any], name: str, before: Any) -> None:
+    """Give a global variable its value back: a container that functions refer to stays the one it is."""
     now: Any = namespace[name]
-    if hasattr(now, "clear"):
-        fill: Any = getattr(now, "extend", None) or getattr(now, "update")  # noqa: B009
-        now.clear()
-        fill(before)
-    elif hasattr(now, "__dict__"):
-        vars(now).update(vars(before))
-    else:
+    if isinstance(before, list):
+        now[:] = before
+    elif isinstance(before, (int, str)):
         namespace[name] = before
+    else:
+        held: dict[str, Any] = now if isinstance(before, dict) else vars(now)
+        held.clear()
+        held.update(before if isinstance(before, dict) else vars(before))
 
 
 def _outcome(function: Callable[..., Any], given: dict[str, Any]) -> str:
