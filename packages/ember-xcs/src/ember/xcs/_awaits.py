@@ -15,12 +15,14 @@ from typing import Any, Final, cast
 from ember.context import ContextBlock
 from ember.core.externals import External
 
+from ._apart import apart
 from ._calls import begin, external_call
+from ._containers import new
 from ._drive import on_loop
-from ._memory import PENDING, local, settle
-from ._ops import apart, new
+from ._memory import settle
 from ._program import program_of
-from ._run import SCOPED, Abandoned, Run, Scope
+from ._run import SCOPED, Abandoned, Run, Scope, local
+from ._values import PENDING
 
 
 def acall(function: Any, /, *args: Any, **kwargs: Any) -> Any:

@@ -23,7 +23,10 @@ from ember.core import gather
 from ember.core.externals import External
 
 from . import _effects as effects
+from ._apart import apart, ordered, read, unknown
 from ._arguments import takes_over
+from ._attributes import attr, stores_plainly
+from ._containers import change, new
 from ._iterators import (
     begin as begin_generator,
     eaten,
@@ -34,36 +37,17 @@ from ._iterators import (
     over_iterators,
     steps,
 )
-from ._memory import (
-    PENDING,
-    SCALARS,
-    await_all,
-    await_turn,
-    fill,
-    has_pending,
-    hold_object,
-    in_turn,
-    is_data,
-    lazy,
-    local,
-    may_be_outside,
-    must_wait,
-    own_object,
-    quiet,
-    reading,
-    ready,
-    settle,
-    snapshot,
-    take,
-)
+from ._memory import fill, lazy, reading, ready, settle, snapshot
 from ._methods import index, is_installed, methods_named
 from ._numeric import NOT_NUMERIC
-from ._ops import apart, attr, change, checked, new, ordered, read, stores_plainly, unknown
+from ._ops import checked
+from ._order import await_all, await_turn, in_turn, may_be_outside, must_wait, quiet
 from ._pending import Pending
 from ._program import Program, program_of
-from ._run import WRITES, Abandoned, Run
+from ._run import WRITES, Abandoned, Run, local
 from ._staging import staged_call
 from ._summary import READING
+from ._values import PENDING, SCALARS, has_pending, hold_object, is_data, own_object, take
 
 _BUILTIN: Final = type(len)
 _STATIC: Final = frozenset({list, dict, set, str, tuple, *effects.CHANGING})

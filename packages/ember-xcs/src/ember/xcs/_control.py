@@ -12,24 +12,14 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from . import _effects as effects
+from ._apart import apart
 from ._calls import turns
 from ._iterators import held_iterator
-from ._memory import (
-    PENDING,
-    SCALARS,
-    await_turn,
-    fill,
-    has_pending,
-    is_data,
-    lazy,
-    local,
-    must_wait,
-    outward,
-    quiet,
-    ready,
-)
-from ._ops import UNBOUND, apart
-from ._run import SCOPED, WRITES, Abandoned, Run, Scope
+from ._memory import fill, lazy, outward, ready
+from ._order import await_turn, must_wait, quiet
+from ._pending import UNBOUND
+from ._run import SCOPED, WRITES, Abandoned, Run, Scope, local
+from ._values import PENDING, SCALARS, has_pending, is_data
 
 
 def test(value: Any) -> bool:

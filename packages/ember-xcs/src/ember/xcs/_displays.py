@@ -16,24 +16,15 @@ from greenlet import getcurrent
 from ember.context import ContextBlock
 
 from . import _effects as effects
+from ._apart import apart
 from ._calls import call
+from ._containers import new
 from ._control import iterate, test
-from ._memory import (
-    PENDING,
-    SCALARS,
-    await_turn,
-    fill,
-    is_data,
-    lazy,
-    local,
-    must_wait,
-    quiet,
-    ready,
-    settle,
-)
-from ._ops import Unbound, apart, new
-from ._pending import Pending
-from ._run import CHANGES, Run, is_earlier
+from ._memory import fill, lazy, ready, settle
+from ._order import await_turn, must_wait, quiet
+from ._pending import Pending, Unbound
+from ._run import CHANGES, Run, is_earlier, local
+from ._values import PENDING, SCALARS, is_data
 
 
 class _Skip:

@@ -21,11 +21,14 @@ from types import FunctionType, GeneratorType
 from typing import Any, Final, TypeAlias
 
 from . import _effects as effects
-from ._memory import SCALARS, Fresh, await_turn, content, local, reach, settle
-from ._ops import apart, new
+from ._apart import apart
+from ._containers import new
+from ._memory import settle
+from ._order import await_turn, content, reach
 from ._pending import Entry, Pending
 from ._program import Program, program_of
-from ._run import CHANGES, OBJECTS, SHARED, WRITES, Abandoned, Run, Scope, Task, owner_of
+from ._run import CHANGES, OBJECTS, SHARED, WRITES, Abandoned, Run, Scope, Task, local, owner_of
+from ._values import SCALARS, Fresh
 
 _Generator: TypeAlias = "GeneratorType[Any, Any, Any]"
 

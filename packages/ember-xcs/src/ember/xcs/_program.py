@@ -594,7 +594,7 @@ _BUILTINS: Final = {"BaseException": BaseException, "AssertionError": AssertionE
 
 
 def _hook(name: str) -> Any:
-    from . import _calls, _control, _displays, _iterators, _ops
+    from . import _attributes, _calls, _containers, _control, _displays, _iterators, _ops
     from ._run import Abandoned
 
     if name.startswith("op_"):
@@ -603,7 +603,15 @@ def _hook(name: str) -> Any:
         return _BUILTINS[name]
     if name == "Abandoned":
         return Abandoned
-    modules: tuple[ModuleType, ...] = (_ops, _calls, _control, _displays, _iterators)
+    modules: tuple[ModuleType, ...] = (
+        _ops,
+        _containers,
+        _attributes,
+        _calls,
+        _control,
+        _displays,
+        _iterators,
+    )
     if name in ("acall", "awaited", "amanager", "asteps"):
         from . import _awaits
 

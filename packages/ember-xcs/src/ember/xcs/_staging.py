@@ -9,10 +9,12 @@ from types import FunctionType
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from ._memory import await_all, fill, has_pending, in_turn
+from ._apart import apart
+from ._memory import fill
 from ._numeric import NOT_NUMERIC, Numeric, jax_in_use
-from ._ops import apart
+from ._order import await_all, in_turn
 from ._run import Run
+from ._values import has_pending
 
 _callees: WeakKeyDictionary[FunctionType, Numeric] = WeakKeyDictionary()
 

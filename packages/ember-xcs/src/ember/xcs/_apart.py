@@ -1,0 +1,84 @@
+"""What lowered code cannot do at once, done apart: as a task, in its turn."""
+
+# Values here are the user's, of whatever type; what isinstance leaves of them is partly unknown to pyright.
+# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false, reportUnknownMemberType=false
+# pyright: reportUnknownLambdaType=false
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import FunctionType, MethodType
+from typing import Any
+
+from ._memory import lazy, reading, settle
+from ._order import in_turn, quiet
+from ._run import CHANGES, WRITES, Abandoned, Run
+from ._values import PENDING, SCALARS, has_pending, is_data, take
+
+
+def apart(
+    run: Run,
+    function: Callable[..., Any],
+    args: tuple[Any, ...],
+    inputs: Any,
+    *,
+    writes: bool = False,
+    changes: bool = False,
+    flags: int = 0,
+    outside: bool = True,
+) -> Any:
+    """Run `function(run, *args)` as a task that reads (and, if it `changes`, changes) what `inputs` reach."""
+    return run.spawn(
+        function, (run, *args), None, inputs=tuple(inputs), flags=WRITES if writes else flags,
+        changed=-1 if changes or flags & CHANGES else 0,
+        what=function.__name__, outside=outside,
+    )  # fmt: skip
+
+
+def read(run: Run, function: Callable[..., Any], args: tuple[Any, ...], kind: type | None = None) -> Any:
+    """Return `function(*args)`, which only reads its arguments, as soon as they are there and in order."""
+    if any(type(arg) in PENDING for arg in args):
+        if may_be_lazy(args):
+            return lazy(run, function, args, kind)
+    elif in_turn(run, args) and not any(map(has_pending, args)):
+        if all(map(is_data, args)):
+            made = function(*args)
+            if type(made) in (list, dict) and all(
+                type(arg) in SCALARS or isinstance(arg, str) for arg in args
+            ):
+                take(run, made, run.current.scope)
+            return made
+        return unknown(run, function, args, {})
+    return apart(run, reading, (function, args), args)
+
+
+def may_be_lazy(args: tuple[Any, ...]) -> bool:
+    """Whether a computation may wait without being a task: nobody can change its arguments until it is done."""
+    unknown = 0
+    for arg in args:
+        if type(arg) in PENDING:
+            if arg.kind not in SCALARS or arg.kind is None:
+                unknown += 1
+        elif type(arg) not in SCALARS:
+            return False
+    return not unknown or (unknown == 1 and sum(type(arg) in PENDING and not arg.done for arg in args) == 1)
+
+
+def ordered(run: Run, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    run.barrier()
+    args = tuple(settle(run, arg) for arg in args)
+    kwargs = {name: settle(run, arg) for name, arg in kwargs.items()}
+    if run.record is not None:
+        run.record.really(function, run.current)
+    return function(*args, **kwargs)
+
+
+def unknown(run: Run, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Call a function that may do anything, once everything before has succeeded."""
+    if type(function) not in (FunctionType, MethodType) and quiet(run):
+        if run.current.dead:
+            raise Abandoned
+        return ordered(run, function, args, kwargs)
+    # Python code that is not lowered may make calls, and wait for them: what follows need not.
+    inputs = (function, *args, *kwargs.values())
+    return apart(run, ordered, (function, args, kwargs), inputs, writes=True, changes=True)

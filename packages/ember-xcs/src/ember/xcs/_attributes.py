@@ -1,0 +1,156 @@
+"""Attributes of objects in lowered code: read, stored and deleted in their turn."""
+
+# Values here are the user's, of whatever type; what isinstance leaves of them is partly unknown to pyright.
+# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false, reportUnknownMemberType=false
+# pyright: reportUnknownLambdaType=false
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from types import FunctionType, ModuleType
+from typing import Any, Final
+
+from ember.core.externals import External
+
+from ._apart import apart, unknown
+from ._containers import change
+from ._memory import lazy, settle
+from ._order import await_turn, must_wait, quiet
+from ._run import WRITES, Flight, Run, local
+from ._values import PENDING, SCALARS, own_object
+
+
+def attr(thing: Any, name: str) -> Any:
+    """`thing.name`, where it is not called."""
+    kind = type(thing)
+    run: Run = local.run
+    if kind is ModuleType or kind in SCALARS:
+        found = getattr(thing, name)
+        if kind is type and not callable(found) and must_wait(run, thing, False) is not None:
+            return apart(run, _attr, (thing, name), (thing,))
+        return found
+    if kind in PENDING:
+        if thing.done and thing.error is None:
+            return attr(thing.value, name)
+        if type(thing) is Flight:
+            return lazy(run, _getattr_of(name), (thing,), str if name == "text" else None)
+        return apart(run, _attr, (thing, name), (thing,))
+    if isinstance(thing, External):  # what it is does not change
+        return getattr(thing, name)
+    if hasattr(kind, "__ember_frozen__") and _is_stored(thing, kind, name):  # nor does an Ember module
+        return getattr(thing, name)
+    found = getattr(kind, name, None)
+    if type(found) is property and type(found.fget) is FunctionType and not hasattr(kind, "__getattr__"):
+        return local.call(found.fget, thing)
+    if must_wait(run, thing, False) is None:
+        if _plain_attribute(kind, name) or _is_stored(thing, kind, name):
+            return getattr(thing, name)
+        return unknown(run, getattr, (thing, name), {})
+    inside = hasattr(thing, "__dict__") and type(getattr(kind, name, None)) in SCALARS
+    return apart(run, _attr, (thing, name), (thing,), outside=not inside)
+
+
+def _attr(run: Run, thing: Any, name: str) -> Any:
+    if type(thing) in PENDING:
+        return attr(run.force(thing), name)
+    await_turn(run, thing)
+    if not _plain_attribute(type(thing), name) and not _is_stored(thing, type(thing), name):
+        run.barrier()
+        settle(run, thing)
+    return getattr(thing, name)
+
+
+def _is_stored(thing: Any, kind: type, name: str) -> bool:
+    """Whether an object has this attribute in itself, so that a `__getattr__` of its class is not asked."""
+    looks: Any = kind.__getattribute__
+    return (
+        looks is object.__getattribute__
+        and name in getattr(thing, "__dict__", ())
+        and not any(hasattr(vars(parent).get(name), "__set__") for parent in kind.__mro__)
+    )
+
+
+def _reads_plainly(thing: Any, getter: Any) -> bool:
+    """Whether an attribute of what an external call returned may be read at once."""
+    if own_object(thing) is not None:
+        return False
+    name: str = getter.__reduce__()[1][0]
+    return _plain_attribute(type(thing), name)
+
+
+Run.reads_plainly = staticmethod(_reads_plainly)
+
+
+_GETTERS: dict[str, Callable[[Any], Any]] = {}
+
+
+def _getattr_of(name: str) -> Callable[[Any], Any]:
+    found = _GETTERS.get(name)
+    if found is None:
+        found = _GETTERS[name] = operator.attrgetter(name)
+    return found
+
+
+_PLAINLY: Final = (object.__getattribute__, tuple.__getattribute__)
+_PLAIN_ATTRIBUTES: dict[tuple[type, str], bool] = {}
+
+
+def _plain_attribute(kind: type, name: str) -> bool:
+    """Whether reading this attribute runs no code: no property of the user's, no `__getattr__`."""
+    known = _PLAIN_ATTRIBUTES.get((kind, name))
+    if known is None:
+        known = True
+        if not issubclass(kind, type):
+            if kind.__getattribute__ not in _PLAINLY and kind.__module__ != "builtins":
+                known = issubclass(kind, (ModuleType, BaseException, str, External))
+            for parent in kind.__mro__:
+                if "__getattr__" in parent.__dict__:
+                    known = False
+                if name in parent.__dict__:
+                    found = parent.__dict__[name]
+                    known = known and not (
+                        isinstance(found, property) or type(found).__name__ == "cached_property"
+                    )
+                    break
+        if len(_PLAIN_ATTRIBUTES) > 10_000:
+            _PLAIN_ATTRIBUTES.clear()
+        _PLAIN_ATTRIBUTES[kind, name] = known
+    return known
+
+
+def stores_plainly(kind: type, name: str = "") -> bool:
+    """Whether storing an attribute of such an object runs no code of the user's."""
+    store: Any = kind.__setattr__
+    return store is object.__setattr__ and not hasattr(getattr(kind, name, None), "__set__")
+
+
+def set_attr(thing: Any, name: str, value: Any) -> None:
+    """`thing.name = value`."""
+    run: Run = local.run
+    if type(thing) in PENDING:
+        apart(run, _set_attr, (thing, name, value), (thing, value), writes=True, changes=True)
+    elif own_object(thing, run) is not None and stores_plainly(type(thing), name):
+        change(run, thing, "__setattr__", (name, value), {})
+    elif quiet(run):
+        _set_attr(run, thing, name, value)
+    else:
+        simple = stores_plainly(type(thing), name)
+        run.spawn(
+            _set_attr, (run, thing, name, value), None, inputs=(thing, value), changed=1,
+            flags=0 if simple else WRITES, what=f"store {name}",
+        )  # fmt: skip
+
+
+def _set_attr(run: Run, thing: Any, name: str, value: Any) -> None:
+    thing = run.force(thing)
+    if own_object(thing, run) is not None and stores_plainly(type(thing), name):
+        set_attr(thing, name, value)
+        return
+    run.barrier()
+    setattr(settle(run, thing), name, settle(run, value))
+
+
+def del_attr(thing: Any, name: str) -> None:
+    """`del thing.name`."""
+    unknown(local.run, delattr, (thing, name), {})

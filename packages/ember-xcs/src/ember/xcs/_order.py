@@ -1,0 +1,310 @@
+"""The order of reads and changes: who may still read or change a container, and who has to wait for whom."""
+
+# Values here are the user's, of whatever type; what isinstance leaves of them is partly unknown to pyright.
+# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false, reportUnknownMemberType=false
+# pyright: reportUnknownLambdaType=false
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import suppress
+from types import FunctionType, MethodType, ModuleType
+from typing import Any, Final
+
+from ember.core.externals import External
+
+from . import _effects as effects
+from ._origins import global_at
+from ._pending import UNBOUND, Pending
+from ._run import (
+    CHANGES,
+    OBJECTS,
+    Abandoned,
+    Flight,
+    Line,
+    Run,
+    Task,
+    is_earlier,
+)
+from ._values import PENDING, SCALARS, Lazy, captured, is_data, own_object
+
+
+def reach(
+    values: Any, found: set[int], later: list[Pending], run: Run, outer: list[Any] | None = None
+) -> None:
+    """Collect the run's own containers that can be reached from `values`, and pending values that may become one."""
+    for value in values:
+        kind = type(value)
+        if kind in SCALARS:
+            continue
+        if kind in PENDING:
+            if value.kind not in SCALARS:
+                if value.done:
+                    if value.error is None:
+                        reach((value.value,), found, later, run, outer)
+                else:
+                    later.append(value)
+                    _reach_by(value, found)
+        elif kind is tuple:
+            reach(value, found, later, run, outer)
+        elif kind is FunctionType:
+            reach(captured(value), found, later, run, outer)
+        else:
+            fresh = run.fresh.get(id(value))
+            if fresh is not None and fresh.object is value and id(value) not in found:
+                found.add(id(value))
+                if fresh.nested:
+                    reach(list(fresh.nested) if fresh.live else fresh.nested, found, later, run, outer)
+            elif kind is MethodType:
+                reach((value.__self__,), found, later, run, outer)
+            elif fresh is None and outer is not None and kind not in _UNCHANGING and value is not UNBOUND:
+                outer.append(value)  # it is not the run's own
+
+
+_UNCHANGING: Final = frozenset({type(len), ModuleType})
+
+
+def _reach_by(value: Pending, found: set[int]) -> None:
+    """Collect what a pending value may turn out to be, or be a part of: `OUTSIDE_ID` is what is not the run's own."""
+    left: list[Any] = [value]
+    while left:
+        one = left.pop()
+        if type(one) is Lazy and not one.done:
+            left += [arg for arg in one.args if type(arg) in PENDING]
+        elif type(one) is Task:
+            found.update(one.reach)
+        elif type(one) in PENDING and not one.done and one.maker is not None:
+            left.append(one.maker)
+
+
+OUTSIDE_ID: Final = 0
+
+
+def may_be_outside(value: Any) -> bool:
+    """Whether a pending value may turn out to be something that is not the run's own, and not an answer either."""
+    if type(value) is Flight:
+        return False
+    if type(value) is Lazy:
+        return any(may_be_outside(arg) for arg in value.args if type(arg) in PENDING and not arg.done)
+    maker = value.maker
+    if maker is None:
+        return True
+    return OUTSIDE_ID in maker.reach if type(maker) is Task else may_be_outside(maker)
+
+
+def content(value: Any, found: set[int]) -> bool:
+    """Collect everything in `value`, which is not the run's own; False if that is too much."""
+    left = [value]
+    while left:
+        one = left.pop()
+        if type(one) in SCALARS or id(one) in found:
+            continue
+        found.add(id(one))
+        if len(found) > _MOST_CONTENT:
+            return False
+        if type(one) in effects.DICTS:
+            left += [item for item in one.values() if type(item) not in SCALARS]
+        elif type(one) in effects.CONTAINERS:
+            left += [item for item in one if type(item) not in SCALARS]
+        elif type(one) is MethodType:
+            left.append(one.__self__)
+        elif not isinstance(one, (type, FunctionType, ModuleType, External)) and type(one) not in PENDING:
+            if is_data(one):
+                continue
+            with suppress(Exception):  # an attribute in a slot, or `__dict__` itself, may be code
+                left += one.__dict__.values()
+            for name in getattr(type(one), "__slots__", ()):
+                with suppress(Exception):
+                    left.append(getattr(one, name))
+    return True
+
+
+_MOST_CONTENT: Final = 1000
+
+
+def footprint(run: Run, task: Task) -> None:
+    """Note what a task that is about to wait may still read and change."""
+    found: set[int] = set()
+    later: list[Pending] = []
+    inputs, task.inputs = task.inputs, ()
+    changes: set[int] = set()
+    objects = task.flags & OBJECTS
+    for place, value in enumerate(inputs):
+        kind = type(value)
+        if kind in SCALARS or value is UNBOUND:
+            continue
+        changing = (task.changed >> place) & 1
+        mine = changes if changing else found
+        reach((value,), mine, later, run)
+        if kind is FunctionType:
+            mine.update(id(one) for one in captured(value) if type(one) in effects.CHANGING)
+            if objects and _may_write(value):
+                task.writes = True
+        elif kind not in PENDING and kind is not tuple:
+            held = run.fresh.get(id(value))
+            own = held is not None and held.object is value
+            if objects and not is_data(value) and not isinstance(value, External):
+                task.writes = task.writes or not own or "<locals>" in kind.__qualname__
+            if changing and not own and not content(value, changes):
+                task.writes = True
+            mine.add(id(value))
+            if hasattr(kind, "__next__"):
+                changes.add(id(value))
+                task.writes = task.writes or not (own or kind in effects.ITERATORS)
+    if run.stepping:
+        run.iterators(run, task, found, changes, later)
+    for number in task.shared:
+        if not content(global_at(number), changes):
+            task.writes = True
+    if task.gives:
+        outer: list[Any] = []
+        for place, value in enumerate(inputs):
+            if (task.gives >> place) & 1:
+                reach((value,), task.reach, [], run, outer)
+        if task.outside or not all(content(one, task.reach) for one in outer):
+            task.reach.add(OUTSIDE_ID)
+    changes.discard(OUTSIDE_ID)
+    found.discard(OUTSIDE_ID)
+    task.inputs = tuple(later)
+    lines: list[Line] = []
+    for table, keys in ((run.changing, changes), (run.reading, found)):
+        for key in keys:
+            line = table.get(key)
+            if line is None:
+                line = table[key] = Line()
+            lines.append(line)
+    if task.writes:
+        lines.append(run.writers)
+    if later:
+        lines.append(run.guessing)
+        if task.writes or task.changed or task.flags & (CHANGES | OBJECTS):
+            lines.append(run.altering)
+    for line in lines:
+        line.join(task)
+    task.lines, task.keys = tuple(lines), (*changes, *found)
+
+
+Run.footprint = staticmethod(footprint)
+
+
+def _may_write(function: FunctionType) -> bool:
+    from ._program import effects_of  # it knows lowering, which knows this module
+
+    done = effects_of(function)
+    return done.writes or done.objects
+
+
+def leave(run: Run, task: Task) -> None:
+    """`task` has ended: nobody has to wait for it any more."""
+    for line in task.lines:
+        line.tasks.remove(task)
+    task.lines = ()
+    for key in task.keys:
+        for table in (run.changing, run.reading):
+            found = table.get(key)
+            if found is not None and not found.tasks:
+                del table[key]
+
+
+Run.leave = staticmethod(leave)
+
+
+def must_wait(run: Run, thing: Any, changing: bool) -> Task | None:
+    """Return a task that must end before the running one may read (or change) `thing`; None if there is none."""
+    if not run.suspended:
+        return None
+    here, key = run.current, id(thing)
+    line: Line | None = run.changing.get(key)
+    if line is not None and (task := line.last_before(here)) is not None:
+        return task
+    if changing:
+        line = run.reading.get(key)
+        if line is not None and (task := line.last_before(here)) is not None:
+            return task
+    held = run.fresh.get(key)
+    if held is None or held.object is not thing:
+        if run.writers.tasks and (task := run.writers.last_before(here)) is not None:
+            return task
+        for task in run.guessing.tasks:
+            if (
+                (changing or task.changed)
+                and any(one.done and one.value is thing for one in task.inputs)
+                and is_earlier(task, here)
+            ):
+                return task
+        return None
+    for task in (run.guessing if changing else run.altering).tasks:
+        for pending in task.inputs:
+            if pending.done and pending.error is None:
+                found: set[int] = set()
+                reach((pending.value,), found, [], run)
+                if key in found and is_earlier(task, here):
+                    return task
+    return None
+
+
+def await_turn(run: Run, thing: Any, changing: bool = False) -> None:
+    """Wait until nothing before this point can still change `thing` (or read it, if it is to be changed)."""
+    while (task := must_wait(run, thing, changing)) is not None:
+        result = task.result
+        assert result is not None
+        if not result.done:
+            run.wait(result)
+        if run.current.dead:
+            raise Abandoned
+
+
+def await_all(run: Run, things: Iterable[Any], seen: set[int] | None = None) -> None:
+    """As `await_turn`, for reading everything in `things`, containers in them too."""
+    if not run.suspended:
+        return
+    seen = set() if seen is None else seen
+    for thing in things:
+        kind = type(thing)
+        if kind in SCALARS or kind in PENDING or id(thing) in seen:
+            continue
+        seen.add(id(thing))
+        await_turn(run, thing)
+        if kind is list or kind is tuple or kind is set:
+            if any(type(item) not in SCALARS for item in thing):
+                await_all(run, list(thing), seen)
+        elif kind in effects.DICTS:
+            await_all(run, list(thing.values()), seen)
+        elif (held := own_object(thing, run)) is not None:
+            await_all(run, list(held.nested), seen)
+
+
+def quiet(run: Run) -> bool:
+    """Whether nothing stands before this point: an effect may happen now."""
+    task: Task | None = run.current
+    assert task is not None
+    if task.first is not None:
+        return False
+    while task is not None:
+        if task.prev is not None:
+            return False
+        task = task.parent
+    return True
+
+
+def in_turn(run: Run, things: Any) -> bool:
+    """Whether `things` may be read now."""
+    if not run.suspended:
+        return True
+    return all(
+        type(thing) in SCALARS
+        or type(thing) in PENDING
+        or (must_wait(run, thing, False) is None and flat_data(thing))
+        for thing in things
+    )
+
+
+def flat_data(thing: Any) -> bool:
+    kind = type(thing)
+    if kind is list or kind is tuple or kind is set:
+        return all(type(item) in SCALARS or type(item) in PENDING for item in thing)
+    if kind in effects.DICTS:
+        return all(type(item) in SCALARS or type(item) in PENDING for item in thing.values())
+    if kind not in SCALARS and (held := own_object(thing)) is not None:
+        return all(type(item) in SCALARS for item in held.nested)
+    return True
