@@ -9,9 +9,9 @@ from typing import Any, TypeAlias, cast
 from ember.core.externals import External, handler
 
 from ._calls import call
+from ._containers import new
 from ._jit import perform_as_lowered, python_function
 from ._memory import settle
-from ._ops import new
 from ._program import program_of
 from ._run import WRITES, Run, Scope, local
 
