@@ -184,6 +184,16 @@ def test_grad_trains_what_is_dynamic_and_nothing_else() -> None:
     assert gradient.gain == pytest.approx(1.4) and gradient.rate == 0.7
 
 
+def test_numbers_in_a_container_learn_where_it_is_a_param() -> None:
+    class Mixed(Module):
+        gains: dict[str, Any] = param(default_factory=lambda: {"a": 1.0, "b": [2.0, "text"]})
+        limits: list[float] = static(default_factory=lambda: [1.0])
+
+    assert keys(Mixed()) == [".gains['a']", ".gains['b'][0]"]
+    gradient = jax.grad(lambda m: m.gains["a"] * m.gains["b"][0] * m.limits[0])(Mixed())
+    assert gradient.gains == {"a": 2.0, "b": [1.0, "text"]} and gradient.limits == [1.0]
+
+
 def test_vmap_maps_over_stacked_modules() -> None:
     models = [Linear(weights=jnp.full((2, 1), float(i)), bias=jnp.zeros(1)) for i in range(3)]
     stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *models)

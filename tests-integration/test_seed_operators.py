@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from ember.api import Operator, models, op, operators, xcs
 from ember.context import with_context
 from ember.core import resolve
 from ember.models.testing import LocalServer
-from ember.operators import Chain, Module, Parallel, SpecMismatch
+from ember.operators import CannotSave, Chain, Module, Parallel, SpecMismatch
 
 
 class InputModel(BaseModel):
@@ -103,6 +104,18 @@ def test_operators_and_models_compose(vendor: LocalServer) -> None:
     assert len(vendor.requests) == 2
 
 
+def test_models_are_saved_by_name_and_never_with_a_key(vendor: LocalServer, tmp_path: Path) -> None:
+    pipeline = Ask(prompt="draft") >> resolve("model", "gpt-4")
+    pipeline.save(tmp_path / "pipeline")
+    with zipfile.ZipFile(tmp_path / "pipeline") as archive:
+        assert b"0123456789" not in archive.read("module.json")
+    again = Chain.load(tmp_path / "pipeline")
+    assert again("tea") == "draft tea"
+    assert getattr(again.ops[1], "name", None) == "gpt-4"
+    with pytest.raises(CannotSave, match="`prompt` holds a credential"):
+        Ask(prompt="sk-0123456789abcdef").save(tmp_path / "key")
+
+
 def test_parallel_calls_are_under_way_at_once_in_the_callers_context(vendor: LocalServer) -> None:
     panel = Parallel({"a": Ask(prompt="a"), "b": AskAsync(), "c": ask_async, "d": resolve("model", "gpt-4")})
     want = {"a": "a x", "b": "awaited x", "c": "async x", "d": "x"}
@@ -174,6 +187,19 @@ class Checked(Operator):
 def test_operators_under_jit_overlap(vendor: LocalServer, program: Any, at_once: int, want: Any) -> None:
     assert program(list("abcd")) == want
     assert vendor.high_water == at_once
+
+
+@xcs.jit
+def of_changes(text: str) -> list[str]:
+    record = Text(text=text)
+    record.text = models("gpt-4", f"{record.text}!")
+    later = models("gpt-4", record.text + "?")
+    record.text = str.upper(later)
+    return [record.text, later]
+
+
+def test_what_a_program_changes_is_read_in_order(vendor: LocalServer) -> None:
+    assert of_changes("a") == ["A!?", "a!?"]
 
 
 def test_an_operator_itself_can_be_jitted(vendor: LocalServer) -> None:

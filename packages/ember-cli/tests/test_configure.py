@@ -182,6 +182,24 @@ def test_a_key_on_the_command_line_is_refused_and_not_repeated(
     assert not ember_home.exists()
 
 
+def test_other_secrets_are_known_by_their_names(ember: Run, ember_home: Path) -> None:
+    name = "providers.acme.client_secret"
+    code, _, err = ember("configure", "set", name, "not-so-secret-0123456789")
+    assert code == 2 and "--stdin" in err and "0123456789" not in err
+    assert ember("configure", "set", name, "--stdin", stdin="not-so-secret-0123456789\n")[0] == 0
+    for line in (
+        ["list"],
+        ["list", "--json"],
+        ["show", "providers"],
+        ["get", name],
+        ["get", "providers.acme"],
+        ["get", "providers"],
+    ):
+        _, out, err = ember("configure", *line)
+        assert "not-so" not in out + err and "6789" in out + err
+    assert ember("configure", "get", name, "--reveal").out == "not-so-secret-0123456789\n"
+
+
 def test_a_key_of_the_environment_is_known_by_every_name_it_has(
     ember: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -185,3 +185,10 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert int(done.stdout) < 150
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss > 0
+
+
+def test_counting_makes_no_rows(path: Path) -> None:
+    chain = stream(path).where(col("level") >= 3)
+    assert chain.count() == sum(1 for _ in chain) == sum(n % 7 >= 3 for n in range(N))
+    assert stream(path).count() == N
+    assert chain.take(5).count() == 5

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import functools
 import inspect
 import pickle
+from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any, ClassVar, Generic, TypeVar, cast
 
 import pytest
 
 from ember.core import Secret
 from ember.operators import Module, Param, param, static
+
+T = TypeVar("T")
 
 
 class Layer(Module):
@@ -210,3 +214,54 @@ def test_a_notebook_shows_an_outline_without_markup_of_the_users_or_secrets() ->
     shown = cast(Any, whole)._repr_html_()
     assert shown.count("<details") == 5 and "layers: <b>list of 1</b>" in shown
     assert "abcdefghij" not in shown and "<i>" not in shown and "&lt;b&gt;" in shown
+
+
+def test_what_is_cached_in_an_instance_is_no_part_of_it() -> None:
+    class Sized(Module):
+        items: list[int]
+
+        @functools.cached_property
+        def total(self) -> int:
+            return sum(self.items)
+
+    sized = Sized(items=[1, 2])
+    fresh = Sized(items=[1, 2])
+    assert sized.total == 3
+    assert sized == fresh and hash(sized) == hash(fresh) and repr(sized) == repr(fresh)
+    assert sized.replace(items=[5]).total == 5
+    assert "total" not in vars(copy.copy(sized))
+
+
+def test_class_variables_and_init_variables_are_no_fields() -> None:
+    class Scaled(Module):
+        kinds: ClassVar[list[str]] = ["a"]
+        size: int
+        factor: dataclasses.InitVar[int] = 2
+
+        def __post_init__(self, factor: int) -> None:
+            self.size = self.size * factor
+
+    assert Scaled(size=2, factor=3).size == 6 and Scaled(size=2).at["size"].get() == 4
+    with pytest.raises(TypeError, match="no field 'kinds'"):
+        Scaled(size=2).replace(kinds=[])
+
+
+def test_modules_may_be_generic_abstract_and_have_several_bases() -> None:
+    class Shape(Module, ABC):
+        @abstractmethod
+        def area(self) -> float: ...
+
+    class Named(Module):
+        name: str = "?"
+
+    class Square(Shape, Named, Generic[T]):
+        side: float
+        label: T
+
+        def area(self) -> float:
+            return self.side**2
+
+    square = Square[str](side=2.0, label="x")
+    assert square.area() == 4.0 and repr(square).endswith("Square(name='?', side=2.0, label='x')")
+    with pytest.raises(TypeError, match="abstract"):
+        Shape()  # type: ignore[abstract]  # pyright: ignore[reportAbstractUsage]

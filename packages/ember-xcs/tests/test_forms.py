@@ -535,3 +535,21 @@ def test_in_a_running_loop_it_blocks_as_plain_python_does() -> None:
         return first("a", "b"), time.perf_counter() - began
 
     assert asyncio.run(main())[0] == "AB"
+
+
+class Box:
+    @property
+    def word(self) -> str:
+        return ask("word")
+
+
+def test_properties_and_maps_make_calls_in_every_thread() -> None:
+    @jit
+    def program() -> str:
+        return Box().word + "".join(map(ask, ["a", "b"]))
+
+    found = [program()]
+    thread = threading.Thread(target=lambda: found.append(program()))
+    thread.start()
+    thread.join()
+    assert len(found) == 2 and found[0] == found[1]

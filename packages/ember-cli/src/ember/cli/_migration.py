@@ -268,17 +268,18 @@ def _tree(value: Any) -> Mapping[str, Any]:
 
 def lines(made: Plan) -> list[str]:
     """Return a plan in words, a line for each step, conflict, and thing left out. Keys are hints."""
-    from . import _show
+    from . import _say, _show
 
     said: list[str] = []
     for step in made.steps:
         if step.value is None:
             said.append(f"- {step.key} out of {step.file} ({step.origin})")
         else:
-            said.append(f"+ {step.key} = {_show.setting(step.value)} into {step.file}, from {step.origin}")
+            value = _say.redacted(_show.setting(step.value))  # a key may stand where none belongs
+            said.append(f"+ {step.key} = {value} into {step.file}, from {step.origin}")
     said += [f"~ {name} is put aside" for name in made.retired]
-    said += [f"! {conflict}" for conflict in made.conflicts]
-    said += [f". {what}; left out" for what in made.left_out]
+    said += [f"! {_say.redacted(conflict)}" for conflict in made.conflicts]
+    said += [f". {_say.redacted(what)}; left out" for what in made.left_out]
     return said
 
 

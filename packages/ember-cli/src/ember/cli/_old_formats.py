@@ -18,7 +18,7 @@ from ember.context import create_context
 from ember.core.errors import ConfigError, CredentialError
 from ember.core.secrets import Secret
 
-from ._settings import SECTIONS
+from ._settings import SECTIONS, may_be_a_plugins
 
 Keys = tuple[str, ...]
 
@@ -81,7 +81,7 @@ def settings_file(tree: Mapping[str, Any], place: str, *, today: bool) -> Old:
         elif name in SECTIONS and isinstance(value, Mapping):
             for keys, leaf in _leaves(cast("Mapping[str, Any]", value), (name,)):
                 _take(old, keys, leaf, ".".join(keys))
-        elif isinstance(value, Mapping) and not _is_camel(name):
+        elif isinstance(value, Mapping) and _snake(name) == name and may_be_a_plugins(name):
             for keys, leaf in _leaves(cast("Mapping[str, Any]", value), (name,)):
                 old.settings[keys] = leaf  # a plugin's section
         elif not today:
@@ -191,7 +191,3 @@ def _snake(name: str) -> str:
     ('base_url', 'api_key', 'base_url')
     """
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
-
-
-def _is_camel(name: str) -> bool:
-    return _snake(name) != name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple, cast
 
@@ -9,12 +10,16 @@ from ember.context import EmberContext, Explanation, get_context, known_settings
 from ember.core import files
 from ember.core.errors import ConfigError, ConfigFileError, UnknownKey
 from ember.core.home import home
+from ember.core.secrets import Secret
+from ember.core.suggest import nearest
 
 from ._exits import USAGE, Failure
 from ._vendors import VENDORS, variables
 
 SECTIONS: Final = ("models", "providers", "credentials", "usage", "logging")
 _KEY: Final = "_api_key"
+_SECRET: Final = re.compile("(.*[_-])?(token|secret|password|passwd|passphrase)")
+_SECTION: Final = re.compile("[A-Za-z][A-Za-z0-9_]*")
 
 
 class Row(NamedTuple):
@@ -36,6 +41,15 @@ def is_secret(key: str) -> bool:
     return key.startswith("credentials.") or key.lower().replace("-", "_").endswith("api_key")
 
 
+def is_told_to_nobody(key: str) -> bool:
+    """Whether `key` is the place of a secret by its name, other than a provider's key.
+
+    >>> is_told_to_nobody("providers.acme.client_secret"), is_told_to_nobody("models.max_tokens")
+    (True, False)
+    """
+    return _SECRET.fullmatch(key.rpartition(".")[2].lower()) is not None
+
+
 def provider_of(key: str) -> str:
     """Return the provider whose key stands at `key`."""
     return key.removeprefix("credentials.").removesuffix(_KEY)
@@ -50,7 +64,15 @@ def row(key: str) -> Row:
     said = explained(key)
     if said.value is None:
         return Row(key, None, "", "")
-    return Row(key, said.value, said.layer, said.source)
+    return Row(key, masked(key, said.value), said.layer, said.source)
+
+
+def masked(key: str, value: object) -> Any:
+    """Return what stands at `key`, a setting or several, with secrets wrapped."""
+    if isinstance(value, Mapping):
+        level = cast("Mapping[str, object]", value)
+        return {name: masked(f"{key}.{name}", inner) for name, inner in level.items()}
+    return Secret(value) if isinstance(value, str) and is_told_to_nobody(key) else value
 
 
 def explained(key: str) -> Explanation:
@@ -128,9 +150,9 @@ def _of(context: EmberContext, section: str) -> Iterator[Row]:
         try:
             said = context.explain(key)
         except ConfigError:  # a name that no dotted key can write
-            yield Row(key, value, "config.yaml", "")
+            yield Row(key, masked(key, value), "config.yaml", "")
         else:
-            yield Row(key, said.value, said.layer, said.source)
+            yield Row(key, masked(key, said.value), said.layer, said.source)
 
 
 def _leaves(value: object, key: str) -> Iterator[tuple[str, object]]:
@@ -150,7 +172,16 @@ def _others() -> tuple[str, ...]:
     from ember.core import yamlfile
 
     tree = yamlfile.load(content, path).tree
-    return tuple(name for name, value in tree.items() if name not in SECTIONS and isinstance(value, dict))
+    return tuple(name for name, value in tree.items() if isinstance(value, dict) and may_be_a_plugins(name))
+
+
+def may_be_a_plugins(section: str) -> bool:
+    """Whether `section` may be one that a plugin adds: a plain name, not one of Ember's misspelt.
+
+    >>> may_be_a_plugins("zebra"), may_be_a_plugins("model"), may_be_a_plugins("_")
+    (True, False, False)
+    """
+    return bool(_SECTION.fullmatch(section)) and section not in SECTIONS and not nearest(section, SECTIONS)
 
 
 def _about(key: str, settings: Mapping[str, Any]) -> str:

@@ -7,6 +7,8 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
 
+from . import _say
+
 
 def line(text: str) -> None:
     """Print one line of data."""
@@ -22,9 +24,10 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         line("  ".join(row[at].ljust(widths[at]) for at in kept).rstrip())
 
 
-def as_json(value: object) -> None:
-    """Print `value` as JSON. Keys come as hints; money as text, which no reader rounds."""
-    line(json.dumps(plain(value), indent=2, ensure_ascii=False))
+def as_json(value: object, *, masked: bool = False) -> None:
+    """Print `value` as JSON. Keys come as hints; with `masked`, what looks like one within a text is masked as well."""
+    text = json.dumps(plain(value), indent=2, ensure_ascii=False)
+    line(_say.redacted(text) if masked else text)
 
 
 def plain(value: object) -> Any:

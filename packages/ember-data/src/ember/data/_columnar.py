@@ -20,8 +20,7 @@ from ._source import Reader
 from .errors import SourceChanged, SourceError, UnknownColumn
 
 COLUMNAR: Final = frozenset({"parquet", "arrow"})
-_BATCH: Final = 8_192  # rows polars hands over at a time
-_PIECE: Final = 1_024  # rows from one place that a state can name to the next
+_PIECE: Final = 8_192  # rows from one place that a state can name to the next
 _AT: Final = "__ember_row"
 
 
@@ -64,28 +63,45 @@ class ColumnFile(Reader):
                 frame = frame.slice(begin)
             if self.where is not None:
                 _require(known, sorted(self.where.columns()), self.path)
-                frame = frame.filter(
-                    self.where.polars(frozenset(name for name in known if types[name].is_float()))
-                )
+                frame = frame.filter(self._condition(types))
             frame = frame.select([*names, _AT] if self.where is not None else names)
             make = _rows_of(names, self.schema, self.columns)
-            held: list[Any] = []
-            places: list[int] = []
-            for batch in frame.collect_batches(chunk_size=_BATCH, maintain_order=True):
-                if self.where is None:
-                    places += range(begin, begin := begin + batch.height)
-                else:
-                    places += batch.get_column(_AT).to_list()
-                held += make(batch)
-                while len(held) >= _PIECE:
-                    yield Piece(held[:_PIECE], {"row": places[0], "of": total})
-                    del held[:_PIECE], places[:_PIECE]
-            if held:
-                yield Piece(held, {"row": places[0], "of": total})
+            waiting: Any = None
+            for batch in frame.collect_batches(chunk_size=_PIECE, maintain_order=True):
+                waiting = batch if waiting is None else polars.concat([waiting, batch], rechunk=False)
+                while waiting.height >= _PIECE:
+                    piece, waiting = waiting.slice(0, _PIECE), waiting.slice(_PIECE)
+                    yield Piece(make(piece), {"row": self._place(piece, begin), "of": total})
+                    begin += _PIECE
+            if waiting is not None and waiting.height:
+                yield Piece(make(waiting), {"row": self._place(waiting, begin), "of": total})
         except polars.exceptions.PolarsError as error:
-            raise SourceError(
-                f"{self.path} cannot be read as {self.kind}: {str(error).splitlines()[0]}."
-            ) from error
+            raise self._unreadable(error) from error
+
+    def counted(self) -> int:
+        """Return how many rows there are, without making any."""
+        polars = require_polars()
+        try:
+            frame = self._scan(polars)
+            if self.where is not None:
+                types = frame.collect_schema()
+                _require(types.names(), sorted(self.where.columns()), self.path)
+                frame = frame.filter(self._condition(types))
+            return int(frame.select(polars.len()).collect().item())
+        except polars.exceptions.PolarsError as error:
+            raise self._unreadable(error) from error
+
+    def _unreadable(self, error: Exception) -> SourceError:
+        said = str(error).splitlines()
+        return SourceError(f"{self.path} cannot be read as {self.kind}: {said[0] if said else error!r}.")
+
+    def _condition(self, types: Any) -> Any:
+        assert self.where is not None
+        return self.where.polars(frozenset(name for name in types.names() if types[name].is_float()))
+
+    def _place(self, piece: Any, counted: int) -> int:
+        """Return where in the file the first row of a piece stands."""
+        return counted if self.where is None else int(piece.get_column(_AT).item(0))
 
     def _scan(self, polars: Any) -> Any:
         scan = polars.scan_parquet if self.kind == "parquet" else polars.scan_ipc

@@ -205,12 +205,15 @@ class Compared(_Of, Condition):
         return _unless_none(compare, self.left.compiled(), self.right.compiled())
 
     def polars(self, floats: frozenset[str]) -> Any:
+        import polars
+
         test = _COMPARE[self.sign](self.left.polars(floats), self.right.polars(floats))
-        # To polars NaN equals NaN and exceeds every number; to Python it does neither.
+        # To polars NaN equals NaN and exceeds every number; to Python it does neither. What is unknown stays so.
         for side in (self.left, self.right):
             if side.columns() & floats:
                 nan = side.polars(floats).is_nan()
-                test = (test | nan) if self.sign == "!=" else (test & ~nan)
+                known = (test | nan) if self.sign == "!=" else (test & ~nan)
+                test = polars.when(test.is_null()).then(test).otherwise(known)
         return test
 
 

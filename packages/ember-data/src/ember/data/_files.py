@@ -185,6 +185,17 @@ class Files(Reader):
             return self.columns if self.kept is None else self.kept
         return tuple(dict.fromkeys((*self.kept, *sorted(self.where.columns()))))
 
+    def counted(self) -> int | None:
+        """Return how many rows there are, if all files are in columns: that takes making none of them."""
+        readers: list[ColumnFile] = []
+        for path in self.paths:
+            with _said_plainly(path):
+                reader = self._reader(path)
+            if not isinstance(reader, ColumnFile):
+                return None
+            readers.append(reader)
+        return sum(reader.counted() for reader in readers)
+
     def filtered(self, condition: Condition) -> Files | None:
         """Return these files without the rows that do not meet `condition`."""
         if isinstance(self.columns, tuple) and not condition.columns() <= set(self.kept or self.columns):

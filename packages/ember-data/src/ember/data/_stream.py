@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TextIO, TypeVar
 
 from ._cache import DEFAULT_SIZE, Cache
+from ._collector import unhurried
 from ._concurrent import MapConcurrent, OnItemError
 from ._cursor import Cursor
 from ._describe import Description, describe
@@ -320,17 +321,23 @@ class Stream(Generic[T]):
 
     def to_list(self) -> list[T]:
         """Return all rows, in memory."""
-        return list(self)
+        with unhurried:
+            return list(self)
 
     def collect(self) -> Collected[T]:
         """Return all rows, in memory, with the account of the run in `.summary`."""
         rows = iter(self)
-        found = Collected(rows)
+        with unhurried:
+            found = Collected(rows)
         found.summary = rows.summary
         return found
 
     def count(self) -> int:
-        """Return how many rows there are, holding none of them."""
+        """Return how many rows there are, holding none of them. A reader of columns counts without making any."""
+        source, stages = self.planned()
+        counted = None if stages or self._policy.checkpoint else getattr(source, "counted", None)
+        if counted is not None and (known := counted()) is not None:
+            return int(known)
         return sum(1 for _ in self)
 
     def first(self) -> T:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from enum import Enum
 from types import NoneType, UnionType
@@ -21,10 +22,13 @@ def decided(kind: type[HasFields]) -> tuple[list[str], list[str]] | None:
 
     Classes with an `__init__` of their own are of the latter kind too: JAX would call it to make each instance anew.
     """
-    fields = kind.__dataclass_fields__
+    fields = kind.__dataclass_fields__  # InitVars are among them, which are no fields
     if hasattr(kind.__init__, "_ember_opens") or hasattr(kind, "__post_init__"):
         return None
-    if not all(field.init for field in fields.values()):
+    if not all(fields[name].init for name in roles(kind)) or any(
+        isinstance(field.type, dataclasses.InitVar) or "InitVar" in str(field.type)
+        for field in fields.values()
+    ):
         return None
     try:
         hints = get_type_hints(kind, localns={kind.__name__: kind}, include_extras=True)

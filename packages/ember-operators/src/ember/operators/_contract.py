@@ -62,6 +62,14 @@ class BySpec(Contract):
         return (take(kwargs),), {}
 
     @computes
+    def input(self, owner: Any, value: Any) -> Any:
+        """Return one value as it is to be passed on: `inputs`, for what is almost always given."""
+        take = self._take
+        if take is None or self._of_instances:
+            take = self._take = self._look(owner, "input", take)
+        return take(value)
+
+    @computes
     def answer(self, owner: Any, value: Any) -> Any:
         give = self._give
         if give is None or self._of_instances:
@@ -171,6 +179,18 @@ def checked_method(call: Callable[..., Any], contract: Contract, reasks: bool) -
                 return contract.answer(self, await again if inspect.isawaitable(again) else again)
 
         return achecked
+
+    if isinstance(contract, BySpec) and not reasks:
+        by_spec = contract
+
+        @functools.wraps(call)
+        def checked_by_spec(self: Any, /, *args: Any, **kwargs: Any) -> Any:
+            if len(args) == 1 and not kwargs:
+                return by_spec.answer(self, call(self, by_spec.input(self, args[0])))
+            given, words = by_spec.inputs(self, args, kwargs)
+            return by_spec.answer(self, call(self, *given, **words))
+
+        return checked_by_spec
 
     @functools.wraps(call)
     def checked(self: Any, /, *args: Any, **kwargs: Any) -> Any:

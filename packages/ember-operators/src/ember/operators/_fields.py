@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Callable
-from typing import Annotated, Any, ClassVar, Final, TypeVar, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, ClassVar, Final, TypeVar, cast, get_args, get_origin, get_type_hints
 from weakref import WeakKeyDictionary
 
 T = TypeVar("T")
@@ -86,16 +86,19 @@ def _field(
 
 
 def values_of(module: HasFields) -> dict[str, Any]:
-    """Return the values of a module's fields, in the order of the fields."""
+    """Return the values of a module's fields, in the order of the fields.
+
+    An instance may have more in it: what `functools.cached_property` keeps is no field.
+    """
     values = vars(module)
-    return {name: values[name] for name in module.__dataclass_fields__ if name in values}
+    return {name: values[name] for name in roles(type(module)) if name in values}
 
 
 def roles(cls: type[HasFields]) -> dict[str, str]:
-    """Return the roles of a class's fields, "" for those that are what they hold."""
+    """Return the names of a class's fields, in order, and their roles: "" for those that are what they hold."""
     found = _roles.get(cls)
     if found is None:
-        found = {field.name: _role(cls, field) for field in cls.__dataclass_fields__.values()}
+        found = {field.name: _role(cls, field) for field in dataclasses.fields(cast(Any, cls))}
         _roles[cls] = found
     return found
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Self, cast, dataclass_transform
 
 from . import _paths
-from ._fields import HasFields
+from ._fields import HasFields, roles, values_of
 from ._pytree import register
 from ._sameness import content_hash, same
 from ._shown import page, shown
@@ -80,12 +80,12 @@ class Module(HasFields):
 
         The copy is not constructed anew: `__init__` and `__post_init__` are not called.
         """
-        known = self.__dataclass_fields__
+        known = roles(type(self))
         for name in fields:
             if name not in known:
                 raise TypeError(_paths.no_field(self, name))
         made = object.__new__(type(self))
-        made.__dict__.update(self.__dict__)
+        made.__dict__.update(values_of(self))
         made.__dict__.update(fields)
         return made
 
@@ -154,7 +154,7 @@ class Module(HasFields):
         return page(self)
 
     def __getstate__(self) -> dict[str, Any]:
-        return dict(self.__dict__)
+        return values_of(self)
 
 
 def _inherits_init(cls: type) -> bool:

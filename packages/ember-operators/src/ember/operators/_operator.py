@@ -9,6 +9,7 @@ from ember.core.pool import in_pool
 
 from ._calling import is_async, run
 from ._contract import ByHints, BySpec, Contract, checked_method, names_around
+from ._fields import roles
 from ._module import Module
 
 if TYPE_CHECKING:
@@ -122,12 +123,14 @@ class Operator(Module):
     def __rshift__(self, other: Callable[..., Any]) -> Chain:
         from ._compose import chained
 
-        return chained(self, other)
+        me: Any = self  # whether an Operator is a Callable, mypy 2.4.1 asks itself until its stack is used up
+        return chained(me, other)
 
     def __rrshift__(self, other: Callable[..., Any]) -> Chain:
         from ._compose import chained
 
-        return chained(other, self)
+        me: Any = self
+        return chained(other, me)
 
 
 def _choose_call(cls: type[Operator], contract: Contract | None) -> None:
@@ -138,7 +141,7 @@ def _choose_call(cls: type[Operator], contract: Contract | None) -> None:
                 return  # one that the user wrote
             break
     found: Any = cls.call
-    fields = cls.__dataclass_fields__
+    fields = roles(cls)
     sides = ("input_spec", "output_spec")
     of_instances = any(name in fields for name in sides)
     if contract is None and (of_instances or any(getattr(cls, name, None) is not None for name in sides)):

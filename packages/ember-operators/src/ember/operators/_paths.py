@@ -91,7 +91,7 @@ def steps(path: str) -> list[Step]:
 
 def no_field(module: HasFields, name: str) -> str:
     """Say that `module` has no field of that name, and which one may be meant."""
-    names = tuple(module.__dataclass_fields__)
+    names = tuple(roles(type(module)))
     near = nearest(name, names)
     hint = (
         f" Did you mean {' or '.join(map(repr, near))}?" if near else f" It has {', '.join(names) or 'none'}."
@@ -102,7 +102,7 @@ def no_field(module: HasFields, name: str) -> str:
 def _child(tree: Any, step: Step, path: str) -> Any:
     kind, key = step
     if kind == "field":
-        if isinstance(tree, HasFields) and key not in tree.__dataclass_fields__:
+        if isinstance(tree, HasFields) and key not in roles(type(tree)):
             raise LookupError(f"{path!r} leads nowhere: {no_field(tree, key)}")
         if isinstance(tree, HasFields) or (isinstance(tree, tuple) and key in getattr(tree, "_fields", ())):
             return getattr(tree, key)

@@ -187,14 +187,15 @@ def _set_plan(module: HasFields, plan: Plan) -> None:
     object.__setattr__(module, "_plan", plan)
 
 
-def flatten(module: HasFields) -> tuple[list[Any], Plan]:
+def flatten(module: HasFields) -> tuple[Iterable[Any], Plan]:
     """Return what is dynamic in `module`, and its plan."""
-    plan = plan_of(module)
-    values = vars(module)
-    children = [values[name] for name in plan.names]
-    if plan.shapes is not None:
-        children = [_pinned(child, shape) for child, shape in zip(children, plan.shapes)]
-    return children, plan
+    plan: Plan | None = getattr(module, "_plan", None)
+    if plan is None or not plan.settled:
+        plan = plan_of(module)
+    values = module.__dict__
+    if plan.shapes is None:
+        return [values[name] for name in plan.names], plan
+    return [_pinned(values[name], shape) for name, shape in zip(plan.names, plan.shapes)], plan
 
 
 def unflatten(kind: type[Module], plan: Plan, children: Iterable[Any]) -> Any:

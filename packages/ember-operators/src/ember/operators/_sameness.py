@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from ._arrays import is_array
-from ._fields import HasFields
+from ._fields import HasFields, values_of
 
 
 def same(one: Any, other: Any) -> bool:
@@ -29,7 +29,7 @@ def same(one: Any, other: Any) -> bool:
     if kind is complex:
         return same((one.real, one.imag), (other.real, other.imag))
     if isinstance(one, HasFields):
-        return same(vars(one), vars(other))
+        return same(values_of(one), values_of(other))
     if kind in (list, tuple) or (isinstance(one, tuple) and hasattr(one, "_fields")):
         return len(one) == len(other) and all(map(same, one, other))
     if isinstance(one, dict):
@@ -57,7 +57,7 @@ def content_hash(value: Any) -> int:
     if kind is complex:
         return content_hash((value.real, value.imag))
     if isinstance(value, HasFields):
-        return hash((kind, content_hash(vars(value))))
+        return hash((kind, content_hash(values_of(value))))
     if isinstance(value, list | tuple):
         return hash((kind, tuple(map(content_hash, value))))
     if isinstance(value, dict):

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ember.core import External, Secret, resolve, scrub
 
 from ._arrays import array_text, is_array
-from ._fields import HasFields, values_of
+from ._fields import HasFields, roles, values_of
 from ._nodes import node_parts, with_node_part
 from ._sameness import same
 from .errors import CannotLoad, CannotSave
@@ -232,7 +232,7 @@ class _Reader:
         if like is not None and type(like) is not kind:
             self.problems.append(f"{where} is a {name} in the file and a {path_of(type(like))} in `like`")
             return None
-        own = kind.__dataclass_fields__
+        own = roles(kind)
         strange, absent = fields.keys() - own.keys(), own.keys() - fields.keys()
         if strange or absent:
             known = "; ".join(
@@ -308,7 +308,7 @@ def _in(like: Any, key: Any) -> Any:
         return None
 
 
-def _subclasses(kind: type) -> Iterator[Any]:
+def _subclasses(kind: Any) -> Iterator[Any]:
     for one in kind.__subclasses__():
         yield one
         yield from _subclasses(one)

@@ -42,7 +42,7 @@ def attr(thing: Any, name: str) -> Any:
         return getattr(thing, name)
     found = getattr(kind, name, None)
     if type(found) is property and type(found.fget) is FunctionType and not hasattr(kind, "__getattr__"):
-        return local.call(found.fget, thing)
+        return local.run.lowered_call(found.fget, thing)
     if must_wait(run, thing, False) is None:
         if _plain_attribute(kind, name) or _is_stored(thing, kind, name):
             return getattr(thing, name)

@@ -133,7 +133,11 @@ def own_call(run: Run, function: FunctionType, args: tuple[Any, ...], kwargs: di
         return begin(run, function, program, args, kwargs)
     if program.computes:
         things = (*args, *kwargs.values())
-        if not any(map(has_pending, things)) and in_turn(run, things) and all(map(_plain_deep, things)):
+        if (
+            not any(map(has_pending, things))
+            and in_turn(run, things)
+            and (program.vouched or all(map(_plain_deep, things)))
+        ):
             made = function(*args, **kwargs)
             if program.generator:  # it goes over them later, and as they are then
                 return hold_iterator(run, made, tuple(settle(run, one) for one in things))
@@ -186,7 +190,7 @@ def begin(
 
 def _plain(run: Run, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     given, words = ready_call(run, args, kwargs)
-    if not all(map(_plain_deep, (*given, *words.values()))):
+    if not program_of(function).vouched and not all(map(_plain_deep, (*given, *words.values()))):
         return ordered(run, function, tuple(given), words)
     return _handed(run, function(*given, **words), (*given, *words.values()))
 
@@ -933,4 +937,4 @@ def only_stores(cls: type) -> bool:
     return known
 
 
-local.call = call
+Run.lowered_call = staticmethod(call)

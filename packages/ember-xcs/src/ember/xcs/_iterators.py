@@ -141,7 +141,7 @@ def through(function: Callable[..., Any], name: str) -> Callable[..., list[Any]]
 
         def program() -> list[Any]:
             run: Run = local.run
-            made = local.call(function, *args, **kwargs)
+            made = local.run.lowered_call(function, *args, **kwargs)
             return list(eaten(run, made))
 
         program.__qualname__ = name
@@ -297,7 +297,7 @@ def _eaten(run: Run, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any
             if test(one) is (function is any):
                 return function is any
         return function is all
-    return local.call(function, *[eaten(run, arg) for arg in args], **kwargs)
+    return local.run.lowered_call(function, *[eaten(run, arg) for arg in args], **kwargs)
 
 
 def eaten(run: Run, value: Any) -> Any:
@@ -354,7 +354,7 @@ def mapping_over(by: Any, sources: tuple[Any, ...], flags: int) -> Any:
     def mapped() -> Generator[Any, Any, Any]:
         function = local.run.force(by)
         for given in zip(*[iterate(one) for one in sources]):  # as map does
-            yield local.call(function, *given)
+            yield local.run.lowered_call(function, *given)
 
     inner = mapped()
     return hold_iterator(local.run, _shown(inner, "map", "map"), (by, *sources), inner, flags)

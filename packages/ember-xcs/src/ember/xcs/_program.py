@@ -35,7 +35,8 @@ Key: TypeAlias = tuple[Any, ...]
 class Program:
     """What is known of one function: whether it is lowered, whether it may wait, what it may change.
 
-    `reason` says why a function is run as it is. `computes` says that it makes no external call and changes nothing.
+    `reason` says why a function is run as it is. `computes` says that it makes no external call and changes nothing;
+    `vouched`, that its author says so, of whatever it is given.
     """
 
     __slots__ = (
@@ -55,6 +56,7 @@ class Program:
         "outside",
         "reason",
         "sets",
+        "vouched",
         "waits",
         "writes",
     )
@@ -62,7 +64,7 @@ class Program:
     def __init__(self) -> None:
         self.lowered = self.computes = self.waits = self.asynchronous = self.generator = False
         self.closed = True
-        self.sets = False
+        self.sets = self.vouched = False
         self.writes = self.objects = True
         self.changed = self.gives = -1
         self.outside = True
@@ -181,7 +183,7 @@ def _lowered(function: FunctionType) -> Program:
     if hasattr(function, "__wrapped__") and "__wrapped__" in function.__dict__:
         pass  # a wrapper is a function like another
     if _says_it_computes(function):
-        program.reason, program.computes = NO_CALL, True
+        program.reason, program.computes, program.vouched = NO_CALL, True, True
         return program
     if _is_installed(function):
         program.reason = "it is installed code"

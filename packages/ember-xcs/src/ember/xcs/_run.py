@@ -411,6 +411,8 @@ class Run:
     leave: Callable[[Run, Task], None]
     iterators: Callable[[Run, Task, Ids, Ids, list[Pending]], None]
     reads_plainly: Callable[[Any, Any], bool]
+    lowered_call: Callable[..., Any]
+    """A call as lowered code makes it: see `_calls`."""
 
     def hold(self, held: Any) -> None:
         """Remember a container that the run made."""

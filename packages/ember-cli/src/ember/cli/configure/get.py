@@ -71,4 +71,4 @@ def _level(key: str) -> Mapping[str, object] | None:
         found = context.get_config(key)
     except ConfigError:
         return None
-    return cast("Mapping[str, object]", found) if isinstance(found, Mapping) else None
+    return _settings.masked(key, cast("object", found)) if isinstance(found, Mapping) else None

@@ -41,7 +41,7 @@ def import_(source: str, file: str | None, overwrite: bool, yes: bool, dry_run: 
     place = home()
     plan = _migration.merged(_migration.today(place), [found], overwrite=overwrite)
     if as_json:
-        _show.as_json(_migration.fields(plan))
+        _show.as_json(_migration.fields(plan), masked=True)
     else:
         for line in _migration.lines(plan):
             _show.line(line)

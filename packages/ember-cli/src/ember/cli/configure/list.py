@@ -22,8 +22,14 @@ def list_(everything: bool, as_json: bool) -> None:
     rows = _settings.rows(unset=everything)
     _settings.tell_of_old_files()
     if as_json:
-        _show.as_json([{"key": r.key, "value": r.value, "layer": r.layer, "source": r.source} for r in rows])
+        _show.as_json(
+            [{"key": r.key, "value": r.value, "layer": r.layer, "source": r.source} for r in rows],
+            masked=True,
+        )
     elif rows:
-        _show.table(("KEY", "VALUE", "SOURCE"), [(r.key, _show.setting(r.value), r.source) for r in rows])
+        _show.table(
+            ("KEY", "VALUE", "SOURCE"),
+            [(r.key, _say.redacted(_show.setting(r.value)), r.source) for r in rows],
+        )
     else:
         _say.note("Nothing is set. `ember setup` begins; `ember configure show models` lists what there is.")

@@ -34,7 +34,7 @@ def migrate(dry_run: bool, check: bool, move_keys: bool, as_json: bool) -> None:
     place = home()
     plan = _migration.plan(place, move_keys=move_keys)
     if as_json:
-        _show.as_json(_migration.fields(plan))
+        _show.as_json(_migration.fields(plan), masked=True)
     else:
         for line in _migration.lines(plan):
             _show.line(line)

@@ -47,7 +47,13 @@ def set_(key: str, value: str | None, from_stdin: bool, as_text: bool, force: bo
 
     text = sys.stdin.read().rstrip("\n") if value is None else value
     parsed = text if as_text else parse(text)
-    if _holds_key(parsed):
+    if value is not None and _settings.is_told_to_nobody(key):
+        raise Failure(
+            f"{key} is a secret by its name, and not taken from the command line: your shell's history has it now. "
+            "Pipe it in with --stdin.",
+            USAGE,
+        )
+    if value is not None and _holds_key(parsed):
         raise Failure(
             "VALUE holds an API key, which your shell's history now has. Make a new one, and set it by itself: "
             "ember configure set credentials.PROVIDER_api_key",

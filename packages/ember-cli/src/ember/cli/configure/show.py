@@ -45,8 +45,12 @@ def show(section: str, as_json: bool) -> None:
                     "about": r.about,
                 }
                 for r in rows
-            ]
+            ],
+            masked=True,
         )
         return
-    shown = [(r.key, "-" if r.value is None else _show.setting(r.value), r.source, r.about) for r in rows]
+    shown = [
+        (r.key, "-" if r.value is None else _say.redacted(_show.setting(r.value)), r.source, r.about)
+        for r in rows
+    ]
     _show.table(("KEY", "VALUE", "SOURCE", "WHAT IT IS"), shown)
