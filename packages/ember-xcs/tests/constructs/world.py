@@ -5,6 +5,9 @@ under way at the same time: those whose prompts begin with `a` and `b`, and so o
 call is held until the others of its group came, and only a failing test comes to the end of its patience.
 """
 
+# What is put back is of whatever type.
+# pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
+
 from __future__ import annotations
 
 import asyncio
