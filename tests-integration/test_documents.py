@@ -21,7 +21,7 @@ DOCUMENTS = sorted(
     [
         ROOT / "README.md",
         *ROOT.glob("docs/*.md"),
-        ROOT / "docs/how-to/trace-a-run.md",
+        *(path for path in ROOT.glob("docs/how-to/*.md") if path.name != "write-a-provider.md"),
         *ROOT.glob("packages/*/README.md"),
     ]
 )

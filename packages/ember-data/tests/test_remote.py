@@ -14,7 +14,7 @@ from elsewhere import Elsewhere
 from ember.data import SourceError, SourceNotFound, col, stream
 
 fsspec = pytest.importorskip("fsspec")
-ROWS = [{"n": n, "text": f"row {n} é" * 5} for n in range(20_000)]
+ROWS = [{"n": n, "text": f"row {n} é" * 5} for n in range(8_000)]
 LINES = b"".join(json.dumps(row).encode() + b"\n" for row in ROWS)
 
 
@@ -40,7 +40,7 @@ def test_the_first_rows_of_a_file_elsewhere_do_not_take_all_of_it(web: Elsewhere
 
 def test_going_on_with_a_file_elsewhere_reads_from_there(web: Elsewhere) -> None:
     rows = iter(stream(f"{web.url}/rows.jsonl"))
-    had = [next(rows) for _ in range(15_000)]
+    had = [next(rows) for _ in range(6_000)]
     state = json.loads(json.dumps(rows.state_dict()))
     web.sent = 0
     again = iter(stream(f"{web.url}/rows.jsonl"))
@@ -57,7 +57,7 @@ def test_parquet_elsewhere_is_fetched_once_and_again_when_it_has_changed(web: El
         pl.DataFrame(ROWS[:n]).write_parquet(out, compression="uncompressed")
         web.files["/rows.parquet"] = out.getvalue()
 
-    put(20_000)
+    put(8_000)
     chain = stream(f"{web.url}/rows.parquet").where(col("n") >= 90)
     assert chain.to_list() == ROWS[90:]
     before, size = web.sent, len(web.files["/rows.parquet"])

@@ -169,13 +169,10 @@ class _Sequential:
 
     def __init__(self, content: RemoteContent) -> None:
         self._content, self._at = content, 0
-        self._held = b""
 
     def read(self, size: int) -> bytes:
-        if not self._held:  # fewer, larger requests than whoever reads asks for
-            self._held = self._content.block(self._at, 4 * BLOCK)
-            self._at += len(self._held)
-        data, self._held = self._held[:size], self._held[size:]
+        data = self._content.block(self._at, size)
+        self._at += len(data)
         return data
 
     def __enter__(self) -> _Sequential:

@@ -19,6 +19,7 @@ from ember.core.secrets import scrub
 from .errors import SourceError, SourceNotFound
 
 _TRIES: Final = 4
+_MOST_AHEAD: Final = 4 << 20  # bytes of one request: a round trip costs more than they do
 _PAUSE: Final = 0.5  # seconds, doubled each time
 
 
@@ -76,8 +77,18 @@ class RemoteContent:
         self._files, self._path = _at(url)
         info: dict[str, Any] = _patiently(url, lambda: self._files.info(self._path))
         self.size: int | None = info.get("size")
+        self._held, self._held_at = b"", 0
 
     def block(self, offset: int, size: int) -> bytes:
+        at = offset - self._held_at
+        if not 0 <= at <= at + size <= len(self._held):
+            # The first blocks are small, for whoever wants the first rows; each further request asks for more.
+            ahead = min(max(size, 4 * len(self._held)), _MOST_AHEAD)
+            self._held, self._held_at = self._asked(offset, max(size, ahead)), offset
+            at = 0
+        return self._held[at : at + size]
+
+    def _asked(self, offset: int, size: int) -> bytes:
         if self.size is not None:
             size = min(size, self.size - offset)
             if size <= 0:

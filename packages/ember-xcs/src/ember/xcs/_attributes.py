@@ -154,3 +154,16 @@ def _set_attr(run: Run, thing: Any, name: str, value: Any) -> None:
 def del_attr(thing: Any, name: str) -> None:
     """`del thing.name`."""
     unknown(local.run, delattr, (thing, name), {})
+
+
+def looks_plainly(kind: Any) -> bool:
+    """Whether looking up an attribute of such an object runs no code of the user's."""
+    return kind.__getattribute__ is object.__getattribute__
+
+
+def vars_of(kind: type, name: str) -> Any:
+    """Return what `name` stands for in the class, as it stands there."""
+    for parent in kind.__mro__:
+        if name in vars(parent):
+            return vars(parent)[name]
+    return None

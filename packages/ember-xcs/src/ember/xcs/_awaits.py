@@ -16,9 +16,10 @@ from ember.context import ContextBlock
 from ember.core.externals import External
 
 from ._apart import apart
-from ._calls import begin, external_call
+from ._calls import begin
 from ._containers import new
 from ._drive import on_loop
+from ._external_calls import external_call
 from ._memory import settle
 from ._program import program_of
 from ._run import SCOPED, Abandoned, Run, Scope, local

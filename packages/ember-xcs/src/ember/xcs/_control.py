@@ -13,8 +13,8 @@ from typing import Any
 
 from . import _effects as effects
 from ._apart import apart
-from ._calls import turns
 from ._iterators import held_iterator
+from ._library import turns
 from ._memory import fill, lazy, outward, ready
 from ._order import await_turn, must_wait, quiet
 from ._pending import UNBOUND

@@ -224,7 +224,7 @@ class Kinds:
         function = node.func
         value = self._callee(function)
         if isinstance(value, External):
-            from ._calls import result_kind
+            from ._external_calls import result_kind
 
             return DATA if result_kind(value) in effects.SCALARS else None
         if isinstance(value, type) and not is_in(effects.READ, value):

@@ -296,3 +296,17 @@ def outward(run: Run, value: Any, scope: Scope) -> None:
         held.scope = scope
         for one in list(held.nested or ()):
             outward(run, one, scope)
+
+
+def ready_call(run: Run, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
+    """Return the arguments of a call, to be read here and now."""
+    values = ready(run, (*args, *kwargs.values()))
+    return values[: len(args)], dict(zip(kwargs, values[len(args) :]))
+
+
+def handed(run: Run, value: Any, things: tuple[Any, ...]) -> Any:
+    """Return what a function that only computes made of `things`: a container of its own may hold them from now on."""
+    if type(value) not in SCALARS and id(value) not in run.fresh:
+        for thing in things:
+            settle(run, thing)
+    return value

@@ -596,7 +596,7 @@ _BUILTINS: Final = {"BaseException": BaseException, "AssertionError": AssertionE
 
 
 def _hook(name: str) -> Any:
-    from . import _attributes, _calls, _containers, _control, _displays, _iterators, _ops
+    from . import _attributes, _calls, _containers, _control, _displays, _iterators, _method_calls, _ops
     from ._run import Abandoned
 
     if name.startswith("op_"):
@@ -610,6 +610,7 @@ def _hook(name: str) -> Any:
         _containers,
         _attributes,
         _calls,
+        _method_calls,
         _control,
         _displays,
         _iterators,

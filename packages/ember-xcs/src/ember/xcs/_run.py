@@ -1021,7 +1021,7 @@ class Run:
 
             with handling(None):
                 return gather(thunks, limit)
-        from ._calls import gathered
+        from ._library import gathered
 
         return [self.force(result) for result in gathered(self, thunks, limit)]
 

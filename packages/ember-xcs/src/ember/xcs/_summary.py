@@ -107,7 +107,7 @@ class Summary(Flow):
         arguments = arguments_of(node)
         if value is not None:
             if isinstance(value, type):
-                from ._calls import only_stores
+                from ._classes import only_stores
 
                 made = getattr(value, "__init__", None)
                 if not only_stores(value) and not candidates and made is not object.__init__:
