@@ -26,11 +26,12 @@ from ._library import _plain_deep, library, library_of_arrays
 from ._memory import handed, ready_call, settle
 from ._method_calls import method
 from ._numeric import NOT_NUMERIC
-from ._order import in_turn
+from ._order import in_turn, must_wait
 from ._output import printed
 from ._program import Program, program_of
-from ._run import Abandoned, Run, local
+from ._run import Run, local
 from ._staging import staged_call
+from ._tasks import Abandoned
 from ._values import PENDING, SCALARS, has_pending
 
 _BUILTIN: Final = type(len)
@@ -86,6 +87,10 @@ def call(function: Any, /, *args: Any, **kwargs: Any) -> Any:
         return call(inner, *args, **kwargs)
     if hasattr(kind, "__ember_tasks__"):
         return _tasks(run, function, args, kwargs)
+    if type(run) is Run:  # a rehearsal looks into it instead
+        whole = getattr(function, "__ember_external__", None)
+        if whole is not None:
+            return external_call(run, whole, args, kwargs)
     if kind is functools.partial:
         return call(function.func, *function.args, *args, **{**function.keywords, **kwargs})
     own = getattr(kind, "__call__", None)  # noqa: B004  # the function, not whether there is one

@@ -13,7 +13,8 @@ from ._containers import new
 from ._jit import perform_as_lowered, python_function
 from ._memory import settle
 from ._program import program_of
-from ._run import WRITES, Run, Scope, local
+from ._run import Run, local
+from ._tasks import WRITES, Scope
 
 Call: TypeAlias = tuple[tuple[Any, ...], dict[str, Any]]
 """The arguments of a call."""

@@ -19,9 +19,9 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 from . import _names as names
-from ._run import CHANGES, OBJECTS, SCOPED, WRITES, shared_flag
 from ._source import Function
 from ._summary import Summary
+from ._tasks import CHANGES, OBJECTS, SCOPED, WRITES, shared_flag
 
 
 class Unsupported(Exception):

@@ -25,9 +25,9 @@ from ._lower import Lowering, Unsupported, load
 from ._methods import forget_classes, index_names, is_installed, owner_of
 from ._origins import ANYTHING, OUTSIDE, Effects, forget_globals
 from ._pending import Pending
-from ._run import OBJECTS, WRITES, shared_flag
 from ._source import NoSource, nonlocals_of, tree_of
 from ._summary import Summary
+from ._tasks import OBJECTS, WRITES, shared_flag
 
 Key: TypeAlias = tuple[Any, ...]
 
@@ -597,7 +597,7 @@ _BUILTINS: Final = {"BaseException": BaseException, "AssertionError": AssertionE
 
 def _hook(name: str) -> Any:
     from . import _attributes, _calls, _containers, _control, _displays, _iterators, _method_calls, _ops
-    from ._run import Abandoned
+    from ._tasks import Abandoned
 
     if name.startswith("op_"):
         return getattr(operator, name[3:])
