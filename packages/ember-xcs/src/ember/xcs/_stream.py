@@ -15,7 +15,8 @@ from typing import Any, Final
 
 from ._elements import Call, begin_element
 from ._jit import perform_as_lowered
-from ._run import Run, Turn, local
+from ._run import Run, local
+from ._tasks import Turn
 from ._values import PENDING
 from ._vmap_run import MOST_AHEAD, Finished
 
