@@ -15,7 +15,7 @@ import pytest
 
 from ember.api import models, xcs
 from ember.context import create_context
-from ember.core import external
+from ember.core import Estimate, external
 from ember.models.errors import BudgetExceeded, InvalidRequestError, ModelError, ProviderUnavailable
 from ember.models.testing import LocalServer, Said
 from ember.operators import (
@@ -38,6 +38,7 @@ from ember.operators import (
     Verifier,
     evaluate,
     exact,
+    majority,
 )
 
 Way = Callable[..., Any]
@@ -230,3 +231,65 @@ def test_under_jit_members_are_asked_at_once_and_the_answer_is_the_same(
     compiled = xcs.jit(lambda text: operator(text))
     assert compiled("sea") == compiled("sea") == plain
     assert most[0] == 4
+
+
+def test_under_jit_operators_of_models_overlap_with_what_stands_beside_them() -> None:
+    here, wanted = [0], [1]
+
+    @external
+    async def ask(text: str) -> str:
+        here[0] += 1
+        for _ in range(1_000):  # ten seconds for all to come
+            if here[0] >= wanted[0]:
+                return text.upper()
+            await asyncio.sleep(0.01)
+        raise TimeoutError(f"{here[0]} of {wanted[0]} calls came")
+
+    ensemble, vote = Ensemble([ask, ask, str.lower]), MajorityVote([ask, ask])
+    chain = Retry(Ensemble([ask]) >> majority)
+
+    def program(texts: list[str]) -> list[Any]:
+        return [*[ensemble(text) for text in texts], vote("sea"), chain("hill"), ask("wood")]
+
+    plain = program(["a", "b", "c"])
+    here[0], wanted[0] = 0, 10
+    assert xcs.jit(program)(["a", "b", "c"]) == plain
+
+
+def test_under_jit_an_operator_with_a_users_function_keeps_its_place(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    @external
+    async def ask(text: str) -> str:
+        await asyncio.sleep(0.02)
+        return text.upper()
+
+    def told(text: str) -> str:
+        print("told", text)
+        return text
+
+    router = Router({"loud": ask, "quiet": told}, by=lambda text: told(text) and "loud")
+    retry = Retry(told)
+
+    def program() -> str:
+        print("first")
+        one = router("a")
+        print("second", one)
+        two = retry(one)
+        print("third")
+        return two
+
+    said = []
+    for run in (program, xcs.jit(program)):
+        assert run() == "A"
+        said.append(capsys.readouterr().out)
+    assert said[0] == said[1]
+
+
+def test_a_rehearsal_looks_into_operators() -> None:
+    @external(kind="model", estimate=lambda text: Estimate(10, 5, None, 0.5))
+    async def ask(text: str) -> str:
+        raise AssertionError("nothing is called")
+
+    found = xcs.estimate(lambda text: Ensemble([ask] * 3)(text))("sea")
+    assert (found.calls, found.seconds) == (3, 0.5)

@@ -22,7 +22,7 @@ from zlib import crc32
 from ember.core.externals import external
 from ember.xcs import jit
 from ember.xcs._program import forget
-from ember.xcs._run import Abandoned
+from ember.xcs._tasks import Abandoned
 
 reasons: Counter[str] = Counter()
 """How many programs were not lowered, by the reason; without one those that were."""

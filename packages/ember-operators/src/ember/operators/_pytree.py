@@ -242,9 +242,9 @@ def _register(tree_util: Any, kind: type[Module]) -> None:
 
 
 def _jax_is_here() -> None:
-    """Register what has waited for JAX, which is imported."""
+    """Register what has waited for JAX, whose trees are there."""
     global _tree_util
-    from jax import tree_util
+    import jax.tree_util as tree_util
 
     with _lock:
         if _tree_util is not None:
@@ -255,8 +255,10 @@ def _jax_is_here() -> None:
             _register(tree_util, _waiting.pop())
 
 
-def _is_half_imported() -> bool:
-    return bool(getattr(sys.modules["jax"].__spec__, "_initializing", False))
+def _is_imported(name: str) -> bool:
+    """Whether a module is imported to its end."""
+    module = sys.modules.get(name)
+    return module is not None and not getattr(module.__spec__, "_initializing", False)
 
 
 class _WaitsForJax:
@@ -264,8 +266,8 @@ class _WaitsForJax:
 
     def find_spec(self, name: str, path: Any = None, target: ModuleType | None = None) -> ModuleSpec | None:
         if name != "jax":
-            if "jax" in sys.modules and not _is_half_imported():
-                self.ends()  # it was half imported when we came
+            if _is_imported("jax.tree_util"):  # JAX was half imported, in this thread, when we came
+                self.ends()
             return None
         for finder in sys.meta_path:
             spec = None if finder is self else cast(Any, finder).find_spec(name, path, target)
@@ -276,7 +278,7 @@ class _WaitsForJax:
         return None
 
     def ends(self) -> None:
-        """JAX is imported."""
+        """JAX has its trees."""
         if self in sys.meta_path:
             sys.meta_path.remove(cast(Any, self))
         _jax_is_here()
@@ -298,10 +300,10 @@ def _watch() -> None:
         import jax  # where another thread is half-way through importing it, this waits for that to end
 
         del jax
-        if not _is_half_imported():
-            _jax_is_here()
-            return
-    sys.meta_path.insert(0, cast(Any, _WaitsForJax()))
+    if _is_imported("jax.tree_util"):
+        _jax_is_here()
+    else:
+        sys.meta_path.insert(0, cast(Any, _WaitsForJax()))
 
 
 _watch()

@@ -12,7 +12,7 @@ from typing import Any, Final
 from ._ir import EdgeKind
 from ._memory import perform
 from ._program import NO_CALL, program_of
-from ._run import Task
+from ._tasks import Task
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,8 @@ from typing import Any
 
 from ._memory import lazy, reading, settle
 from ._order import in_turn, quiet
-from ._run import CHANGES, WRITES, Abandoned, Run
+from ._run import Run
+from ._tasks import CHANGES, WRITES, Abandoned
 from ._values import PENDING, SCALARS, has_pending, is_data, take
 
 

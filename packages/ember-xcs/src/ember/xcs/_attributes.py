@@ -17,7 +17,8 @@ from ._apart import apart, unknown
 from ._containers import change
 from ._memory import lazy, settle
 from ._order import await_turn, must_wait, quiet
-from ._run import WRITES, Flight, Run, local
+from ._run import Run, local
+from ._tasks import WRITES, Flight
 from ._values import PENDING, SCALARS, own_object
 
 

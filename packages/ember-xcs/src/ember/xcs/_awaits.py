@@ -22,7 +22,8 @@ from ._drive import on_loop
 from ._external_calls import external_call
 from ._memory import settle
 from ._program import program_of
-from ._run import SCOPED, Abandoned, Run, Scope, local
+from ._run import Run, local
+from ._tasks import SCOPED, Abandoned, Scope
 from ._values import PENDING
 
 

@@ -14,7 +14,8 @@ from . import _effects as effects
 from ._apart import apart, may_be_lazy, read, unknown
 from ._memory import fill, lazy, outward, ready, settle
 from ._order import await_all, await_turn, may_be_outside, must_wait, quiet
-from ._run import Abandoned, Run, local
+from ._run import Run, local
+from ._tasks import Abandoned
 from ._values import PENDING, SCALARS, Fresh, has_pending, is_data
 
 

@@ -18,7 +18,8 @@ from ._library import turns
 from ._memory import fill, lazy, outward, ready
 from ._order import await_turn, must_wait, quiet
 from ._pending import UNBOUND
-from ._run import SCOPED, WRITES, Abandoned, Run, Scope, local
+from ._run import Run, local
+from ._tasks import SCOPED, WRITES, Abandoned, Scope
 from ._values import PENDING, SCALARS, has_pending, is_data
 
 

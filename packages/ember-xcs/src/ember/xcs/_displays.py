@@ -23,7 +23,8 @@ from ._control import iterate, test
 from ._memory import fill, lazy, ready, settle
 from ._order import await_turn, must_wait, quiet
 from ._pending import Pending, Unbound
-from ._run import CHANGES, Run, is_earlier, local
+from ._run import Run, local
+from ._tasks import CHANGES, is_earlier
 from ._values import PENDING, SCALARS, is_data
 
 

@@ -20,7 +20,8 @@ from greenlet import getcurrent, greenlet
 
 from ._memory import perform
 from ._program import program_of
-from ._run import Abandoned, Run, Turn, local
+from ._run import Run, local
+from ._tasks import Abandoned, Turn
 
 
 class Drive:

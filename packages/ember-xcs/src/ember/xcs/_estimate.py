@@ -26,8 +26,9 @@ from ._grad import differentiating
 from ._ir import Graph, Path, Spent
 from ._jit import Jitted, jit, listening, python_function
 from ._record import Recorder
-from ._run import Flight, Run, local
+from ._run import Run, local
 from ._story import dollars, seconds
+from ._tasks import Flight
 from ._trace import LoopRuns, finish
 
 __ember_lower__ = (

@@ -27,7 +27,8 @@ from ._memory import settle
 from ._order import await_turn, content, reach
 from ._pending import Entry, Pending
 from ._program import Program, program_of
-from ._run import CHANGES, OBJECTS, SHARED, WRITES, Abandoned, Run, Scope, Task, local, owner_of
+from ._run import Run, local
+from ._tasks import CHANGES, OBJECTS, SHARED, WRITES, Abandoned, Scope, Task, owner_of
 from ._values import SCALARS, Fresh
 
 _Generator: TypeAlias = "GeneratorType[Any, Any, Any]"

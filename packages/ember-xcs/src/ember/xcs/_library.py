@@ -34,7 +34,8 @@ from ._memory import fill, reading, ready, ready_call, settle
 from ._order import await_turn, in_turn, must_wait
 from ._pending import Pending
 from ._program import program_of
-from ._run import WRITES, Run
+from ._run import Run
+from ._tasks import WRITES
 from ._values import PENDING, SCALARS, has_pending, is_data
 
 

@@ -17,12 +17,8 @@ from ember.core.externals import handling
 
 from . import _effects as effects
 from ._order import await_all
-from ._run import (
-    Run,
-    Scope,
-    local,
-    owner_of,
-)
+from ._run import Run, local
+from ._tasks import Scope, owner_of
 from ._values import PENDING, SCALARS, Lazy, is_data, is_fixed, take
 
 

@@ -33,8 +33,9 @@ from ._methods import methods_named
 from ._ops import checked
 from ._order import await_turn, in_turn, may_be_outside, must_wait
 from ._output import logged
-from ._run import Abandoned, Run, local
+from ._run import Run, local
 from ._summary import READING
+from ._tasks import Abandoned
 from ._values import PENDING, SCALARS, has_pending, is_data, take
 
 

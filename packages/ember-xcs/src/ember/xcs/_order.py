@@ -16,16 +16,8 @@ from ember.core.externals import External
 from . import _effects as effects
 from ._origins import global_at
 from ._pending import UNBOUND, Pending
-from ._run import (
-    CHANGES,
-    OBJECTS,
-    Abandoned,
-    Flight,
-    Line,
-    Run,
-    Task,
-    is_earlier,
-)
+from ._run import Run
+from ._tasks import CHANGES, OBJECTS, Abandoned, Flight, Line, Task, is_earlier
 from ._values import PENDING, SCALARS, Lazy, captured, is_data, own_object
 
 

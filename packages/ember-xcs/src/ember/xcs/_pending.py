@@ -16,7 +16,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from ._run import Run, Task
+    from ._run import Run
+    from ._tasks import Task
 
 
 class Entry:

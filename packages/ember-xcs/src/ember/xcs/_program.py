@@ -21,13 +21,14 @@ from weakref import WeakKeyDictionary
 from ember.core.externals import External
 
 from . import _effects as effects, _names as names
-from ._lower import Lowering, Unsupported, load
+from ._lower import Lowering
 from ._methods import forget_classes, index_names, is_installed, owner_of
 from ._origins import ANYTHING, OUTSIDE, Effects, forget_globals
 from ._pending import Pending
-from ._run import OBJECTS, WRITES, shared_flag
 from ._source import NoSource, nonlocals_of, tree_of
 from ._summary import Summary
+from ._tasks import OBJECTS, WRITES, shared_flag
+from ._trees import Unsupported, load
 
 Key: TypeAlias = tuple[Any, ...]
 
@@ -597,7 +598,7 @@ _BUILTINS: Final = {"BaseException": BaseException, "AssertionError": AssertionE
 
 def _hook(name: str) -> Any:
     from . import _attributes, _calls, _containers, _control, _displays, _iterators, _method_calls, _ops
-    from ._run import Abandoned
+    from ._tasks import Abandoned
 
     if name.startswith("op_"):
         return getattr(operator, name[3:])

@@ -31,7 +31,7 @@ from ._ir import Call, Edge, EdgeKind, Graph, Outcome, Site, Wait
 from ._pending import Entry, Pending
 from ._places import place, site_of, way_to
 from ._program import NO_CALL, program_of
-from ._run import Flight, Task
+from ._tasks import Flight, Task
 
 Known = tuple[tuple[int, EdgeKind, int], ...]
 

@@ -13,12 +13,8 @@ from typing import Any, Final, cast
 
 from . import _effects as effects
 from ._pending import Pending
-from ._run import (
-    Flight,
-    Run,
-    Scope,
-    local,
-)
+from ._run import Run, local
+from ._tasks import Flight, Scope
 
 SCALARS = effects.SCALARS
 
