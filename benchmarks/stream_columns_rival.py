@@ -148,20 +148,14 @@ WAYS: dict[str, Callable[[], Callable[[str], int]]] = {
 }
 
 
-def peak() -> float:
-    """Return the most memory that was resident, in MB. (What getrusage says is inherited from whoever started this.)"""
-    with open("/proc/self/status") as file:
-        return next(int(line.split()[1]) * 1024 / 1e6 for line in file if line.startswith("VmHWM"))
-
-
 def main(way: str, path: str) -> None:
     run = WAYS[way]()
     if "ember" in way:
         import_module("polars")  # an import, which the others have had too
-    before, begun = resident(), time.process_time()
+    before, begun = resident("VmRSS"), time.process_time()
     count = run(path)
     cpu = time.process_time() - begun
-    print(json.dumps({"cpu": cpu, "memory": peak() - before, "count": count}))
+    print(json.dumps({"cpu": cpu, "memory": resident("VmHWM") - before, "count": count}))
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import math
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from ember.data import (
     SourceDenied,
     SourceError,
     SourceNotFound,
+    Stream,
     UnknownColumn,
     UnknownFormat,
     stream,
@@ -95,6 +97,49 @@ def test_going_on_counts_and_puts_aside_each_bad_record_once(tmp_path: Path) -> 
         assert [row["n"] for row in again] == whole[at:]
         assert again.summary.bad == 10
         assert [json.loads(line)["line"] for line in aside.read_text().splitlines()] == list(range(4, 51, 5))
+
+
+def test_bad_records_are_counted_once_where_rows_are_read_again(tmp_path: Path) -> None:
+    lines = [b"{" if n % 5 == 3 else b'{"n": %d}' % n for n in range(60)]
+    path, aside = written(tmp_path / "a.jsonl", b"\n".join(lines)), tmp_path / "aside.jsonl"
+    failing = {11, 40}
+
+    def fails_once(row: dict[str, int]) -> int:
+        if row["n"] in failing:
+            failing.discard(row["n"])
+            raise ConnectionError
+        return row["n"]
+
+    stages: list[Callable[[Stream[Any]], Stream[Any]]] = [
+        lambda s: s.shuffle(7),
+        lambda s: s.window(4, 2),
+        lambda s: s.prefetch(3),
+        lambda s: s.sample(20),
+    ]
+    for stage in stages:
+        chain = (
+            stage(stream(path, on_error="quarantine", quarantine=aside))
+            .batch(1)
+            .zip(stage(stream(path, on_error="skip").transform(fails_once)))
+        )
+        whole = stage(stream(path, on_error="skip")).count()
+        failing = {11, 40}
+        run, had = iter(chain), 0
+        for _ in range(1_000):
+            try:
+                next(run)
+                had += 1
+            except ConnectionError:
+                continue
+            except StopIteration:
+                break
+            if had % 3 == 0:
+                state = run.state_dict()
+                run = iter(chain)
+                run.load_state_dict(state)
+        assert had == whole
+        assert run.summary.bad == 24
+        assert [json.loads(line)["line"] for line in aside.read_text().splitlines()] == list(range(4, 60, 5))
 
 
 def test_a_row_that_does_not_fit_its_schema_is_a_bad_record(tmp_path: Path) -> None:
@@ -273,13 +318,17 @@ def test_damaged_compressed_data_is_named(tmp_path: Path) -> None:
         stream(written(tmp_path / "a.txt.gz", bytes(packed)), format="text", on_error="skip").count()
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is told by /proc")
 def test_what_inflates_a_thousandfold_is_read_a_piece_at_a_time(tmp_path: Path) -> None:
     program = """
-import resource, sys
+import re, sys
 from ember.data import stream
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+def resident(what):  # in kB
+    with open("/proc/self/status") as file:
+        return int(re.search(what + r":\\s+(\\d+)", file.read())[1])
+before = resident("VmRSS")
 found = stream(sys.argv[1], format="jsonl", on_error="skip").count()
-grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+grown = (resident("VmHWM") - before) / 1024
 print(found, round(grown))
 """
     line = b'{"a": "' + b" " * 100_000 + b'"}\n'

@@ -68,6 +68,7 @@ class PieceCursor(Cursor):
         self._read, self._run = read, run
         self._start: State = None
         self._skip = self._size = 0
+        self._bad = 0  # records met so far
         self._at: Iterator[Any] = iter(())
         self._reading = False
 
@@ -82,7 +83,10 @@ class PieceCursor(Cursor):
         for found in self._read(self._start):
             if isinstance(found, Bad):
                 if not skip:
-                    self._run.meet(found.record)
+                    # Where rows are read again, as for a shuffle, what was bad has been met already.
+                    if self._bad == self._run.met:
+                        self._run.meet(found.record)
+                    self._bad += 1
                     self._start, self._size, self._at = found.after, 0, iter(())
                 continue
             rows, self._start = found.rows, found.start
@@ -106,10 +110,10 @@ class PieceCursor(Cursor):
         row = self._skip or self._size - length_hint(self._at)
         if undo and row and not self._reading:
             row -= 1
-        return {"at": self._start, "row": row}
+        return {"at": self._start, "row": row, "bad": self._bad}
 
     def load(self, state: State) -> None:
-        self._start, self._skip = state["at"], state["row"]
+        self._start, self._skip, self._bad = state["at"], state["row"], state["bad"]
 
 
 class CountingCursor(Cursor):

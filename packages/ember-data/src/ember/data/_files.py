@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import zlib
 from collections.abc import Callable, Iterator, Mapping
@@ -22,9 +21,11 @@ from ._expressions import Condition
 from ._json import Document
 from ._jsonl import JsonLines, TextLines
 from ._remote import fetched_copy, is_remote, stamp
+from ._reordered import Reordered
 from ._run import Run
-from ._source import Reader
-from .errors import SourceChanged, SourceDenied, SourceError, SourceNotFound, UnknownFormat
+from ._said import said_plainly
+from ._source import Reader, Source
+from .errors import SourceChanged, SourceError, SourceNotFound, UnknownFormat
 
 # Takes the path, the columns and the schema.
 FORMATS: dict[str, Callable[[str, Columns, Any], Reader]] = {
@@ -129,12 +130,12 @@ class Files(Reader):
 
     def pieces(self, start: State) -> Iterator[Piece | Bad]:
         first = 0 if start is None else self._place(start)
-        finish = self._finish()
+        finish = self.finish()
         for number in range(first, len(self.paths)):
             path, before = self.paths[number], _mark(self.paths[:number])
             inner = None if start is None or number > first else start["at"]
-            with _said_plainly(path):
-                reader = self._reader(path)
+            with said_plainly(path):
+                reader = self.reader(path)
                 # map() lets go of a piece when it has handed it on, as a loop's variable would not.
                 yield from map(partial(_in_file, path, before, reader, finish), reader.pieces(inner))
 
@@ -152,7 +153,7 @@ class Files(Reader):
             )
         return number
 
-    def _finish(self) -> Callable[[list[Any], Reader], list[Any]]:
+    def finish(self) -> Callable[[list[Any], Reader], list[Any]]:
         """Return what is done to the rows of a piece, where a reader of columns has not done it already."""
         if self.where is None:
             return lambda rows, reader: rows
@@ -168,7 +169,8 @@ class Files(Reader):
 
         return finish
 
-    def _reader(self, path: str) -> Reader:
+    def reader(self, path: str) -> Reader:
+        """Return what reads the file at `path`, by what it holds."""
         kind = self.format or format_of(path)
         if kind in COLUMNAR:
             here = fetched_copy(path) if is_remote(path) else path
@@ -189,8 +191,8 @@ class Files(Reader):
         """Return how many rows there are, if all files are in columns: that takes making none of them."""
         readers: list[ColumnFile] = []
         for path in self.paths:
-            with _said_plainly(path):
-                reader = self._reader(path)
+            with said_plainly(path):
+                reader = self.reader(path)
             if not isinstance(reader, ColumnFile):
                 return None
             readers.append(reader)
@@ -211,6 +213,10 @@ class Files(Reader):
         if self.columns is not None and not set(columns) <= set(self.columns):
             return None
         return replace(self, columns=columns) if self.where is None else replace(self, kept=columns)
+
+    def reordered(self, seed: int, epoch: int) -> Source:
+        """Return these files with their blocks in an order made of `seed` and `epoch`."""
+        return Reordered(self, seed, epoch)
 
     def reads(self) -> str:
         """Return what is read, and how, in words."""
@@ -262,31 +268,6 @@ class _Reading(PieceCursor):
         number = self._files.paths.index(at["file"])
         done: int = sum(self._sizes[:number]) + min(at["at"][0], self._sizes[number])
         return done / (sum(self._sizes) or 1)
-
-
-class _said_plainly:
-    """What the system says about a file, with what to do."""
-
-    def __init__(self, path: str) -> None:
-        self._path = path
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
-        if isinstance(error, OSError) and not isinstance(error, SourceError):
-            raise _plainly(self._path, error) from error
-
-
-def _plainly(path: str, error: OSError) -> SourceError:
-    if isinstance(error, FileNotFoundError):
-        return SourceNotFound(path, (), "It was there when the stream was made.")
-    if isinstance(error, PermissionError):
-        return SourceDenied(
-            f"{path} may not be read by this user: {os.strerror(error.errno or errno.EACCES)}."
-        )
-    if error.errno == errno.ELOOP:
-        return SourceError(f"{path} is a symbolic link that leads back to itself.")
-    return SourceError(f"{path} cannot be read: {error.strerror or error}.")
 
 
 def _mark(paths: tuple[str, ...]) -> int:

@@ -50,6 +50,7 @@ class FlatMap:
     """All that `function` returns for a row, one after the other."""
 
     function: Callable[[Any], Iterable[Any]]
+    orderless = True
     signature = "flat_map"
 
     def open(self, upstream: Cursor, run: Run) -> Cursor:

@@ -69,6 +69,7 @@ class StreamIterator(Generic[T]):
         """Begin anew before the row that failed."""
         state = self._cursor.state(undo=True)
         self._cursor.close()
+        self._run.reopen()
         self._cursor = self._open(self._run)
         self._cursor.load(state)
         self._failed = False

@@ -48,14 +48,21 @@ class Lines(Reader):
         return bool(line.strip())
 
     def pieces(self, start: State) -> Iterator[Piece | Bad]:
+        return self.between(0, None, start)
+
+    def between(self, begin: int, end: int | None, start: State) -> Iterator[Piece | Bad]:
+        """Yield the rows of the lines that begin from `begin` on and before `end`; line numbers count from there."""
         decode = decoding(self.columns, self.schema)
         text = content(self.path)
         try:
-            offset, line, near = (text.begin, 1, 0) if start is None else start
-            if start is not None:
+            if start is None:
+                first = text.begin if begin <= text.begin else _after_newline(text, begin - 1)
+                offset, line, near = first, 1, 0
+            else:
+                offset, line, near = start
                 require_unchanged(self.path, text, offset, near)
-            fresh = start is None
-            while block := whole_lines(text, offset):
+            fresh = start is None and begin <= text.begin
+            while (end is None or offset < end) and (block := whole_lines(text, offset)):
                 if isinstance(block, int):  # where the line after one that is too long begins
                     record = BadRecord(
                         self.path, line, offset, f"longer than {LONGEST:,} bytes", text.block(offset, _SHOWN)
@@ -68,6 +75,8 @@ class Lines(Reader):
                     continue
                 if offset and not near:
                     near = mark(text.block(max(text.begin, offset - _NEAR), min(_NEAR, offset - text.begin)))
+                if end is not None and (last := block.find(b"\n", max(0, end - offset - 1)) + 1):
+                    block = block[:last]
                 here = [offset, line, near]
                 offset, near = offset + len(block), mark(block[-_NEAR:])
                 rows = self.rows(block, decode)
@@ -114,6 +123,16 @@ def _lines(block: bytes) -> list[bytes]:
     lines = [line + b"\n" for line in block.split(b"\n")]
     last = lines.pop()[:-1]
     return [*lines, last] if last else lines
+
+
+def _after_newline(text: Content, at: int) -> int:
+    """Return where the line after the first line end from `at` on begins."""
+    while block := text.block(at, BLOCK):
+        end = block.find(b"\n") + 1
+        if end:
+            return at + end
+        at += len(block)
+    return at
 
 
 def mark(near: bytes) -> int:

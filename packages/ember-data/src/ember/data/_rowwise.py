@@ -36,6 +36,7 @@ class Filter:
     """Keep the rows of which `keep` is true."""
 
     keep: Callable[[Any], object]
+    orderless = True
     signature = "filter"
 
     def open(self, upstream: Cursor, run: Run) -> Cursor:
@@ -50,6 +51,7 @@ class Transform:
     """Make a new row of each."""
 
     function: Callable[[Any], Any]
+    orderless = True
     signature = "transform"
 
     def open(self, upstream: Cursor, run: Run) -> Cursor:
@@ -64,6 +66,7 @@ class Select:
     """Keep some columns of each row, in the order given. A column that a row lacks is left out of that row."""
 
     columns: tuple[str, ...]
+    orderless = True
 
     def open(self, upstream: Cursor, run: Run) -> Cursor:
         return _Selecting(upstream, self.columns)

@@ -67,6 +67,8 @@ class Run:
         self.summary = Summary() if summary is None else summary
         self._aside: _Aside | None = None
         self._beside: list[Run] = []
+        self._opened = 0  # of those beside, by the cursors that are open now
+        self.met = 0  # bad records of this run's own source
         self._spendings: list[Spending] = []
         self._begun: float | None = None
         where = policy.quarantine
@@ -76,15 +78,23 @@ class Run:
 
     def beside(self, policy: Policy) -> Run:
         """Return the run of another stream that takes part in this one, with its own policy and the same account."""
-        run = Run(policy, self.summary)
-        self._beside.append(run)
-        return run
+        if self._opened == len(self._beside):
+            self._beside.append(Run(policy, self.summary))
+        self._opened += 1
+        return self._beside[self._opened - 1]
+
+    def reopen(self) -> None:
+        """Say that the cursors are opened anew, in the same order, after a failure."""
+        self._opened = 0
+        for run in self._beside:
+            run.reopen()
 
     def meet(self, bad: BadRecord) -> None:
         """Raise `bad`, or count it and put it aside, as the stream's `on_error` says."""
         if self.policy.on_error == "raise":
             raise bad
         self._put_aside(bad)
+        self.met += 1
         self.summary.bad += 1
         if len(self.summary.first_bad) < _KEPT:
             self.summary.first_bad.append(bad)
@@ -124,23 +134,18 @@ class Run:
         return self.summary
 
     def state(self) -> Any:
-        """Return how many were bad, and how long each file of those put aside is."""
-        return {"bad": self.summary.bad, "aside": self._lengths()}
-
-    def _lengths(self) -> list[Any]:
-        own = None if self._aside is None else self._aside.length
-        return [own, *(run._lengths() for run in self._beside)]
+        """Return how many bad records each source met, and how long each file of those put aside is."""
+        aside = None if self._aside is None else self._aside.length
+        return [self.met, aside, *(run.state() for run in self._beside)]
 
     def load(self, state: Any) -> None:
         """Go on counting from `state`; what was put aside after it was taken is taken back."""
-        self.summary.bad = state["bad"]
-        self._cut(state["aside"])
-
-    def _cut(self, lengths: list[Any]) -> None:
+        self.met, aside, *beside = state
+        self.summary.bad += self.met
         if self._aside is not None:
-            self._aside.length = lengths[0] or 0
-        for run, inner in zip(self._beside, lengths[1:]):
-            run._cut(inner)
+            self._aside.length = aside or 0
+        for run, inner in zip(self._beside, beside):
+            run.load(inner)
 
 
 class _Aside:

@@ -16,6 +16,7 @@ from typing import Any
 
 from ._cursor import Cursor, State, Through
 from ._run import Run
+from ._source import Source
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,11 @@ class Shuffle:
     buffer: int
     seed: int
     epoch: int
+
+    def reorders(self, source: Source) -> Source:
+        """Return `source` with its blocks in another order, if it can."""
+        reordered = getattr(source, "reordered", None)
+        return source if reordered is None else reordered(self.seed, self.epoch)
 
     def open(self, upstream: Cursor, run: Run) -> Cursor:
         return _Shuffling(upstream, self.buffer, f"{self.seed}/{self.epoch}")

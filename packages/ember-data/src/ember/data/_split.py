@@ -27,6 +27,7 @@ class Part:
     high: float
     by: By | None
     seed: int
+    orderless = True
 
     def open(self, upstream: Cursor, run: Run) -> Cursor:
         return Rowwise(upstream, partial(filter, self._keeps()))

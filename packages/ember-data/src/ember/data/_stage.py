@@ -45,6 +45,10 @@ A state belongs to a chain: the stages' signatures must be those that it was tak
 where a stage has no attribute `signature`; one that shows a function has one without it, so that a function may be
 renamed.
 
+Two attributes let a stage work with the reader. `pushed(source)` returns a source that does the stage's work, or None:
+the first stages of a chain are asked. `orderless = True` says that the stage does the same whatever order rows come
+in, so that a shuffle behind it may have the blocks of files come in another order.
+
 `Stream.through(stage)` adds any stage; a stage with a method on `Stream` is one line there.
 """
 

@@ -291,6 +291,11 @@ class Stream(Generic[T]):
             if pushed is None:
                 break
             source, stages = pushed, stages[1:]
+        for stage in stages:
+            if isinstance(stage, Shuffle):
+                source = stage.reorders(source)
+            if not getattr(stage, "orderless", False):
+                break
         return source, stages
 
     def open(self, run: Run) -> Cursor:

@@ -18,6 +18,7 @@ class Where:
     """Keep the rows of which `condition` is true: neither false nor unknown."""
 
     condition: Condition
+    orderless = True
 
     def pushed(self, source: Source) -> Source | None:
         """Return `source` with the condition in it, if it leaves out rows itself."""
