@@ -382,3 +382,22 @@ def test_a_bridge_stays_at_ctrl_c_and_ends_with_its_pipe(bridge: Bridge) -> None
     bridge.process.send_signal(signal.SIGINT)
     bridge.ask("hello", protocol=1)
     bridge.end()
+
+
+def test_what_is_cancelled_is_not_told_of_any_more(bridge: Bridge, server: LocalServer) -> None:
+    server.latency = 1.0
+    bridge.ask("hello", protocol=1)
+    assert bridge.process.stdin is not None
+    asked = {"provider": "openai", "key": KEY, "base_url": f"{server.url}/v1"}
+    for request in (
+        {"id": "check", "method": "validate", "params": asked},
+        {"id": "stop", "method": "cancel", "params": {"request": "check"}},
+    ):
+        bridge.process.stdin.write(json.dumps(request).encode() + b"\n")
+        bridge.process.stdin.flush()
+    assert bridge.process.stdout is not None
+    assert json.loads(bridge.process.stdout.readline()) == {"id": "stop", "result": {"cancelled": "check"}}
+    server.wait_for(lambda: server.requests and server.in_flight == 0)
+    assert "providers" in bridge.ask("hello", protocol=1)["result"]
+    bridge.end()
+    assert b'"check"' not in bridge.said

@@ -28,6 +28,26 @@ def test_an_environment_variable_cannot_send_the_key_at_home_elsewhere(
     assert acme.requests == []
 
 
+@pytest.mark.parametrize("file", ["config.yaml", "credentials.yaml"])
+def test_a_url_that_stands_beside_the_key_may_be_said_again_by_a_variable(
+    acme: LocalServer, ember_home: Path, monkeypatch: pytest.MonkeyPatch, file: str
+) -> None:
+    monkeypatch.delenv("ACME_API_KEY")
+    key, url = "acme_api_key: sk-home-0123456789\n", f"providers:\n  acme:\n    base_url: {acme.url}/v1\n"
+    ember_home.mkdir(mode=0o700, exist_ok=True)
+    for name in ("config.yaml", "credentials.yaml"):
+        (ember_home / name).touch(0o600)
+    (ember_home / "config.yaml").write_text(url + (f"credentials:\n  {key}" if file == "config.yaml" else ""))
+    (ember_home / "credentials.yaml").write_text(key if file == "credentials.yaml" else "")
+    get_context().reload()
+    models("acme-small", "the same URL in the file and in the variable")
+    assert acme.requests[-1].key == "sk-home-0123456789"
+    monkeypatch.setenv("ACME_BASE_URL", f"{acme.url}/elsewhere/v1")
+    with pytest.raises(CredentialError, match=r"ACME_BASE_URL.*was not sent"):
+        models("acme-small", "another URL in the variable")
+    assert len(acme.requests) == 1
+
+
 def test_a_key_and_a_url_from_one_place_go_together(
     acme: LocalServer, ember_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

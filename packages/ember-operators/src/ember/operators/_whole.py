@@ -40,6 +40,7 @@ def whole(operator: Stepped) -> Whole | None:
 
 
 def _elsewhere(part: Any) -> bool:
+    kind: Any = part.__class__
     if part is None or isinstance(part, (str, int, float, External)):
         return True
     if isinstance(part, type) and issubclass(part, BaseException):
@@ -54,7 +55,6 @@ def _elsewhere(part: Any) -> bool:
         return _ours(part)
     if isinstance(part, Operator):
         return _ours(type(part)) and all(map(_elsewhere, values_of(part).values()))
-    kind: Any = type(part)
     return _ours(kind) or _pure(part)
 
 

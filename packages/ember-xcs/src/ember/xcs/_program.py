@@ -21,13 +21,14 @@ from weakref import WeakKeyDictionary
 from ember.core.externals import External
 
 from . import _effects as effects, _names as names
-from ._lower import Lowering, Unsupported, load
+from ._lower import Lowering
 from ._methods import forget_classes, index_names, is_installed, owner_of
 from ._origins import ANYTHING, OUTSIDE, Effects, forget_globals
 from ._pending import Pending
 from ._source import NoSource, nonlocals_of, tree_of
 from ._summary import Summary
 from ._tasks import OBJECTS, WRITES, shared_flag
+from ._trees import Unsupported, load
 
 Key: TypeAlias = tuple[Any, ...]
 
