@@ -314,8 +314,9 @@ def test_a_handler_in_force_gets_the_elements_as_its_tasks() -> None:
 
 
 def test_a_stream_gives_results_in_order_and_as_completed_as_they_finish() -> None:
-    def wait(hundredths: int) -> int:
-        time.sleep(hundredths / 100)
+    @external
+    async def wait(hundredths: int) -> int:
+        await asyncio.sleep(hundredths / 100)
         return hundredths
 
     assert list(vmap(wait).stream([12, 6, 0])) == [12, 6, 0]

@@ -5,6 +5,9 @@ under way at the same time: those whose prompts begin with `a` and `b`, and so o
 call is held until the others of its group came, and only a failing test comes to the end of its patience.
 """
 
+# What is put back is of whatever type.
+# pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
+
 from __future__ import annotations
 
 import asyncio
@@ -207,15 +210,16 @@ def run(function: Callable[..., Any], like: Callable[..., Any], here: World) -> 
 
 
 def _put_back(namespace: dict[str, Any], name: str, before: Any) -> None:
+    """Give a global variable its value back: a container that functions refer to stays the one it is."""
     now: Any = namespace[name]
-    if hasattr(now, "clear"):
-        now.clear()
-        put: Any = now.extend if hasattr(now, "extend") else now.update
-        put(before)
-    elif hasattr(now, "__dict__"):
-        vars(now).update(vars(before))
-    else:
+    if isinstance(before, list):
+        now[:] = before
+    elif isinstance(before, (int, str)):
         namespace[name] = before
+    else:
+        held: dict[str, Any] = now if isinstance(before, dict) else vars(now)
+        held.clear()
+        held.update(before if isinstance(before, dict) else vars(before))
 
 
 def _outcome(function: Callable[..., Any], given: dict[str, Any]) -> str:

@@ -26,7 +26,7 @@ from ._library import _plain_deep, library, library_of_arrays
 from ._memory import handed, ready_call, settle
 from ._method_calls import method
 from ._numeric import NOT_NUMERIC
-from ._order import in_turn
+from ._order import in_turn, must_wait
 from ._output import printed
 from ._program import Program, program_of
 from ._run import Run, local
@@ -85,6 +85,8 @@ def call(function: Any, /, *args: Any, **kwargs: Any) -> Any:
     inner = getattr(function, "__ember_jit__", None)
     if inner is not None:
         return call(inner, *args, **kwargs)
+    if hasattr(kind, "__ember_tasks__"):
+        return _tasks(run, function, args, kwargs)
     if type(run) is Run:  # a rehearsal looks into it instead
         whole = getattr(function, "__ember_external__", None)
         if whole is not None:
@@ -130,6 +132,18 @@ def own_call(run: Run, function: FunctionType, args: tuple[Any, ...], kwargs: di
                 return hold_iterator(run, made, tuple(settle(run, one) for one in things))
             return handed(run, made, things)
         return apart(run, _plain, (function, args, kwargs), (*args, *kwargs.values()))
+    if hasattr(function, effects.MAKES) and not any(map(has_pending, (*args, *kwargs.values()))):
+        return function(*args, **kwargs)
+    return unknown(run, function, args, kwargs)
+
+
+def _tasks(run: Run, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Call what makes tasks of its elements: over lists whose turn it is, at once; else as any other."""
+    things = (*args, *kwargs.values())
+    if all(type(one) in (list, tuple) and must_wait(run, one, False) is None for one in things):
+        made = function.__ember_tasks__(args, kwargs)
+        if made is not NotImplemented:
+            return made
     return unknown(run, function, args, kwargs)
 
 

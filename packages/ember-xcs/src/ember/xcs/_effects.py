@@ -181,6 +181,9 @@ CONTAINERS: Final[frozenset[type]] = frozenset(
 )
 
 
+MAKES: Final = "__ember_makes__"
+"""An attribute of functions of ours that only keep what they are given in what they make: called at once."""
+
 LAZY: Final[frozenset[Any]] = frozenset(
     {
         enumerate,

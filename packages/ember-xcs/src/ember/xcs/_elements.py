@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from types import FunctionType
-from typing import Any
+from typing import Any, TypeAlias, cast
 
 from ember.core.externals import External, handler
 
 from ._calls import call
+from ._containers import new
 from ._jit import perform_as_lowered, python_function
 from ._memory import settle
 from ._program import program_of
 from ._run import Run, local
 from ._tasks import WRITES, Scope
+
+Call: TypeAlias = tuple[tuple[Any, ...], dict[str, Any]]
+"""The arguments of a call."""
 
 
 def can_be_tasks(function: Any) -> bool:
@@ -29,10 +33,16 @@ def can_be_tasks(function: Any) -> bool:
     return plain is not None and program_of(plain).lowered
 
 
+def only_computes(function: Any) -> bool:
+    """Whether calls of `function` make no external call and change nothing: there is nothing to wait for."""
+    plain = python_function(function)
+    return plain is not None and program_of(plain).computes
+
+
 def run_elements(
     one: Callable[..., Any],
     function: Any,
-    calls: Iterable[tuple[tuple[Any, ...], dict[str, Any]]],
+    calls: Iterable[Call],
     limit: int | None,
 ) -> list[Any]:
     """Return what `one(index, args, kwargs)` gives for each of `calls`, at most `limit` of them under way at once.
@@ -49,7 +59,7 @@ def run_elements(
 async def arun_elements(
     one: Callable[..., Any],
     function: Any,
-    calls: Iterable[tuple[tuple[Any, ...], dict[str, Any]]],
+    calls: Iterable[Call],
     limit: int | None,
 ) -> list[Any]:
     """As `run_elements`, awaited: the running loop goes on meanwhile."""
@@ -62,23 +72,41 @@ async def arun_elements(
 def _elements(
     one: Callable[..., Any],
     function: Any,
-    calls: Iterable[tuple[tuple[Any, ...], dict[str, Any]]],
+    calls: Iterable[Call],
     limit: int | None,
 ) -> list[Any]:
     run: Run = local.run
-    plain = python_function(function)
-    flags, changed = _footprint(plain)
     under_way: list[Any] = []
     for index, (args, kwargs) in enumerate(calls):
         if limit is not None and index >= limit:
             run.force(under_way[index - limit])
-        under_way.append(
-            run.spawn(
-                one, (index, args, kwargs), None, inputs=(*args, *kwargs.values(), function), flags=flags,
-                changed=changed, scope=Scope(run.current.scope), what="an element",
-            )
-        )  # fmt: skip
+        under_way.append(begin_element(run, one, function, index, args, kwargs))
     return [settle(run, run.force(result)) for result in under_way]
+
+
+def begin_elements(one: Callable[..., Any], function: Any, calls: Iterable[Call]) -> list[Any]:
+    """As `run_elements`, in lowered code: results may be pending."""
+    run: Run = local.run
+    made = [
+        begin_element(run, one, function, index, args, kwargs) for index, (args, kwargs) in enumerate(calls)
+    ]
+    return cast("list[Any]", new(made))
+
+
+def begin_element(
+    run: Run,
+    one: Callable[..., Any],
+    function: Any,
+    index: int,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+) -> Any:
+    """Begin `one(index, args, kwargs)`, which calls `function`, as a task: return its result, which may be pending."""
+    flags, changed = _footprint(python_function(function))
+    return run.spawn(
+        one, (index, args, kwargs), None, inputs=(*args, *kwargs.values(), function), flags=flags, changed=changed,
+        scope=Scope(run.current.scope), what="an element",
+    )  # fmt: skip
 
 
 def _footprint(plain: FunctionType | None) -> tuple[int, int]:

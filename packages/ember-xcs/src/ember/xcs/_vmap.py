@@ -7,11 +7,13 @@ import inspect
 import reprlib
 from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterator
 from functools import partial
-from types import MethodType
+from types import FunctionType, MethodType
 from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeVar, cast, overload
 
+from ember.core.externals import handler
 from ember.core.secrets import scrub
 
+from ._effects import MAKES
 from ._jax import the_jax
 from ._numeric import Numeric, jax_in_use
 from ._vmap_axes import Axes, Batch, stacked, together
@@ -46,7 +48,9 @@ class Vmapped(Generic[E, B]):
             raise ValueError(f"max_concurrency is how many run at once, at least 1; got {max_concurrency!r}.")
         if on_error not in ("raise", "return"):
             raise ValueError(f'on_error is "raise" or "return"; got {on_error!r}.')
-        functools.update_wrapper(self, function)
+        # Attributes of a function are notes on it, those of other objects (one under jit, say) what they are made of.
+        notes = ("__dict__",) if type(function) is FunctionType else ()
+        functools.update_wrapper(self, function, updated=notes)
         self.__wrapped__ = function
         self._options: tuple[Any, ...] = (in_axes, out_axes, max_concurrency, on_error, name)
         self._in_axes, self._out_axes = in_axes, out_axes
@@ -73,6 +77,15 @@ class Vmapped(Generic[E, B]):
         else:
             results = run_all(self._thunks(batch), self._limit)
         return self._together(results, batch)
+
+    def __ember_tasks__(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Call in lowered code: elements and results may be pending. NotImplemented if they may not."""
+        from ._elements import begin_elements, can_be_tasks
+
+        plain = self._in_axes == 0 and self._out_axes == 0 and self._limit is None
+        if not plain or self._is_async or jax_in_use(args, kwargs) or not can_be_tasks(self.__wrapped__):
+            return NotImplemented
+        return begin_elements(self._one, self.__wrapped__, self._batch(args, kwargs))
 
     async def aio(self, *args: Any, **kwargs: Any) -> B:
         """Map and await: as the call itself, without holding up the running loop.
@@ -143,7 +156,18 @@ class Vmapped(Generic[E, B]):
         return Batch(self._name, args, kwargs, self._in_axes)
 
     def _finished(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Iterator[Finished[E]]:
-        return as_finished(self._thunks(self._batch(args, kwargs)), self._limit)
+        batch = self._batch(args, kwargs)
+        if handler() is None and not self._is_async:
+            from ._elements import can_be_tasks, only_computes
+
+            if can_be_tasks(self.__wrapped__):
+                from ._stream import finished_elements
+
+                return finished_elements(self._one, self.__wrapped__, batch, self._limit)
+            if only_computes(self.__wrapped__):
+                calls = enumerate(batch)
+                return (Finished(index, self._one(index, args, kwargs)) for index, (args, kwargs) in calls)
+        return as_finished(self._thunks(batch), self._limit)
 
     def _thunks(self, batch: Batch) -> Iterator[Thunk[Any]]:
         return (partial(self._one, index, args, kwargs) for index, (args, kwargs) in enumerate(batch))
@@ -286,3 +310,6 @@ def vmap(
     ['bread: why?', 'bread: how?']
     """
     return Vmapped(function, in_axes, out_axes, max_concurrency, on_error)
+
+
+setattr(vmap, MAKES, True)

@@ -23,7 +23,7 @@ from ember.core.externals import handler
 T = TypeVar("T")
 Thunk = Callable[[], T]
 
-_MOST_AHEAD: Final = 4
+MOST_AHEAD: Final = 4
 """How many windows of results may wait for the one that is due."""
 
 
@@ -100,13 +100,21 @@ class _Run:
 class Finished(Generic[T]):
     """What came of the element `index`; index -1 is the end."""
 
-    __slots__ = ("_result", "error", "index")
+    __slots__ = ("_result", "_taken", "error", "index")
 
-    def __init__(self, index: int, result: T | None = None, error: BaseException | None = None) -> None:
-        self.index, self._result, self.error = index, result, error
+    def __init__(
+        self,
+        index: int,
+        result: T | None = None,
+        error: BaseException | None = None,
+        taken: Callable[[], None] | None = None,
+    ) -> None:
+        self.index, self._result, self.error, self._taken = index, result, error, taken
 
     def get(self) -> T:
-        """Return the result, or raise the error."""
+        """Return the result, or raise the error. Another element may begin for it."""
+        if self._taken is not None:
+            self._taken()
         if self.error is not None:
             raise self.error
         return cast(T, self._result)
@@ -144,7 +152,7 @@ def _as_finished(thunks: Iterable[Thunk[T]], limit: int | None) -> Iterator[Fini
     window = limit or MOST_THREADS
     finished: SimpleQueue[Finished[T]] = SimpleQueue()
     # One slot per element that is running, or finished and not taken: what bounds memory.
-    slots = threading.Semaphore(window * _MOST_AHEAD)
+    slots = threading.Semaphore(window * MOST_AHEAD)
     source, lock, group = enumerate(thunks), threading.Lock(), Crew()
     context = copy_context()
     context.run(crew.set, group)
@@ -167,7 +175,8 @@ def _as_finished(thunks: Iterable[Thunk[T]], limit: int | None) -> Iterator[Fini
         nonlocal over
         while (item := take()) is not None:
             try:
-                finished.put(Finished(item[0], context.copy().run(item[1])))
+                result = context.copy().run(item[1])
+                finished.put(Finished(item[0], result, taken=slots.release))
             except BaseException as error:
                 over = True
                 finished.put(Finished(item[0], error=error))
@@ -189,7 +198,6 @@ def _as_finished(thunks: Iterable[Thunk[T]], limit: int | None) -> Iterator[Fini
     runner.start()
     try:
         while (each := finished.get()).index >= 0:
-            slots.release()
             yield each
     finally:
         group.cancel()
