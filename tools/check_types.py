@@ -52,6 +52,8 @@ def mypy(arguments: list[str], folder: Path = ROOT) -> bool:
     done = subprocess.run([*command, *arguments], cwd=folder, env=environment, capture_output=True, text=True)
     print(done.stdout.replace(f"{ROOT}/", ""), end="")
     print(done.stderr, end="", file=sys.stderr)
+    if done.returncode < 0:  # it says nothing itself: some recursive types are more than its stack holds
+        print(f"mypy was ended by signal {-done.returncode} on {' '.join(arguments)}", file=sys.stderr)
     return done.returncode == 0
 
 
