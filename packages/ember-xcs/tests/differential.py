@@ -9,6 +9,7 @@ import contextlib
 import io
 import linecache
 import random
+import re
 import sys
 import threading
 import traceback
@@ -41,6 +42,11 @@ class World:
     trace: str = ""
 
 
+def without_addresses(text: str) -> str:
+    """Return `text` as it would be wherever its objects lie."""
+    return re.sub(r"0x[0-9a-f]{6,}", "0x", text)
+
+
 def answer(prompt: str, fail: int) -> str | None:
     """What the model answers: the same for the same prompt; None for a failure, of `fail` percent."""
     code = crc32(prompt.encode())
@@ -57,6 +63,7 @@ def execute(text: str, name: str, world: World, run: Callable[[Any], Any]) -> di
 
     @external
     async def ask(prompt: str) -> str:
+        prompt = without_addresses(prompt) if type(prompt) is str else prompt
         with lock:
             world.calls.append(prompt)
         code = crc32(prompt.encode())
@@ -68,6 +75,7 @@ def execute(text: str, name: str, world: World, run: Callable[[Any], Any]) -> di
         return found
 
     def begun(prompt: str) -> int:
+        prompt = without_addresses(prompt)
         with lock:
             world.calls.append(prompt)
         if answer(prompt, world.fail) is None:
@@ -129,11 +137,12 @@ def execute(text: str, name: str, world: World, run: Callable[[Any], Any]) -> di
     shared = [
         namespace[name] for name in ("memo", "history", "collect", "gather", "Node") if name in namespace
     ]
-    return {
+    seen = {
         "result": shape(result), "stdout": out.getvalue(), "log": list(world.log),
         "graph": shape([result, xs, d, obj, namespace["total"], namespace["settings"], shared]),
         "random": repr(random.random()),
     }  # fmt: skip
+    return {key: without_addresses(f"{one}") for key, one in seen.items()}
 
 
 def shape(value: object) -> str:
