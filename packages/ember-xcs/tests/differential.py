@@ -10,6 +10,7 @@ import io
 import linecache
 import random
 import re
+import signal
 import sys
 import threading
 import traceback
@@ -27,6 +28,25 @@ from ember.xcs._run import Abandoned
 
 reasons: Counter[str] = Counter()
 """How many programs were not lowered, by the reason; without one those that were."""
+
+
+class TooLong(BaseException):
+    """A program did not end."""
+
+
+@contextlib.contextmanager
+def _ends(seconds: int) -> Iterator[None]:
+    """Raise `TooLong` in what goes on for longer."""
+
+    def alarm(number: int, frame: FrameType | None) -> None:
+        raise TooLong
+
+    signal.signal(signal.SIGALRM, alarm)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
 
 
 @dataclass
@@ -203,8 +223,11 @@ def made(code: int, kind: str, namespace: dict[str, Any]) -> Any:
 def compare(text: str, name: str, fail: int = 4, limit: int | None = None) -> list[str]:
     """Return how the program under `jit` differs from the plain one; nothing if it does not."""
     plain = World(delay=False, fail=fail)
-    with _noting_exceptions(name, plain):
-        expected = execute(text, name, plain, lambda f: f)
+    try:
+        with _ends(5), _noting_exceptions(name, plain):
+            expected = execute(text, name, plain, lambda f: f)
+    except TooLong:
+        return []  # as it stands, it goes on for ever
     jitted = World(delay=True, fail=fail)
 
     def run(function: Any) -> Any:
@@ -212,7 +235,11 @@ def compare(text: str, name: str, fail: int = 4, limit: int | None = None) -> li
         reasons[made.reason] += 1
         return made
 
-    found = execute(text, name, jitted, run)
+    try:
+        with _ends(20):
+            found = execute(text, name, jitted, run)
+    except TooLong:
+        return ["it does not end"]
     wrong = [
         f"{key}: plain {expected[key]!s:.300} | jit {found[key]!s:.300}"
         for key in expected

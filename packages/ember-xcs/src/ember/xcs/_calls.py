@@ -48,7 +48,6 @@ from ._memory import (
     local,
     may_be_outside,
     must_wait,
-    own_object,
     quiet,
     reading,
     ready,
@@ -221,17 +220,21 @@ def external_call(
     if takes_over(external) and not all(type(one) in SCALARS or _is_scalar(one) for one in things):
         return apart(run, _external_in_place, (external, args, kwargs), things, changes=True)
     if not any(map(has_pending, things)) and in_turn(run, things):
-        for arg in things:
-            if own_object(arg, run) is not None or held_iterator(run, arg) is not None:
-                settle(run, arg)  # whoever answers the call reads it while the program goes on
-        args = tuple(snapshot(arg) for arg in args)
-        return run.issue(external, args, {name: snapshot(arg) for name, arg in kwargs.items()}, kind)
+        args = tuple(handed_out(run, arg) for arg in args)
+        return run.issue(external, args, {name: handed_out(run, arg) for name, arg in kwargs.items()}, kind)
     if all(type(one) in SCALARS or _is_scalar(one) or _is_unshared(run, one) for one in things):
         return run.issue_later(external, args, kwargs, kind)
     made = apart(run, _external_later, (external, args, kwargs, kind), things)
     if type(made) in PENDING:
         made.kind = kind
     return made
+
+
+def handed_out(run: Run, value: Any) -> Any:
+    """Return what whoever answers a call is given: he reads it while the program goes on."""
+    if type(value) in SCALARS:
+        return value
+    return snapshot(value) if _plain_deep(value) else settle(run, value)
 
 
 def _is_scalar(value: Any) -> bool:
@@ -264,11 +267,8 @@ def _external_later(
     if run.record is not None:
         run.record.reads(run.current, (args, kwargs))
     given, words = ready_call(run, args, kwargs)
-    for one in (*given, *words.values()):
-        if own_object(one, run) is not None:
-            settle(run, one)  # whoever answers the call reads it while the program goes on
-    copies = {name: snapshot(one) for name, one in words.items()}
-    return run.issue(external, tuple(map(snapshot, given)), copies, kind)
+    copies = {name: handed_out(run, one) for name, one in words.items()}
+    return run.issue(external, tuple(handed_out(run, one) for one in given), copies, kind)
 
 
 def result_kind(external: External[..., Any]) -> type | None:
@@ -561,8 +561,16 @@ def _by_key(run: Run, function: Any, things: Any, kwargs: dict[str, Any]) -> Any
 
 def _sort(run: Run, things: list[Any], kwargs: dict[str, Any]) -> None:
     """`things.sort(key=...)`."""
+    if run.fresh.get(id(things)) is None:
+        run.barrier()
     await_turn(run, things, True)
-    change(run, things, "__setitem__", (slice(None), _by_key(run, sorted, things, kwargs)), {})
+    items = things[:]
+    things.clear()  # as in Python: whoever looks at it while it is sorted finds it empty
+    try:
+        items = _by_key(run, sorted, items, kwargs)
+        run.drain()
+    finally:
+        things[:] = items
 
 
 def _reduce(run: Run, by: Any, things: Any, *start: Any) -> Any:

@@ -413,6 +413,7 @@ def change(run: Run, thing: Any, name: str, args: tuple[Any, ...], kwargs: dict[
         inputs=(thing, *args, *kwargs.values()),
         changed=1,
         what=name,
+        shallow=True,
         gives=1 if len(args) == 1 and name in ("__getitem__", "pop") else -1,
         outside=False,
     )
@@ -696,7 +697,7 @@ def set_attr(thing: Any, name: str, value: Any) -> None:
         simple = stores_plainly(type(thing), name)
         run.spawn(
             _set_attr, (run, thing, name, value), None, inputs=(thing, value), changed=1,
-            flags=0 if simple else WRITES, what=f"store {name}",
+            flags=0 if simple else WRITES, what=f"store {name}", shallow=True,
         )  # fmt: skip
 
 

@@ -119,6 +119,7 @@ class Task(Entry):
         "reach",
         "result",
         "scope",
+        "shallow",
         "shared",
         "start",
         "thrown",
@@ -148,7 +149,7 @@ class Task(Entry):
         self.inputs: tuple[Any, ...] = ()
         self.flags = self.changed = 0
         self.shared: tuple[int, ...] = ()
-        self.gives, self.outside = -1, True
+        self.gives, self.outside, self.shallow = -1, True, False
         self.reach: set[int] = set()
 
 
@@ -581,12 +582,13 @@ class Run:
         what: str = "",
         gives: int = -1,
         outside: bool = True,
+        shallow: bool = False,
     ) -> Any:
         """Run `function` in a task of its own; if it has to wait, go on with its pending result.
 
         `inputs` are what it may read of the program's containers, those with a bit in `changed` what it may change,
         those with one in `gives` what its result may turn out to be, or be in; `outside`, whether that may also be
-        something that is not the run's own.
+        something that is not the run's own. A `shallow` one changes inputs themselves, not what is in them.
         """
         parent = self.current
         if parent.dead:
@@ -596,7 +598,7 @@ class Run:
             raise RecursionError("maximum recursion depth exceeded")
         child.writes, child.flags, child.changed, child.inputs = bool(flags & WRITES), flags, changed, inputs
         child.shared = SHARED[flags >> _SHARED_FROM]
-        child.gives, child.outside = gives, outside
+        child.gives, child.outside, child.shallow = gives, outside, shallow
         self.note(child, parent)
         if self.record is not None:
             self.record.spawned(child, parent)

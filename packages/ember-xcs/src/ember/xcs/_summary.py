@@ -282,6 +282,11 @@ class Summary:
             return _NOWHERE
         if isinstance(node, ast.Name):
             return self._content_of(node.id) if content else self._origins_of(node.id)
+        if isinstance(node, ast.Attribute):
+            module = self._module(node.value)
+            if module is not None:
+                known = _is_constant(getattr(module, node.attr, None))
+                return _NOWHERE if known else frozenset({global_origin(vars(module), node.attr)})
         if isinstance(node, (ast.Attribute, ast.Subscript, ast.Starred)):
             return self.origins(node.value, True)
         if isinstance(node, ast.Call):
@@ -310,9 +315,19 @@ class Summary:
         value = self._resolve(name)
         if _is_constant(value):
             return _NOWHERE
-        if (name in self._namespace and not isinstance(value, (list, dict, set))) or name in self._namespace:
+        if name in self._namespace:
             return frozenset({global_origin(self._namespace, name)})
         return _ANYWHERE
+
+    def _module(self, node: ast.expr) -> ModuleType | None:
+        """Return the module that `node` stands for, if it does for one."""
+        base = node
+        while isinstance(base, ast.Attribute):
+            base = base.value
+        if not isinstance(base, ast.Name) or base.id in self._local:
+            return None
+        found = self._static(node)
+        return found if isinstance(found, ModuleType) else None
 
     def _origins_of(self, name: str) -> Origins:
         if name not in self._local:
@@ -553,10 +568,10 @@ class Summary:
 
                 made = getattr(value, "__init__", None)
                 if not only_stores(value) and not candidates and made is not object.__init__:
-                    self.writes = True
+                    self._anything(arguments)
                 arguments = [ast.Constant(None), *arguments]
             elif not candidates:
-                self.writes = True
+                self._anything(arguments)
         elif isinstance(function, ast.Attribute):
             base, kind = function.value, self.kind(function.value)
             arguments = [base, *arguments]
@@ -577,12 +592,18 @@ class Summary:
                 for one in (function, *arguments):
                     self._changed(self.origins(one, True))
             else:
-                self.writes = True
+                self._anything(arguments)
         elif not candidates:
-            self.writes = True
+            self._anything(arguments)
         starred = bool(node.keywords) or any(isinstance(one, ast.Starred) for one in node.args)
         for candidate in candidates:
             self._apply(self._effects_of(candidate), arguments, starred or candidate in _static)
+
+    def _anything(self, arguments: Sequence[ast.expr]) -> None:
+        """Something nobody knows is called: it may change anything, and what it is given."""
+        self.writes = True
+        for one in arguments:
+            self._changed(self.origins(one, True))
 
     def _apply(self, done: Effects, arguments: Sequence[ast.expr], mixed: bool) -> None:
         """A function that may do what `done` says is called with `arguments`, which are in order unless `mixed`."""
@@ -631,6 +652,8 @@ class Summary:
     def _visit(self, node: ast.AST) -> None:
         if isinstance(node, (ast.Subscript, ast.Attribute)) and not isinstance(node.ctx, ast.Load):
             self.change(node.value)
+            if isinstance(node, ast.Attribute) and self._module(node.value) is not None:
+                self.writes = True
             if isinstance(node, ast.Attribute):
                 for function in methods_named(node.attr + ".setter"):
                     self._apply(self._effects_of(function), [node.value], True)
@@ -687,7 +710,7 @@ class Summary:
                 else:
                     self._apply(self._effects_of(found), [node], False)
             return
-        self.writes = True
+        self._anything([node])
 
     def kinds(self) -> dict[str, Any]:
         """Return the kinds of the variables that have one: wherever in these statements they are read."""
@@ -756,13 +779,23 @@ def _is_in(table: Iterable[Any], value: Any) -> bool:
 
 def _is_constant(value: Any) -> bool:
     """Whether nothing that a global stands for can be changed, but by assigning it anew."""
-    if type(value) in effects.SCALARS or isinstance(
-        value, (FunctionType, type, ModuleType, External, BuiltinFunctionType, re.Pattern, logging.Logger)
+    if isinstance(value, type) and not is_of_user(value):
+        return True
+    if type(value) in effects.SCALARS - {type} or isinstance(
+        value, (FunctionType, ModuleType, External, BuiltinFunctionType, re.Pattern, logging.Logger)
     ):
         return value is not None
     if isinstance(value, (tuple, frozenset)):
         return all(map(_is_constant, value))
     return hasattr(value, "__ember_jit__")
+
+
+def is_of_user(cls: type) -> bool:
+    """Whether a class is the user's: its attributes may be assigned."""
+    if cls.__module__ in sys.builtin_module_names:
+        return False
+    path = getattr(sys.modules.get(cls.__module__), "__file__", None)
+    return path is None or not is_installed(path)
 
 
 def _table(value: Any) -> tuple[Any, ...] | None:
