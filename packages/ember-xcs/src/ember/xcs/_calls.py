@@ -59,7 +59,7 @@ from ._numeric import NOT_NUMERIC
 from ._ops import apart, attr, change, checked, new, ordered, read, stores_plainly, unknown
 from ._pending import Pending
 from ._program import Program, program_of
-from ._run import WRITES, Abandoned, Run
+from ._run import WRITES, Abandoned, Flight, Run
 from ._staging import staged_call
 from ._summary import READING, index, is_installed, methods_named
 
@@ -243,8 +243,8 @@ def _is_scalar(value: Any) -> bool:
 
 
 def _is_unshared(run: Run, value: Any) -> bool:
-    """Whether `value` is pending, and nothing that waits for it can change what it turns out to be."""
-    return type(value) in PENDING and not run.guessing.tasks
+    """Whether `value` is an answer that is not there yet, and nothing that waits for it can change it."""
+    return type(value) is Flight and not run.guessing.tasks
 
 
 def _external_in_place(

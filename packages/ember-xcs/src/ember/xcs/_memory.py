@@ -562,6 +562,8 @@ def footprint(run: Run, task: Task) -> None:
         if changing and task.shallow:
             changes.add(id(value))
             changing = False
+        if kind is FunctionType and value.__closure__ and (task.writes or _may_write(value)):
+            changing = True  # what it has captured, that is
         mine = changes if changing else found
         reach((value,), mine, later, run, within if changing else None)
         if kind is FunctionType:

@@ -414,9 +414,12 @@ def change(run: Run, thing: Any, name: str, args: tuple[Any, ...], kwargs: dict[
         changed=1,
         what=name,
         shallow=True,
-        gives=1 if len(args) == 1 and name in ("__getitem__", "pop") else -1,
+        gives=(1 if len(args) == 1 else -1) if name in _GIVING else 0,
         outside=False,
     )
+
+
+_GIVING: Final = frozenset({"__getitem__", "pop", "popitem", "popleft", "setdefault"})
 
 
 def _needs(thing: Any, name: str, args: tuple[Any, ...]) -> bool:
