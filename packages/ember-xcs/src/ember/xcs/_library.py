@@ -261,28 +261,28 @@ def _in_own_context(run: Run, thunk: Any) -> Any:
 
 def _library_pick(run: Run, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     things = (*args, *kwargs.values())
-    if not any(map(has_pending, things)) and in_turn(run, things) and all(map(_plain_deep, things)):
+    if not any(map(has_pending, things)) and in_turn(run, things) and all(map(plain_deep, things)):
         return function(*args, **kwargs)
     return apart(run, _picked, (function, args, kwargs), things)
 
 
-def _plain_deep(thing: Any, within: tuple[int, ...] = ()) -> bool:
+def plain_deep(thing: Any, within: tuple[int, ...] = ()) -> bool:
     """Whether operators and methods of `thing`, and of all that is in it, are Python's own."""
     kind = type(thing)
     if kind in SCALARS or id(thing) in within:
         return True
     if kind in (list, tuple, set, frozenset):
         within = (*within, id(thing))
-        return all(_plain_deep(one, within) for one in thing)
+        return all(plain_deep(one, within) for one in thing)
     if kind in effects.DICTS:
         within = (*within, id(thing))
-        return all(_plain_deep(one, within) for pair in thing.items() for one in pair)
+        return all(plain_deep(one, within) for pair in thing.items() for one in pair)
     return is_data(thing)
 
 
 def _picked(run: Run, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     given, words = ready_call(run, args, kwargs)
-    if not all(map(_plain_deep, (*given, *words.values()))):
+    if not all(map(plain_deep, (*given, *words.values()))):
         run.barrier()
     return function(*given, **words)
 
