@@ -22,7 +22,7 @@ from ._iterators import (
     hold_iterator,
     next_of,
 )
-from ._library import library, library_of_arrays, plain_deep
+from ._library import library, library_of_arrays
 from ._memory import handed, ready_call, settle
 from ._method_calls import method
 from ._numeric import NOT_NUMERIC
@@ -32,7 +32,7 @@ from ._program import Program, program_of
 from ._run import Run, local
 from ._staging import staged_call
 from ._tasks import Abandoned
-from ._values import PENDING, SCALARS, has_pending
+from ._values import PENDING, SCALARS, has_pending, plain_deep
 
 _BUILTIN: Final = type(len)
 _STATIC: Final = frozenset({list, dict, set, str, tuple, *effects.CHANGING})
