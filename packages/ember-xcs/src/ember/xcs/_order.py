@@ -14,6 +14,7 @@ from typing import Any, Final
 from ember.core.externals import External
 
 from . import _effects as effects
+from ._function_effects import effects_of
 from ._origins import global_at
 from ._pending import UNBOUND, Pending
 from ._run import Run
@@ -180,8 +181,6 @@ Run.footprint = staticmethod(footprint)
 
 
 def _may_write(function: FunctionType) -> bool:
-    from ._program import effects_of  # it knows lowering, which knows this module
-
     done = effects_of(function)
     return done.writes or done.objects
 
