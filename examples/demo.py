@@ -20,8 +20,19 @@ import one_answer
 import side_by_side
 import streamed
 import usage_table
+import votes_over_a_stream
 
-EXAMPLES = (one_answer, streamed, eight_at_once, json_by_schema, choice, contexts, side_by_side, usage_table)
+EXAMPLES = (
+    one_answer,
+    streamed,
+    eight_at_once,
+    json_by_schema,
+    choice,
+    contexts,
+    side_by_side,
+    votes_over_a_stream,
+    usage_table,
+)
 
 
 def main() -> None:

@@ -16,6 +16,7 @@ import pytest
 from ember.api import models, xcs
 from ember.context import create_context
 from ember.core import Estimate, external
+from ember.data import stream
 from ember.models.errors import BudgetExceeded, InvalidRequestError, ModelError, ProviderUnavailable
 from ember.models.testing import LocalServer, Said
 from ember.operators import (
@@ -189,6 +190,12 @@ def test_documents_are_found_by_an_embedding_model(way: Way, openai: LocalServer
     assert answer.response.usage.total_tokens and len(answer.sources) == 2
 
 
+def test_a_stream_is_evaluated_as_it_comes() -> None:
+    rows = [{"question": f"sea {n}", "answer": f"SEA {n}"} for n in range(20)]
+    found = evaluate(str.upper, stream(rows).filter(lambda row: row["question"] != "sea 3"), exact())
+    assert found.metrics["exact_match"].mean == 1.0 and len(found.items) == 19
+
+
 def test_an_evaluation_says_what_its_calls_used(openai: LocalServer) -> None:
     data = [{"question": f"{n} of five", "answer": f"{n} of five"} for n in range(5)]
     cascade = Cascade(["gpt-4o-mini", "gpt-4o"], accept=lambda answer: "3" not in answer)
@@ -271,7 +278,7 @@ def test_under_jit_an_operator_with_a_users_function_keeps_its_place(
     router = Router({"loud": ask, "quiet": told}, by=lambda text: told(text) and "loud")
     retry = Retry(told)
 
-    def program() -> str:
+    def program() -> Any:
         print("first")
         one = router("a")
         print("second", one)

@@ -297,6 +297,8 @@ def test_flattening_loses_nothing(value: Any) -> None:
     placed = jax.tree.unflatten(structure, [object() for _ in leaves])
     assert structure_of(placed) == structure
     assert all(isinstance(leaf, np.ndarray | jax.Array | float) for leaf in leaves)
+    assert sorted(f".{path}" for path in module.parameters()) == sorted(keys(module))
+    assert all(module.at[path].get() is leaf for path, leaf in module.parameters().items())
 
 
 def run(program: str) -> str:

@@ -72,6 +72,14 @@ def test_learning_twice_gives_the_same_weights() -> None:
     assert jnp.array_equal(one.weights, other.weights) and jnp.array_equal(one.bias, other.bias)
 
 
+def test_a_trained_router_is_kept_in_a_file(tmp_path: Path) -> None:
+    router = LearnedRouter.of({"small": "smollm2", "large": "gpt-4o"}, Words(16))
+    learned = router.fit(log(50))
+    learned.save(tmp_path / "router.ember")
+    again = LearnedRouter.load(tmp_path / "router.ember", like=router)
+    assert again.expected("hill") == learned.expected("hill") != router.expected("hill")
+
+
 def test_the_price_of_calls_decides_between_routes() -> None:
     router = LearnedRouter.of({"small": str, "large": str}, Words(16))
     assert router.fit(log(100), price=0.0).chosen("hill") == "large"

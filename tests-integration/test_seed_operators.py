@@ -221,6 +221,24 @@ def test_an_operator_itself_can_be_jitted(vendor: LocalServer) -> None:
     assert vendor.high_water == 6
 
 
+@xcs.jit
+@op
+def jitted_operator(items: list[str]) -> list[str]:
+    return [models("gpt-4", item) for item in items]
+
+
+@op
+@xcs.jit
+def operator_of_jitted(items: list[str]) -> list[str]:
+    return [models("gpt-4", item) for item in items]
+
+
+@pytest.mark.parametrize("program", [jitted_operator, operator_of_jitted, operator_of_jitted >> list])
+def test_op_and_jit_go_in_either_order(vendor: LocalServer, program: Any) -> None:
+    assert program(["a", "b", "c"]) == ["a", "b", "c"]
+    assert vendor.high_water == 3
+
+
 def test_a_gradient_through_a_call_is_refused_by_name(vendor: LocalServer) -> None:
     import jax
     import jax.numpy as jnp

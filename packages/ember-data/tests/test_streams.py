@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from ember.data import DataError, SourceNotFound, StateMismatch, stream
+from ember.data import DataError, SourceNotFound, StateMismatch, Stream, stream
 
 
 @pytest.fixture
@@ -54,6 +55,27 @@ def test_an_iterator_can_be_gone_through_once_and_says_so_the_second_time() -> N
 def test_a_missing_file_is_named_at_once_with_the_nearest_names(numbers: Path) -> None:
     with pytest.raises(SourceNotFound, match=r"Did you mean '.*numbers.jsonl'"):
         stream(numbers.with_name("numbrs.jsonl"))
+
+
+def test_a_stop_iteration_in_a_function_does_not_pass_for_the_end() -> None:
+    nothing: Iterator[int] = iter(())
+
+    def slip(n: int) -> int:
+        return n if n < 3 else next(nothing)
+
+    stages: list[Callable[[Stream[int]], Stream[Any]]] = [
+        lambda rows: rows.transform(slip),
+        lambda rows: rows.filter(slip),
+        lambda rows: rows.flat_map(lambda n: [slip(n)]),
+        lambda rows: rows.tee(slip),
+        lambda rows: rows.stratify(slip, 2),
+        lambda rows: rows.split({"all": 1.0}, by=slip)["all"],
+        lambda rows: rows.transform(slip).prefetch(2),
+    ]
+    for stage in stages:
+        for chain in (stage(stream([1, 2, 3])), stage(stream([1, 2, 3])).batch(2)):
+            with pytest.raises(RuntimeError, match="StopIteration"):
+                chain.to_list()
 
 
 def test_a_plan_reads_as_it_was_written(numbers: Path) -> None:

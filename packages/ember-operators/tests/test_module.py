@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar, Generic, TypeVar, cast
 
 import pytest
+from hypothesis import given, strategies as st
 
 from ember.core import Secret
 from ember.operators import Module, Param, param, static
@@ -265,3 +266,31 @@ def test_modules_may_be_generic_abstract_and_have_several_bases() -> None:
     assert square.area() == 4.0 and repr(square).endswith("Square(name='?', side=2.0, label='x')")
     with pytest.raises(TypeError, match="abstract"):
         Shape()  # type: ignore[abstract]  # pyright: ignore[reportAbstractUsage]
+
+
+VALUES = st.one_of(st.none(), st.integers(), st.text(max_size=3), st.lists(st.integers(), max_size=2))
+
+
+@given(VALUES, VALUES, st.text(max_size=3))
+def test_replacing_follows_its_laws(old: Any, new: Any, name: str) -> None:
+    layer = Layer(weights=old, name=name)
+    changed = layer.replace(weights=new)
+    assert changed.weights is new and (changed.gain, changed.name) == (layer.gain, layer.name)
+    assert changed.replace(weights=old) == layer.replace() == layer and layer.weights is old
+    whole = Net(layers=[layer, changed], routes={name: layer})
+    for path in ("layers[0]", "layers[1].weights", "temperature"):
+        assert whole.at[path].set(whole.at[path].get()) == whole
+        assert whole.at[path].set(new).at[path].get() is new
+        assert whole.at[path].set(new).at[path].set(whole.at[path].get()) == whole
+    assert whole.map(lambda gain: gain) == whole
+    assert {whole.at[path].get() for path in whole.parameters()} == {1.0}
+    assert Layer(weights={(1, "a"): Layer(weights=0)}).map(lambda gain: 2.0).weights[1, "a"].gain == 2.0
+
+
+def test_what_is_pinned_holds_nothing_that_learns_and_a_param_does_not_reach_into_modules() -> None:
+    class Outer(Module):
+        pinned: Any = static(None)
+        learning: Any = param(None)
+
+    outer = Outer(pinned=Layer(weights=1), learning=[2.0, "x", Layer(weights=3.0)])
+    assert outer.parameters() == {"learning[0]": 2.0, "learning[2].gain": 1.0}

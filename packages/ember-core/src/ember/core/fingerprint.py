@@ -15,6 +15,7 @@ import sysconfig
 from collections.abc import Callable
 from functools import cache, partial
 from hashlib import sha256
+from inspect import iscoroutinefunction
 from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any, Final, cast
 from weakref import WeakKeyDictionary
@@ -291,3 +292,10 @@ def label(function: Callable[..., Any]) -> str:
     while isinstance(function, partial):
         function = function.func
     return str(getattr(function, "__qualname__", None) or type(function).__qualname__)
+
+
+def is_async(function: Any) -> bool:
+    """Whether calling `function` gives something to be awaited."""
+    while isinstance(function, partial):
+        function = function.func
+    return iscoroutinefunction(function) or iscoroutinefunction(getattr(function, "__call__", None))  # noqa: B004

@@ -13,7 +13,7 @@ from collections.abc import Callable, Coroutine, Iterator
 from contextvars import Context, copy_context
 from dataclasses import dataclass
 from functools import partial
-from inspect import isawaitable, iscoroutinefunction
+from inspect import isawaitable
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
@@ -21,6 +21,7 @@ from ember.core.concurrency import gather
 from ember.core.crew import Crew, crew
 from ember.core.errors import EmberError
 from ember.core.externals import handler, inside
+from ember.core.fingerprint import is_async
 from ember.core.secrets import scrub
 
 from ._cursor import Cursor, State, Through
@@ -324,20 +325,12 @@ def loop_run(awaitable: Any) -> Any:
     return loop.run(cast("Coroutine[Any, Any, Any]", awaitable), "map_concurrent")
 
 
-def is_async(function: Any) -> bool:
-    """Whether calling `function` gives something to be awaited."""
-    while isinstance(function, partial):
-        function = function.func
-    return iscoroutinefunction(function) or iscoroutinefunction(getattr(function, "__call__", None))  # noqa: B004
-
-
 def _prepared(stage: MapConcurrent) -> Callable[[Any], Any]:
     """Return the function with retries and journal."""
     function = stage.function
     kept = None if stage.journal is None else stage.journal.of(function)
-    if is_async(function):
-        return _retrying_async(function if kept is None else kept.aio, stage.retries)
-    return _retrying(function if kept is None else kept, stage.retries)
+    retrying = _retrying_async if is_async(function) else _retrying
+    return retrying(function if kept is None else kept, stage.retries)
 
 
 def _retrying(function: Callable[[Any], Any], retries: int) -> Callable[[Any], Any]:

@@ -31,6 +31,20 @@ def require_plain(function: Callable[..., Any], stage: str) -> None:
         )
 
 
+# Generators, and as fast as filter() and map(), which take a StopIteration out of the function, the slip of a next() in
+# it, for the end of the rows. A generator makes a RuntimeError of it.
+def kept(keep: Callable[[Any], object], rows: Iterator[Any]) -> Iterator[Any]:
+    """Yield the rows of which `keep` is true."""
+    for row in rows:
+        if keep(row):
+            yield row
+
+
+def _made(function: Callable[[Any], Any], rows: Iterator[Any]) -> Iterator[Any]:
+    for row in rows:
+        yield function(row)
+
+
 @dataclass(frozen=True)
 class Filter:
     """Keep the rows of which `keep` is true."""
@@ -40,7 +54,7 @@ class Filter:
     signature = "filter"
 
     def open(self, upstream: Cursor, run: Run) -> Cursor:
-        return Rowwise(upstream, partial(filter, self.keep))
+        return Rowwise(upstream, partial(kept, self.keep))
 
     def __repr__(self) -> str:
         return f"filter({named(self.keep)})"
@@ -55,7 +69,7 @@ class Transform:
     signature = "transform"
 
     def open(self, upstream: Cursor, run: Run) -> Cursor:
-        return Rowwise(upstream, partial(map, self.function))
+        return Rowwise(upstream, partial(_made, self.function))
 
     def __repr__(self) -> str:
         return f"transform({named(self.function)})"

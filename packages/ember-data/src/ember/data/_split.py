@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from ._cursor import Cursor
+from ._rowwise import kept
 from ._run import Run
 from ._sample import By, key_of
 from ._stage import Rowwise
@@ -30,7 +31,7 @@ class Part:
     orderless = True
 
     def open(self, upstream: Cursor, run: Run) -> Cursor:
-        return Rowwise(upstream, partial(filter, self._keeps()))
+        return Rowwise(upstream, partial(kept, self._keeps()))
 
     def _keeps(self) -> Callable[[Any], bool]:
         key = None if self.by is None else key_of(self.by)

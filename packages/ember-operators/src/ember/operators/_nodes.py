@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from typing import Any
 
 
@@ -21,12 +20,10 @@ def node_parts(value: Any) -> list[tuple[str, Any]] | None:
     return [(tree_util.keystr(path), part) for path, part in _one_level(tree_util, value)[0]]
 
 
-def with_node_part(value: Any, chosen: Callable[[str], bool], part: Any) -> Any:
-    """Return `value` with another part in the place of the one whose step is `chosen`."""
+def with_node_parts(value: Any, parts: list[Any]) -> Any:
+    """Return `value` with other parts in the places of what `node_parts` found."""
     tree_util: Any = sys.modules["jax.tree_util"]
-    found, structure = _one_level(tree_util, value)
-    parts = [part if chosen(tree_util.keystr(path)) else one for path, one in found]
-    return tree_util.tree_unflatten(structure, parts)
+    return tree_util.tree_unflatten(_one_level(tree_util, value)[1], parts)
 
 
 def _one_level(tree_util: Any, value: Any) -> Any:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
@@ -13,7 +14,7 @@ from ember.core.suggest import nearest
 
 from ._arrays import is_array, is_number
 from ._fields import HasFields, roles, values_of
-from ._nodes import node_parts, with_node_part
+from ._nodes import node_parts, with_node_parts
 
 if TYPE_CHECKING:
     from ._module import Module
@@ -23,42 +24,69 @@ M = TypeVar("M", bound="Module")
 
 def leaves(tree: Any, path: str = "", role: str = "") -> Iterator[tuple[str, Any, bool]]:
     """Yield what is in modules and containers, with its path, and whether it learns."""
-    parts = _parts(tree)
+    parts = _parts(tree, role)
     if parts is None:
-        yield path, tree, role in ("", "param") and (is_array(tree) or (role == "param" and is_number(tree)))
+        yield path, tree, _learns(tree, role)
         return
-    for step, part, own in parts:
-        yield from leaves(part, f"{path}{step}" if path else step.removeprefix("."), own or role)
+    for step, part, inner in parts:
+        yield from leaves(part, f"{path}{step}" if path else step.removeprefix("."), inner)
 
 
-def mapped(tree: Any, function: Callable[[Any], Any], where: Callable[[str, Any], bool] | None) -> Any:
+def mapped(
+    tree: Any,
+    function: Callable[[Any], Any],
+    where: Callable[[str, Any], bool] | None,
+    path: str = "",
+    role: str = "",
+) -> Any:
     """Return `tree` with `function` applied to the leaves that `where` chooses, or to those that learn."""
-    changes = [
-        (path, function(leaf))
-        for path, leaf, learns in leaves(tree)
-        if (learns if where is None else where(path, leaf))
+    parts = _parts(tree, role)
+    if parts is None:
+        chosen = _learns(tree, role) if where is None else where(path, tree)
+        return function(tree) if chosen else tree
+    made = [
+        mapped(part, function, where, f"{path}{step}" if path else step.removeprefix("."), inner)
+        for step, part, inner in parts
     ]
-    for path, leaf in changes:
-        tree = _changed(tree, steps(path), leaf, path)
-    return tree
+    return tree if all(new is part for new, (_, part, _) in zip(made, parts)) else _rebuilt(tree, made)
 
 
-def _parts(tree: Any) -> list[tuple[str, Any, str]] | None:
+def _learns(leaf: Any, role: str) -> bool:
+    return role in ("", "param") and (is_array(leaf) or (role == "param" and is_number(leaf)))
+
+
+def _parts(tree: Any, role: str) -> list[tuple[str, Any, str]] | None:
     """Return what `tree` consists of, with steps of paths and roles; None for what is one piece."""
     if isinstance(tree, HasFields):
         own = roles(type(tree))
-        return [(f".{name}", part, own.get(name, "")) for name, part in values_of(tree).items()]
+        pinned = role in ("static", "prompt")
+        return [(f".{name}", part, role if pinned else own[name]) for name, part in values_of(tree).items()]
     if isinstance(tree, tuple) and hasattr(tree, "_fields"):
-        return [(f".{name}", part, "") for name, part in zip(getattr(tree, "_fields"), tree)]  # noqa: B009
+        return [(f".{name}", part, role) for name, part in zip(getattr(tree, "_fields"), tree)]  # noqa: B009
     if isinstance(tree, list | tuple):
-        return [(f"[{i}]", part, "") for i, part in enumerate(tree)]
+        return [(f"[{i}]", part, role) for i, part in enumerate(tree)]
     if isinstance(tree, dict):
-        return [(f"[{key!r}]", part, "") for key, part in tree.items()]
+        return [(f"[{key!r}]", part, role) for key, part in tree.items()]
     found = node_parts(tree)
-    return None if found is None else [(step, part, "") for step, part in found]
+    return None if found is None else [(step, part, role) for step, part in found]
 
 
-_STEP: Final = re.compile(r"\.?([^\W\d]\w*)|\[(-?\d+)\]|\[(?:\"([^\"]*)\"|'([^']*)')\]")
+def _rebuilt(tree: Any, parts: list[Any]) -> Any:
+    """Return `tree` with other parts in the places of what `_parts` found."""
+    if isinstance(tree, HasFields):
+        return cast("Module", tree).replace(**dict(zip(values_of(tree), parts)))
+    if isinstance(tree, dict):
+        made = tree.copy()
+        made.update(zip(tree, parts))
+        return made
+    if isinstance(tree, list | tuple):
+        return type(tree)(*parts) if hasattr(tree, "_fields") else type(tree)(parts)
+    return with_node_parts(tree, parts)
+
+
+_STEP: Final = re.compile(
+    r"""\.?([^\W\d]\w*) | \[(-?\d+)\] | \[( "(?:[^"\\]|\\.)*" | '(?:[^'\\]|\\.)*' )\]""", re.VERBOSE
+)
 Step = tuple[str, Any]
 
 
@@ -76,13 +104,13 @@ def steps(path: str) -> list[Step]:
             raise ValueError(
                 f"{path!r} is no path: at position {at} stands {path[at:]!r}. Write field.field, [number] or ['key']."
             )
-        name, number, double, single = match.groups()
+        name, number, text = match.groups()
         if name is not None:
             found.append(("field", name))
         elif number is not None:
             found.append(("item", int(number)))
         else:
-            found.append(("item", double if double is not None else single))
+            found.append(("item", ast.literal_eval(text)))
         at = match.end()
     if not found:
         raise ValueError("An empty path leads nowhere: name a field.")
@@ -112,7 +140,7 @@ def _child(tree: Any, step: Step, path: str) -> Any:
         except (LookupError, TypeError):
             pass
     for written, part in node_parts(tree) or ():
-        if steps(written.removeprefix(".")) == [step]:
+        if _is_step(written, step):
             return part
     raise LookupError(f"{path!r} leads nowhere: a {type(tree).__name__} has no {key!r}.")
 
@@ -120,23 +148,19 @@ def _child(tree: Any, step: Step, path: str) -> Any:
 def _changed(tree: Any, todo: list[Step], value: Any, path: str) -> Any:
     if not todo:
         return value
-    (_, key), rest = todo[0], todo[1:]
-    inner = _changed(_child(tree, todo[0], path), rest, value, path)
-    if isinstance(tree, HasFields):
-        return cast("Module", tree).replace(**{key: inner})
+    inner = _changed(_child(tree, todo[0], path), todo[1:], value, path)
+    kind, key = todo[0]
+    if isinstance(tree, list | tuple) and kind == "item":
+        place = range(len(tree))[key]
+        return _rebuilt(tree, [*tree[:place], inner, *tree[place + 1 :]])
     if isinstance(tree, dict):
-        made = tree.copy()
-        made[key] = inner
-        return made
-    if hasattr(tree, "_fields") and isinstance(key, str):
-        return tree._replace(**{key: inner})
-    if not isinstance(tree, list | tuple):
-        return with_node_part(tree, lambda written: steps(written.removeprefix(".")) == [todo[0]], inner)
-    items = list(tree)
-    items[key] = inner
-    if hasattr(tree, "_fields"):
-        return type(tree)(*items)
-    return type(tree)(items)
+        return _rebuilt(tree, [inner if one == key else part for one, part in tree.items()])
+    parts = _parts(tree, "") or []
+    return _rebuilt(tree, [inner if _is_step(step, todo[0]) else part for step, part, _ in parts])
+
+
+def _is_step(written: str, step: Step) -> bool:
+    return steps(written.removeprefix(".")) == [step]
 
 
 class At(Generic[M]):

@@ -23,7 +23,7 @@ from ember.core import External, Secret, resolve, scrub
 
 from ._arrays import array_text, is_array
 from ._fields import HasFields, roles, values_of
-from ._nodes import node_parts, with_node_part
+from ._nodes import node_parts, with_node_parts
 from ._sameness import same
 from .errors import CannotLoad, CannotSave
 
@@ -272,14 +272,12 @@ class _Reader:
     def _node(self, name: str, parts: dict[str, Any], path: str, like: Any) -> Any:
         if like is None or path_of(type(like)) != name:
             return self._other(name, path, like)
-        made = like
+        made: list[Any] = []
         for step, part in node_parts(like) or ():
             if step not in parts:
                 self.problems.append(f"`{path}` has no {step} in the file")
-                continue
-            found = self.value(parts[step], f"{path}{step}", part)
-            made = with_node_part(made, lambda written, step=step: written == step, found)  # type: ignore[misc]
-        return made
+            made.append(self.value(parts.get(step), f"{path}{step}", part))
+        return like if self.problems else with_node_parts(like, made)
 
     def _other(self, name: str, path: str, like: Any) -> Any:
         """What is no data has to come from `like`: a file says what it was, and never what to call."""

@@ -17,8 +17,8 @@ import random
 from types import CodeType, FunctionType
 from typing import Any, Final
 
+from ._function_effects import is_installed_file, resolver
 from ._kinds import ALL_CHANGING
-from ._program import is_installed_file, resolver
 from ._source import NoSource, tree_of
 
 _CHANGING: Final[frozenset[Any]] = frozenset(

@@ -272,6 +272,8 @@ def _plain(function: Any) -> tuple[Any, tuple[Any, ...], dict[str, Any]]:
             function = function.__func__
         elif type(function) is FunctionType or isinstance(function, (External, type)):
             return function, args, kwargs
+        elif getattr(function, "__ember_jit__", None) is not None:  # a sibling's object around a function
+            function = function.__ember_jit__
         else:
             own = getattr(type(function), "__call__", None)  # noqa: B004  # the function, not whether there is one
             if type(own) is not FunctionType and not isinstance(own, Jitted):

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from ._run import Run
+    from ._switching import Switching
     from ._tasks import Task
 
 
@@ -44,7 +44,7 @@ class Pending(Entry):
 
     __slots__ = ("kind", "maker", "run")
 
-    def __init__(self, run: Run, kind: type | None = None) -> None:
+    def __init__(self, run: Switching, kind: type | None = None) -> None:
         super().__init__()
         self.run = run
         self.kind = kind

@@ -11,9 +11,9 @@ from types import CodeType, FrameType
 from typing import Final
 
 from ._advice import BLOCKING
+from ._function_effects import is_installed_file
 from ._ir import Site
 from ._memory import perform
-from ._program import is_installed_file
 from ._run import Run
 
 _MOST_FRAMES: Final = 24

@@ -95,6 +95,7 @@ class Task(Entry):
         "reach",
         "result",
         "scope",
+        "shallow",
         "shared",
         "start",
         "thrown",
@@ -124,7 +125,7 @@ class Task(Entry):
         self.inputs: tuple[Any, ...] = ()
         self.flags = self.changed = 0
         self.shared: tuple[int, ...] = ()
-        self.gives, self.outside = -1, True
+        self.gives, self.outside, self.shallow = -1, True, False
         self.reach: set[int] = set()
 
 

@@ -111,6 +111,20 @@ _DATA_MODULES: Final = frozenset(
 )
 
 
+def plain_deep(thing: Any, within: tuple[int, ...] = ()) -> bool:
+    """Whether operators and methods of `thing`, and of all that is in it, are Python's own."""
+    kind = type(thing)
+    if kind in SCALARS or id(thing) in within:
+        return True
+    if kind in (list, tuple, set, frozenset):
+        within = (*within, id(thing))
+        return all(plain_deep(one, within) for one in thing)
+    if kind in effects.DICTS:
+        within = (*within, id(thing))
+        return all(plain_deep(one, within) for pair in thing.items() for one in pair)
+    return is_data(thing)
+
+
 def has_pending(value: Any, within: tuple[int, ...] = ()) -> bool:
     """Whether `value` is pending, or a container of the run in which something is. `within`: a list may hold itself."""
     kind = type(value)
