@@ -151,6 +151,13 @@ _VIEWS: Final = frozenset({type({}.values()), type({}.items())})
 
 def captured(function: FunctionType) -> list[Any]:
     """Return what a function brings along: captured variables and defaults, those of functions among them too."""
+    if function.__closure__ is None:
+        given, words = function.__defaults__, function.__kwdefaults__
+        if given is None and words is None:
+            return []
+        brought = [*(given or ()), *(words.values() if words else ())]
+        if FunctionType not in map(type, brought):
+            return brought
     seen = {id(function)}
     found: list[Any] = []
     left = [function]
