@@ -182,6 +182,10 @@ class Flight(Pending):
         self.job: Started | None = None
         self.context: Context | None = None
 
+    def begun(self, job: Started) -> None:
+        """Take what makes the call, before it can begin: an interruption from then on finds it."""
+        self.job = job
+
 
 class Turn(Pending):
     """What the caller's event loop has to do before the program can go on. `cancel` passes on that it is not wanted."""
