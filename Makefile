@@ -9,7 +9,8 @@
 #   make cov             the tests under coverage; a table per distribution, fails under 90 %
 #   make matrix          the tests on every Python found of 3.11, 3.12, 3.13; says which were not found
 #   make long            the proofs too slow for every run
-#   make fuzz N=1000     random programs nobody has seen, under jit and plain; one that differs is shown, made small
+#   make fuzz N=1000     random programs nobody has seen, under jit and plain; one that differs is shown, made small;
+#                        at most S=200 seconds
 #   make live            the conformance suite at the vendors whose key is set, for a cent each at most; never in CI
 #   make wizard          what `ember setup` draws: types, tests, and that its bundle is what its sources make (Node 20 or
 #                        newer); T=build makes the bundle anew
@@ -68,7 +69,7 @@ live: .hatch/default.ok
 	@$(DEFAULT) tools/live.py $(T)
 
 fuzz: .hatch/default.ok
-	@$(DEFAULT) packages/ember-xcs/tests/fuzz.py $$(date +%s) $(or $(N),1000)
+	@$(DEFAULT) packages/ember-xcs/tests/fuzz.py $$(date +%s) $(or $(N),1000) $(or $(S),200)
 
 # Not `npm ci`: it wants the lock to name the packages for every platform there is, which not every registry has.
 wizard: .hatch/default.ok

@@ -91,6 +91,28 @@ def test_a_method_under_op_is_bound_and_composes() -> None:
     assert pickle.loads(pickle.dumps(Wrap().twice))("a") == "<<a>>"
 
 
+def test_static_and_class_methods_compose_too() -> None:
+    class Words(Operator):
+        @op
+        @staticmethod
+        def split(text: str) -> list[str]:
+            return text.split()
+
+        @staticmethod
+        @op
+        def join(words: list[str]) -> str:
+            return "-".join(words)
+
+        @op
+        @classmethod
+        def named(cls, text: str) -> str:
+            return f"{cls.__name__} {text}"
+
+    kind: Any = Words  # op over a classmethod is no function to type checkers
+    assert (kind.split >> kind().join)("a b") == "a-b"
+    assert kind.named("x") == kind().named("x") == "Words x"
+
+
 def test_op_takes_functions_only() -> None:
     for thing in (3, Wrap):
         with pytest.raises(TypeError, match="@op is for functions"):

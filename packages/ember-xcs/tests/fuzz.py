@@ -1,20 +1,22 @@
 """Compare random programs under `jit` with plain Python.
 
-python fuzz.py [STYLE] FIRST COUNT [LIMIT]    the programs of these seeds, with at most LIMIT calls at once
-python fuzz.py [STYLE] SEED                   the program of one seed, made small, and how it differs
+python fuzz.py FIRST COUNT [SECONDS]            programs of these seeds, half of them by each writer, side by side
+python fuzz.py STYLE FIRST COUNT [SECONDS]      programs of one writer, "composed" or "sharing"
+python fuzz.py STYLE SEED                       the program of one seed, made small, and how it differs
 
-STYLE is one of the writers of programs, "composed" or "sharing"; without it all of them write.
+After SECONDS it stops where it is, and says how far it came. Exits 1 if one differs; the first is shown, made small.
 """
 
 from __future__ import annotations
 
+import math
 import re
-import signal
+import subprocess
 import sys
 import time
 import traceback
 import warnings
-from types import FrameType
+from pathlib import Path
 from typing import Final
 
 import random_programs
@@ -28,29 +30,14 @@ FAILING: Final = (4, 0, 12)
 """How many percent of the calls of a program fail, by its seed."""
 
 
-class TooLong(BaseException):
-    """A program did not end."""
-
-
-def alarm(number: int, frame: FrameType | None) -> None:
-    """End a program that takes too long."""
-    raise TooLong
-
-
 def check(style: str, seed: int, limit: int | None = None) -> list[str]:
     """Return how the program of `style` and `seed` differs under `jit`."""
-    signal.signal(signal.SIGALRM, alarm)
-    signal.alarm(20)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # random programs are not good style
             return compare(WRITERS[style](seed), f"<{style} {seed}>", fail=FAILING[seed % 3], limit=limit)
-    except TooLong:
-        return ["it does not end"]
     except Exception as error:
         return [f"{type(error).__name__}: {error}", traceback.format_exc()[-1500:]]
-    finally:
-        signal.alarm(0)
 
 
 def kind_of(wrong: list[str]) -> str:
@@ -69,18 +56,12 @@ def small(style: str, seed: int, limit: int | None = None) -> str:
     def differences(text: str) -> list[str]:
         nonlocal number
         number += 1
-        signal.signal(signal.SIGALRM, alarm)
-        signal.alarm(5)
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 return compare(text, f"<small {seed} {number}>", fail=fail, limit=limit)
-        except TooLong:
-            return ["it does not end"]
         except Exception as error:
             return [repr(error)]
-        finally:
-            signal.alarm(0)
 
     whole = WRITERS[style](seed)
     wanted = kind_of(differences(whole))
@@ -88,29 +69,51 @@ def small(style: str, seed: int, limit: int | None = None) -> str:
     return "\n".join([text[text.index("def program") :], *(line[:1500] for line in differences(text))])
 
 
-def main(style: str, first: int, count: int, limit: int | None = None) -> int:
+def main(style: str, first: int, count: int, seconds: float = math.inf) -> int:
     """Check `count` programs and tell of those that differ; return how many did."""
     bad: list[int] = []
     began = time.monotonic()
     reasons.clear()
+    done = 0
     for seed in range(first, first + count):
-        if wrong := check(style, seed, limit):
+        if time.monotonic() - began > seconds:
+            break
+        done += 1
+        if wrong := check(style, seed):
             bad.append(seed)
             print(f"{style} {seed}:", *[line[:1500] for line in wrong], sep="\n    ", flush=True)
             if len(bad) == 1:
-                print(small(style, seed, limit), flush=True)
+                print(small(style, seed), flush=True)
     took = time.monotonic() - began
-    print(f"{style}: {count - len(bad)} of {count} identical in {took:.0f} s; differing: {bad}")
+    print(
+        f"{style}, seeds {first} to {first + done - 1}: {done - len(bad)} of {done} identical in {took:.0f} s"
+    )
+    if done < count:
+        print(f"    {count - done} of {count} were not run: {seconds:.0f} s had passed")
+    if bad:
+        print(f"    differing: {bad}")
     for reason, number in reasons.items():
         print(f"    {number} runs {f'as they are: {reason}' if reason else 'lowered'}")
+    sys.stdout.flush()
     return len(bad)
+
+
+def side_by_side(first: int, count: int, *rest: str) -> int:
+    """Have each writer write its part of the programs, in a process of its own; return how many of them failed."""
+    command = [sys.executable, str(Path(__file__))]
+    parts = [
+        subprocess.Popen([*command, style, str(first), str(count // len(WRITERS)), *rest])
+        for style in WRITERS
+    ]
+    return sum(part.wait() != 0 for part in parts)
 
 
 if __name__ == "__main__":
     words = sys.argv[1:]
-    styles = [words.pop(0)] if words[0] in WRITERS else list(WRITERS)
-    numbers = [int(word) for word in words]
-    if len(numbers) == 1:
-        print(*[small(style, numbers[0]) for style in styles], sep="\n\n")
+    if words[0] not in WRITERS:
+        sys.exit(side_by_side(int(words[0]), int(words[1]), *words[2:]) > 0)
+    chosen, start, *others = words
+    if not others:
+        print(small(chosen, int(start)))
     else:
-        sys.exit(sum([main(style, *numbers) for style in styles]) > 0)
+        sys.exit(main(chosen, int(start), int(others[0]), *map(float, others[1:])) > 0)

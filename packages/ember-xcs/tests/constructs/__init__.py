@@ -15,4 +15,11 @@ from . import (
     objects as objects,
     text as text,
 )
-from .world import PROGRAMS as PROGRAMS, alone as alone, differences as differences, prompts as prompts
+from .world import (
+    PROGRAMS as PROGRAMS,
+    alone as alone,
+    cancelled as cancelled,
+    differences as differences,
+    interrupted as interrupted,
+    prompts as prompts,
+)

@@ -16,6 +16,7 @@ import copy
 import inspect
 import io
 import random
+import signal
 import threading
 import time
 from collections import Counter
@@ -64,6 +65,9 @@ class World:
     """What happens in one run."""
 
     fails: str | None = None
+    stops: str | None = None
+    stop: Callable[[], object] = lambda: None
+    later: float = 0.0
     groups: tuple[frozenset[str], ...] = ()
     calls: list[str] = field(default_factory=list[str])
     effects: list[str] = field(default_factory=list[str])
@@ -83,6 +87,10 @@ async def _answer(prompt: str) -> str:
         here.calls.append(prompt)
         here.under_way += 1
     try:
+        if here.stops == prompt:
+            await asyncio.sleep(here.later)
+            here.stop()
+            await asyncio.sleep(60)
         label = prompt.split(" ", 1)[0]
         for group in here.groups:
             if label in group:
@@ -283,3 +291,42 @@ def alone(one: Program) -> list[str]:
     run(jit(one.function), one.function, here)
     never = {label for group in one.groups for label in group} - here.arrived
     return [*here.missing, *(f"{label} was never called" for label in sorted(never))]
+
+
+def interrupted(one: Program, prompt: str) -> list[str]:
+    """Return what is wrong after Ctrl-C while the program waits, the call of `prompt` being under way."""
+    main = threading.main_thread().ident
+    assert main is not None
+    here = World(stops=prompt, stop=lambda: signal.pthread_kill(main, signal.SIGINT), later=0.05)
+    try:
+        return [f"it went on: {run(jit(one.function), one.function, here)['result']}"]
+    except KeyboardInterrupt:
+        return _left(here)
+
+
+def cancelled(one: Program, prompt: str) -> list[str]:
+    """Return what is wrong after the awaited program was cancelled while the call of `prompt` was under way."""
+    here = World()
+    here.stops = prompt
+
+    def awaited(**given: Any) -> Any:
+        async def main() -> Any:
+            task = asyncio.ensure_future(jit(one.function).aio(**given))
+            loop = asyncio.get_running_loop()
+            here.stop = lambda: loop.call_soon_threadsafe(task.cancel)
+            await asyncio.wait({task}, timeout=PATIENCE)
+            if not task.done():
+                return "nothing: it did not hear of it"
+            return await task
+
+        return asyncio.run(main())
+
+    try:
+        return [f"it went on: {run(awaited, one.function, here)['result']}"]
+    except asyncio.CancelledError:
+        return _left(here)
+
+
+def _left(here: World) -> list[str]:
+    settle(here)
+    return [f"{here.under_way} calls are still under way"] if here.under_way else []

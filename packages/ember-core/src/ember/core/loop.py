@@ -193,9 +193,20 @@ class IOLoop:
                 group.leave(job)
             del job  # see _Job.result
 
-    def start(self, coroutine: Coroutine[Any, Any, Any], on_end: Callable[[], object]) -> Started:
-        """Run `coroutine` on the loop and go on; `on_end` is called on the loop's thread when it has ended."""
+    def start(
+        self,
+        coroutine: Coroutine[Any, Any, Any],
+        on_end: Callable[[], object],
+        made: Callable[[Started], object] | None = None,
+    ) -> Started:
+        """Run `coroutine` on the loop and go on; `on_end` is called on the loop's thread when it has ended.
+
+        `made` is given what is returned, but before the coroutine can begin: whoever is interrupted in here by Ctrl-C
+        can still cancel it.
+        """
         job = _Job(self, coroutine, on_end)
+        if made is not None:
+            made(job)
         self._post(job)
         return job
 

@@ -21,6 +21,7 @@ from .errors import SourceChanged, SourceError, UnknownColumn
 
 COLUMNAR: Final = frozenset({"parquet", "arrow"})
 _PIECE: Final = 8_192  # rows from one place that a state can name to the next
+_WINDOW: Final = 262_144  # rows of the file that polars may be ahead by
 _AT: Final = "__ember_row"
 
 
@@ -59,15 +60,11 @@ class ColumnFile(Reader):
                     f"anew without it."
                 )
             names = self._names(known)
-            if begin:
-                frame = frame.slice(begin)
             if self.where is not None:
                 _require(known, sorted(self.where.columns()), self.path)
-                frame = frame.filter(self._condition(types))
-            frame = frame.select([*names, _AT] if self.where is not None else names)
             make = _rows_of(names, self.schema, self.columns)
             waiting: Any = None
-            for batch in frame.collect_batches(chunk_size=_PIECE, maintain_order=True):
+            for batch in self._batches(frame, types, names, range(begin, total, _WINDOW)):
                 waiting = batch if waiting is None else polars.concat([waiting, batch], rechunk=False)
                 while waiting.height >= _PIECE:
                     piece, waiting = waiting.slice(0, _PIECE), waiting.slice(_PIECE)
@@ -77,6 +74,18 @@ class ColumnFile(Reader):
                 yield Piece(make(waiting), {"row": self._place(waiting, begin), "of": total})
         except polars.exceptions.PolarsError as error:
             raise self._unreadable(error) from error
+
+    def _batches(self, frame: Any, types: Any, names: list[str], windows: range) -> Iterator[Any]:
+        """Yield the wanted rows and columns, in batches.
+
+        A window of the file at a time: polars reads ahead of whoever takes its batches, as far as there is memory.
+        """
+        for first in windows:
+            window = frame.slice(first, _WINDOW)
+            if self.where is not None:
+                window = window.filter(self._condition(types))
+            window = window.select(names if self.where is None else [*names, _AT])
+            yield from window.collect_batches(chunk_size=_PIECE, maintain_order=True)
 
     def counted(self) -> int:
         """Return how many rows there are, without making any."""

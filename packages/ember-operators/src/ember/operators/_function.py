@@ -106,6 +106,10 @@ def op(function: Any = None, /, *, validate: bool = False) -> Any:
     """
 
     def make(function: Any) -> Any:
+        kinds: tuple[Any, ...] = (staticmethod, classmethod)
+        for kind in kinds:
+            if type(function) is kind:
+                return kind(make(function.__func__))
         if not callable(function) or isinstance(function, type):
             raise TypeError(f"@op is for functions, not for {function!r:.80}. Derive classes from Operator.")
         return Function(checked_function(function, names) if validate else function)

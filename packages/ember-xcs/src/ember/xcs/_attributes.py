@@ -139,7 +139,7 @@ def set_attr(thing: Any, name: str, value: Any) -> None:
         simple = stores_plainly(type(thing), name)
         run.spawn(
             _set_attr, (run, thing, name, value), None, inputs=(thing, value), changed=1,
-            flags=0 if simple else WRITES, what=f"store {name}",
+            flags=0 if simple else WRITES, what=f"store {name}", shallow=True,
         )  # fmt: skip
 
 

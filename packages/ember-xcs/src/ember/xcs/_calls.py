@@ -22,7 +22,7 @@ from ._iterators import (
     hold_iterator,
     next_of,
 )
-from ._library import _plain_deep, library, library_of_arrays
+from ._library import library, library_of_arrays
 from ._memory import handed, ready_call, settle
 from ._method_calls import method
 from ._numeric import NOT_NUMERIC
@@ -32,7 +32,7 @@ from ._program import Program, program_of
 from ._run import Run, local
 from ._staging import staged_call
 from ._tasks import Abandoned
-from ._values import PENDING, SCALARS, has_pending
+from ._values import PENDING, SCALARS, has_pending, plain_deep
 
 _BUILTIN: Final = type(len)
 _STATIC: Final = frozenset({list, dict, set, str, tuple, *effects.CHANGING})
@@ -125,7 +125,7 @@ def own_call(run: Run, function: FunctionType, args: tuple[Any, ...], kwargs: di
         if (
             not any(map(has_pending, things))
             and in_turn(run, things)
-            and (program.vouched or all(map(_plain_deep, things)))
+            and (program.vouched or all(map(plain_deep, things)))
         ):
             made = function(*args, **kwargs)
             if program.generator:  # it goes over them later, and as they are then
@@ -179,7 +179,7 @@ def begin(
 
 def _plain(run: Run, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     given, words = ready_call(run, args, kwargs)
-    if not program_of(function).vouched and not all(map(_plain_deep, (*given, *words.values()))):
+    if not program_of(function).vouched and not all(map(plain_deep, (*given, *words.values()))):
         return ordered(run, function, tuple(given), words)
     return handed(run, function(*given, **words), (*given, *words.values()))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import operator
 from collections import defaultdict
-from typing import Any
+from typing import Any, Final
 
 from . import _effects as effects
 from ._apart import apart, may_be_lazy, read, unknown
@@ -106,9 +106,13 @@ def change(run: Run, thing: Any, name: str, args: tuple[Any, ...], kwargs: dict[
         inputs=(thing, *args, *kwargs.values()),
         changed=1,
         what=name,
-        gives=1 if len(args) == 1 and name in ("__getitem__", "pop") else -1,
+        shallow=True,
+        gives=(1 if len(args) == 1 else -1) if name in _GIVING else 0,
         outside=False,
     )
+
+
+_GIVING: Final = frozenset({"__getitem__", "pop", "popitem", "popleft", "setdefault"})
 
 
 def _needs(thing: Any, name: str, args: tuple[Any, ...]) -> bool:

@@ -321,6 +321,7 @@ def set_global(namespace: dict[str, Any], name: str, value: Any) -> None:
             inputs=(namespace, value),
             changed=1,
             what="a global",
+            shallow=True,
         )
 
 

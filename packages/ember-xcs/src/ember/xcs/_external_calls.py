@@ -12,13 +12,11 @@ from ember.core.externals import External
 
 from ._apart import apart
 from ._arguments import takes_over
-from ._iterators import (
-    held_iterator,
-)
 from ._memory import ready_call, settle, snapshot
 from ._order import await_all, await_turn, in_turn
 from ._run import Run
-from ._values import PENDING, SCALARS, has_pending, own_object
+from ._tasks import Flight
+from ._values import PENDING, SCALARS, has_pending, plain_deep
 
 
 def external_call(
@@ -33,11 +31,8 @@ def external_call(
     if takes_over(external) and not all(type(one) in SCALARS or _is_scalar(one) for one in things):
         return apart(run, _external_in_place, (external, args, kwargs), things, changes=True)
     if not any(map(has_pending, things)) and in_turn(run, things):
-        for arg in things:
-            if own_object(arg, run) is not None or held_iterator(run, arg) is not None:
-                settle(run, arg)  # whoever answers the call reads it while the program goes on
-        args = tuple(snapshot(arg) for arg in args)
-        return run.issue(external, args, {name: snapshot(arg) for name, arg in kwargs.items()}, kind)
+        args = tuple(handed_out(run, arg) for arg in args)
+        return run.issue(external, args, {name: handed_out(run, arg) for name, arg in kwargs.items()}, kind)
     if all(type(one) in SCALARS or _is_scalar(one) or _is_unshared(run, one) for one in things):
         return run.issue_later(external, args, kwargs, kind)
     made = apart(run, _external_later, (external, args, kwargs, kind), things)
@@ -46,14 +41,21 @@ def external_call(
     return made
 
 
+def handed_out(run: Run, value: Any) -> Any:
+    """Return what whoever answers a call is given: he reads it while the program goes on."""
+    if type(value) in SCALARS:
+        return value
+    return snapshot(value) if plain_deep(value) else settle(run, value)
+
+
 def _is_scalar(value: Any) -> bool:
     """Whether `value` is pending, and known to be of a type that never changes."""
     return type(value) in PENDING and value.kind in SCALARS and value.kind is not None
 
 
 def _is_unshared(run: Run, value: Any) -> bool:
-    """Whether `value` is pending, and nothing that waits for it can change what it turns out to be."""
-    return type(value) in PENDING and not run.guessing.tasks
+    """Whether `value` is an answer that is not there yet, and nothing that waits for it can change it."""
+    return type(value) is Flight and not run.guessing.tasks
 
 
 def _external_in_place(
@@ -76,11 +78,8 @@ def _external_later(
     if run.record is not None:
         run.record.reads(run.current, (args, kwargs))
     given, words = ready_call(run, args, kwargs)
-    for one in (*given, *words.values()):
-        if own_object(one, run) is not None:
-            settle(run, one)  # whoever answers the call reads it while the program goes on
-    copies = {name: snapshot(one) for name, one in words.items()}
-    return run.issue(external, tuple(map(snapshot, given)), copies, kind)
+    copies = {name: handed_out(run, one) for name, one in words.items()}
+    return run.issue(external, tuple(handed_out(run, one) for one in given), copies, kind)
 
 
 def result_kind(external: External[..., Any]) -> type | None:

@@ -17,6 +17,7 @@ from ember.core.externals import External
 
 from . import _effects as effects, _names as names
 from ._kinds import DATA, Kinds, arguments_of, as_called, is_in
+from ._methods import is_of_user
 from ._origins import ANYWHERE, NOWHERE, OUTSIDE, Effects, Origins, global_origin
 
 
@@ -60,6 +61,11 @@ class Flow(Kinds):
             return NOWHERE
         if isinstance(node, ast.Name):
             return self._content_of(node.id) if content else self._origins_of(node.id)
+        if isinstance(node, ast.Attribute):
+            module = self._module(node.value)
+            if module is not None:
+                known = is_constant(getattr(module, node.attr, None))
+                return NOWHERE if known else frozenset({global_origin(vars(module), node.attr)})
         if isinstance(node, (ast.Attribute, ast.Subscript, ast.Starred)):
             return self.origins(node.value, True)
         if isinstance(node, ast.Call):
@@ -88,9 +94,19 @@ class Flow(Kinds):
         value = self._resolve(name)
         if is_constant(value):
             return NOWHERE
-        if (name in self._namespace and not isinstance(value, (list, dict, set))) or name in self._namespace:
+        if name in self._namespace:
             return frozenset({global_origin(self._namespace, name)})
         return ANYWHERE
+
+    def _module(self, node: ast.expr) -> ModuleType | None:
+        """Return the module that `node` stands for, if it does for one."""
+        base = node
+        while isinstance(base, ast.Attribute):
+            base = base.value
+        if not isinstance(base, ast.Name) or base.id in self._local:
+            return None
+        found = self._static(node)
+        return found if isinstance(found, ModuleType) else None
 
     def _origins_of(self, name: str) -> Origins:
         if name not in self._local:
@@ -154,8 +170,10 @@ class Flow(Kinds):
 
 def is_constant(value: Any) -> bool:
     """Whether nothing that a global stands for can be changed, but by assigning it anew."""
-    if type(value) in effects.SCALARS or isinstance(
-        value, (FunctionType, type, ModuleType, External, BuiltinFunctionType, re.Pattern, logging.Logger)
+    if isinstance(value, type) and not is_of_user(value):
+        return True
+    if type(value) in effects.SCALARS - {type} or isinstance(
+        value, (FunctionType, ModuleType, External, BuiltinFunctionType, re.Pattern, logging.Logger)
     ):
         return value is not None
     if isinstance(value, (tuple, frozenset)):

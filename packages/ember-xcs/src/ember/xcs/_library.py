@@ -23,7 +23,7 @@ from . import _effects as effects
 from ._apart import apart, ordered, read, unknown
 from ._attributes import attr
 from ._classes import only_stores
-from ._containers import change, new
+from ._containers import new
 from ._iterators import (
     held_iterator,
     hold_iterator,
@@ -36,7 +36,7 @@ from ._pending import Pending
 from ._program import program_of
 from ._run import Run
 from ._tasks import WRITES
-from ._values import PENDING, SCALARS, has_pending, is_data
+from ._values import PENDING, SCALARS, has_pending, is_data, plain_deep
 
 
 def library(run: Run, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -261,28 +261,14 @@ def _in_own_context(run: Run, thunk: Any) -> Any:
 
 def _library_pick(run: Run, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     things = (*args, *kwargs.values())
-    if not any(map(has_pending, things)) and in_turn(run, things) and all(map(_plain_deep, things)):
+    if not any(map(has_pending, things)) and in_turn(run, things) and all(map(plain_deep, things)):
         return function(*args, **kwargs)
     return apart(run, _picked, (function, args, kwargs), things)
 
 
-def _plain_deep(thing: Any, within: tuple[int, ...] = ()) -> bool:
-    """Whether operators and methods of `thing`, and of all that is in it, are Python's own."""
-    kind = type(thing)
-    if kind in SCALARS or id(thing) in within:
-        return True
-    if kind in (list, tuple, set, frozenset):
-        within = (*within, id(thing))
-        return all(_plain_deep(one, within) for one in thing)
-    if kind in effects.DICTS:
-        within = (*within, id(thing))
-        return all(_plain_deep(one, within) for pair in thing.items() for one in pair)
-    return is_data(thing)
-
-
 def _picked(run: Run, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     given, words = ready_call(run, args, kwargs)
-    if not all(map(_plain_deep, (*given, *words.values()))):
+    if not all(map(plain_deep, (*given, *words.values()))):
         run.barrier()
     return function(*given, **words)
 
@@ -312,8 +298,16 @@ def _by_key(run: Run, function: Any, things: Any, kwargs: dict[str, Any]) -> Any
 
 def sort_list(run: Run, things: list[Any], kwargs: dict[str, Any]) -> None:
     """`things.sort(key=...)`."""
+    if run.fresh.get(id(things)) is None:
+        run.barrier()
     await_turn(run, things, True)
-    change(run, things, "__setitem__", (slice(None), _by_key(run, sorted, things, kwargs)), {})
+    items = things[:]
+    things.clear()  # as in Python: whoever looks at it while it is sorted finds it empty
+    try:
+        items = _by_key(run, sorted, items, kwargs)
+        run.drain()
+    finally:
+        things[:] = items
 
 
 def _reduce(run: Run, by: Any, things: Any, *start: Any) -> Any:

@@ -41,6 +41,14 @@ def methods_named(name: str) -> list[FunctionType]:
     return list(_index.get(name, ()))
 
 
+def is_of_user(cls: type) -> bool:
+    """Whether a class is the user's: its attributes may be assigned."""
+    if cls.__module__ in sys.builtin_module_names:
+        return False
+    path = getattr(sys.modules.get(cls.__module__), "__file__", None)
+    return path is None or not is_installed(path)
+
+
 def is_installed(path: str) -> bool:
     """Whether a file is the standard library's, or of an installed distribution."""
     return path.startswith(_INSTALLED) or "site-packages" in PurePath(path).parts

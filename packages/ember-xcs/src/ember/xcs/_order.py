@@ -15,11 +15,12 @@ from ember.core.externals import External
 
 from . import _effects as effects
 from ._function_effects import effects_of
+from ._methods import is_of_user
 from ._origins import global_at
 from ._pending import UNBOUND, Pending
 from ._run import Run
 from ._tasks import CHANGES, OBJECTS, Abandoned, Flight, Line, Task, is_earlier
-from ._values import PENDING, SCALARS, Lazy, captured, is_data, own_object
+from ._values import METHODS, PENDING, SCALARS, Lazy, captured, is_data, own_object
 
 
 def reach(
@@ -48,7 +49,7 @@ def reach(
                 found.add(id(value))
                 if fresh.nested:
                     reach(list(fresh.nested) if fresh.live else fresh.nested, found, later, run, outer)
-            elif kind is MethodType:
+            elif kind in METHODS:
                 reach((value.__self__,), found, later, run, outer)
             elif fresh is None and outer is not None and kind not in _UNCHANGING and value is not UNBOUND:
                 outer.append(value)  # it is not the run's own
@@ -90,16 +91,26 @@ def content(value: Any, found: set[int]) -> bool:
     left = [value]
     while left:
         one = left.pop()
-        if type(one) in SCALARS or id(one) in found:
+        kind = type(one)
+        if (kind in SCALARS and kind is not type) or id(one) in found:
             continue
         found.add(id(one))
         if len(found) > _MOST_CONTENT:
             return False
+        if kind is type:
+            if is_of_user(one):
+                left += [
+                    value
+                    for parent in one.__mro__[:-1]
+                    for value in vars(parent).values()
+                    if type(value) in effects.CHANGING or type(value).__module__ not in _BUILT_IN
+                ]
+            continue
         if type(one) in effects.DICTS:
             left += [item for item in one.values() if type(item) not in SCALARS]
         elif type(one) in effects.CONTAINERS:
             left += [item for item in one if type(item) not in SCALARS]
-        elif type(one) is MethodType:
+        elif type(one) in METHODS:
             left.append(one.__self__)
         elif not isinstance(one, (type, FunctionType, ModuleType, External)) and type(one) not in PENDING:
             if is_data(one):
@@ -113,6 +124,7 @@ def content(value: Any, found: set[int]) -> bool:
 
 
 _MOST_CONTENT: Final = 1000
+_BUILT_IN: Final = frozenset({"builtins", "functools", "types"})
 
 
 def footprint(run: Run, task: Task) -> None:
@@ -121,14 +133,20 @@ def footprint(run: Run, task: Task) -> None:
     later: list[Pending] = []
     inputs, task.inputs = task.inputs, ()
     changes: set[int] = set()
+    within: list[Any] = []
     objects = task.flags & OBJECTS
     for place, value in enumerate(inputs):
         kind = type(value)
         if kind in SCALARS or value is UNBOUND:
             continue
         changing = (task.changed >> place) & 1
+        if changing and task.shallow:
+            changes.add(id(value))
+            changing = False
+        if kind is FunctionType and value.__closure__ and (task.writes or _may_write(value)):
+            changing = True  # what it has captured, that is
         mine = changes if changing else found
-        reach((value,), mine, later, run)
+        reach((value,), mine, later, run, within if changing else None)
         if kind is FunctionType:
             mine.update(id(one) for one in captured(value) if type(one) in effects.CHANGING)
             if objects and _may_write(value):
@@ -138,12 +156,13 @@ def footprint(run: Run, task: Task) -> None:
             own = held is not None and held.object is value
             if objects and not is_data(value) and not isinstance(value, External):
                 task.writes = task.writes or not own or "<locals>" in kind.__qualname__
-            if changing and not own and not content(value, changes):
-                task.writes = True
             mine.add(id(value))
             if hasattr(kind, "__next__"):
                 changes.add(id(value))
                 task.writes = task.writes or not (own or kind in effects.ITERATORS)
+    for one in within:  # what is not the run's own, but is in what it may change
+        if not content(one, changes):
+            task.writes = True
     if run.stepping:
         run.iterators(run, task, found, changes, later)
     for number in task.shared:
@@ -263,6 +282,11 @@ def await_all(run: Run, things: Iterable[Any], seen: set[int] | None = None) -> 
             await_all(run, list(thing.values()), seen)
         elif (held := own_object(thing, run)) is not None:
             await_all(run, list(held.nested), seen)
+        elif hasattr(thing, "__dict__") and not isinstance(thing, _NOT_LOOKED_INTO) and not is_data(thing):
+            await_all(run, list(vars(thing).values()), seen)
+
+
+_NOT_LOOKED_INTO: Final = (type, FunctionType, MethodType, ModuleType, External)
 
 
 def quiet(run: Run) -> bool:

@@ -223,8 +223,8 @@ class Run(Switching):
         io = self._io
         if io is None or io.stopped:
             io = self._io = io_loop()
-        flight.job = io.start(
-            flight.external.arun(*flight.args, **flight.kwargs), lambda: self.arrive(flight)
+        io.start(
+            flight.external.arun(*flight.args, **flight.kwargs), lambda: self.arrive(flight), flight.begun
         )
 
     def _fill(self) -> None:

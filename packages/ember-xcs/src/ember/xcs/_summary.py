@@ -111,10 +111,10 @@ class Summary(Flow):
 
                 made = getattr(value, "__init__", None)
                 if not only_stores(value) and not candidates and made is not object.__init__:
-                    self.writes = True
+                    self._anything(arguments)
                 arguments = [ast.Constant(None), *arguments]
             elif not candidates:
-                self.writes = True
+                self._anything(arguments)
         elif isinstance(function, ast.Attribute):
             base, kind = function.value, self.kind(function.value)
             arguments = [base, *arguments]
@@ -135,12 +135,18 @@ class Summary(Flow):
                 for one in (function, *arguments):
                     self._changed(self.origins(one, True))
             else:
-                self.writes = True
+                self._anything(arguments)
         elif not candidates:
-            self.writes = True
+            self._anything(arguments)
         starred = bool(node.keywords) or any(isinstance(one, ast.Starred) for one in node.args)
         for candidate in candidates:
             self._apply(self._effects_of(candidate), arguments, starred or candidate in static_methods)
+
+    def _anything(self, arguments: Sequence[ast.expr]) -> None:
+        """Something nobody knows is called: it may change anything, and what it is given."""
+        self.writes = True
+        for one in arguments:
+            self._changed(self.origins(one, True))
 
     def _apply(self, done: Effects, arguments: Sequence[ast.expr], mixed: bool) -> None:
         """A function that may do what `done` says is called with `arguments`, which are in order unless `mixed`."""
@@ -189,6 +195,8 @@ class Summary(Flow):
     def _visit(self, node: ast.AST) -> None:
         if isinstance(node, (ast.Subscript, ast.Attribute)) and not isinstance(node.ctx, ast.Load):
             self.change(node.value)
+            if isinstance(node, ast.Attribute) and self._module(node.value) is not None:
+                self.writes = True
             if isinstance(node, ast.Attribute):
                 for function in methods_named(node.attr + ".setter"):
                     self._apply(self._effects_of(function), [node.value], True)
@@ -245,7 +253,7 @@ class Summary(Flow):
                 else:
                     self._apply(self._effects_of(found), [node], False)
             return
-        self.writes = True
+        self._anything([node])
 
     def kept(self, parameters: Sequence[str]) -> frozenset[tuple[int, int]]:
         """Return which of `parameters` may keep something of which others."""

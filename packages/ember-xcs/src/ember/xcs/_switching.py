@@ -200,12 +200,13 @@ class Switching(Log):
         what: str = "",
         gives: int = -1,
         outside: bool = True,
+        shallow: bool = False,
     ) -> Any:
         """Run `function` in a task of its own; if it has to wait, go on with its pending result.
 
         `inputs` are what it may read of the program's containers, those with a bit in `changed` what it may change,
         those with one in `gives` what its result may turn out to be, or be in; `outside`, whether that may also be
-        something that is not the run's own.
+        something that is not the run's own. A `shallow` one changes inputs themselves, not what is in them.
         """
         parent = self.current
         if parent.dead:
@@ -215,7 +216,7 @@ class Switching(Log):
             raise RecursionError("maximum recursion depth exceeded")
         child.writes, child.flags, child.changed, child.inputs = bool(flags & WRITES), flags, changed, inputs
         child.shared = SHARED[flags >> SHARED_FROM]
-        child.gives, child.outside = gives, outside
+        child.gives, child.outside, child.shallow = gives, outside, shallow
         self.note(child, parent)
         if self.record is not None:
             self.record.spawned(child, parent)

@@ -95,6 +95,7 @@ class Task(Entry):
         "reach",
         "result",
         "scope",
+        "shallow",
         "shared",
         "start",
         "thrown",
@@ -124,7 +125,7 @@ class Task(Entry):
         self.inputs: tuple[Any, ...] = ()
         self.flags = self.changed = 0
         self.shared: tuple[int, ...] = ()
-        self.gives, self.outside = -1, True
+        self.gives, self.outside, self.shallow = -1, True, False
         self.reach: set[int] = set()
 
 
@@ -180,6 +181,10 @@ class Flight(Pending):
         self.external, self.args, self.kwargs = external, args, kwargs
         self.job: Started | None = None
         self.context: Context | None = None
+
+    def begun(self, job: Started) -> None:
+        """Take what makes the call, before it can begin: an interruption from then on finds it."""
+        self.job = job
 
 
 class Turn(Pending):

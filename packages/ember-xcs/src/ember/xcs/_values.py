@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from types import FunctionType
+from types import FunctionType, MethodType
 from typing import Any, Final, cast
 
 from . import _effects as effects
@@ -111,6 +111,24 @@ _DATA_MODULES: Final = frozenset(
 )
 
 
+METHODS: Final = frozenset({MethodType, type(len)})
+"""What is bound to an object, which it brings along."""
+
+
+def plain_deep(thing: Any, within: tuple[int, ...] = ()) -> bool:
+    """Whether operators and methods of `thing`, and of all that is in it, are Python's own."""
+    kind = type(thing)
+    if kind in SCALARS or id(thing) in within:
+        return True
+    if kind in (list, tuple, set, frozenset):
+        within = (*within, id(thing))
+        return all(plain_deep(one, within) for one in thing)
+    if kind in effects.DICTS:
+        within = (*within, id(thing))
+        return all(plain_deep(one, within) for pair in thing.items() for one in pair)
+    return is_data(thing)
+
+
 def has_pending(value: Any, within: tuple[int, ...] = ()) -> bool:
     """Whether `value` is pending, or a container of the run in which something is. `within`: a list may hold itself."""
     kind = type(value)
@@ -133,6 +151,13 @@ _VIEWS: Final = frozenset({type({}.values()), type({}.items())})
 
 def captured(function: FunctionType) -> list[Any]:
     """Return what a function brings along: captured variables and defaults, those of functions among them too."""
+    if function.__closure__ is None:
+        given, words = function.__defaults__, function.__kwdefaults__
+        if given is None and words is None:
+            return []
+        brought = [*(given or ()), *(words.values() if words else ())]
+        if FunctionType not in map(type, brought):
+            return brought
     seen = {id(function)}
     found: list[Any] = []
     left = [function]
