@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextvars import Context, copy_context
 from dataclasses import dataclass
 from queue import Empty, Full, Queue
-from threading import Event, Thread
+from threading import Event, Thread, current_thread
 from typing import Any
 
 from ._cursor import Cursor, State, Through
@@ -15,6 +15,7 @@ from ._run import Run
 from .errors import SharedIterator
 
 _TICK = 0.1  # seconds between looks at whether anybody still wants rows
+_PATIENCE = 1.0  # seconds to wait for a row that is being made when nobody wants it any more
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,9 @@ class _Prefetching(Through):
                 yield row
         finally:
             self._stop.set()
+            # What it still puts aside is not to be written into a file that the next iterator has begun anew.
+            if thread is not current_thread():
+                thread.join(_PATIENCE)
 
     def _get(self, thread: Thread) -> tuple[int, Any, State]:
         return self._ready.get()
