@@ -1,10 +1,10 @@
 """Rows of a parquet file: `ember.data.stream` beside Hugging Face and the engines, by functions and by conditions.
 
-    python benchmarks/stream_columns.py [--rows 400000] [--rounds 3] [--growth]
+    python benchmarks/stream_columns.py [--rows 400000] [--rounds 3] [--growth [FILE.svg]]
 
 Each way runs in a process of its own, over a short and a long file; the difference is the cost of a row, so that what
-a library does once is not counted. CPU time of all threads, since machines are shared. `--growth` prints how time and
-memory grow with the rows, for the plot in docs/data.md.
+a library does once is not counted. CPU time of all threads, since machines are shared. `--growth` prints, and
+draws, how time and memory grow with the rows.
 """
 
 from __future__ import annotations
@@ -52,16 +52,49 @@ def run(python: Path, way: str, path: Path) -> dict[str, Any]:
     return found
 
 
-def growth(folder: Path) -> int:
-    """Print seconds and memory by rows, of the ways of Ember."""
-    print(f"{'rows':>10}  " + "".join(f"{way:>32}" for way in WAYS if "ember" in way))
-    for rows in (50_000, 100_000, 200_000, 400_000, 800_000):
-        path = folder / f"{rows}.parquet"
-        generate(path, rows)
-        found = [run(Path(sys.executable), way, path) for way in WAYS if "ember" in way]
-        cells = (f"{each['cpu']:.2f} s, {each['memory']:.0f} MB" for each in found)
-        print(f"{rows:>10,}  " + "".join(f"{cell:>32}" for cell in cells))
+def growth(folder: Path, rows: int, plot: Path | None) -> int:
+    """Print seconds and memory by rows, of the ways of Ember, and draw them."""
+    whole = folder / "whole.parquet"
+    generate(whole, rows)
+    ways = [way for way in WAYS if "ember" in way and "count" not in way]
+    drawn: dict[str, list[tuple[int, float, float]]] = {way: [] for way in ways}
+    for part in (8, 4, 2, 1):
+        path = folder / f"{part}.parquet"
+        stream(whole).take(rows // part).to_parquet(path)
+        for way in ways:
+            found = run(Path(sys.executable), way, path)
+            drawn[way].append((rows // part, found["cpu"], found["memory"]))
+            print(f"{rows // part:>10,}  {way:24}{found['cpu']:7.2f} s{found['memory']:7.0f} MB")
+    if plot is not None:
+        plot.write_text(figure(drawn), "utf-8")
     return 0
+
+
+COLOURS = ("#c2410c", "#0369a1", "#4d7c0f")
+
+
+def figure(drawn: dict[str, list[tuple[int, float, float]]]) -> str:
+    """Return two panels, CPU seconds and MB over imports, by rows."""
+    most = [max(point[n] for points in drawn.values() for point in points) for n in range(3)]
+    parts = [
+        '<svg xmlns="http://www.w3.org/2000/svg" width="720" height="260" font-family="sans-serif" font-size="11">',
+        '<rect width="720" height="260" fill="white"/>',
+    ]
+    for panel, (title, left) in enumerate((("CPU seconds", 50), ("MB over imports", 400))):
+        parts.append(f'<text x="{left}" y="18" font-weight="bold">{title}</text>')
+        parts.append(f'<path d="M{left} 30 V220 H{left + 280}" fill="none" stroke="#666"/>')
+        parts.append(f'<text x="{left - 6}" y="38" text-anchor="end">{most[panel + 1]:.3g}</text>')
+        parts.append(f'<text x="{left + 280}" y="236" text-anchor="end">{most[0]:,} rows</text>')
+        for colour, (way, points) in zip(COLOURS, drawn.items(), strict=False):
+            places = [
+                (left + 280 * point[0] / most[0], 220 - 185 * point[panel + 1] / most[panel + 1])
+                for point in points
+            ]
+            line = " ".join(f"{x:.0f},{y:.0f}" for x, y in places)
+            parts.append(f'<polyline points="{line}" fill="none" stroke="{colour}" stroke-width="2"/>')
+            at = 60 + 220 * list(drawn).index(way)
+            parts.append(f'<text x="{at}" y="254" fill="{colour}">{way}</text>' if not panel else "")
+    return "\n".join(part for part in (*parts, "</svg>") if part) + "\n"
 
 
 def measure(folder: Path, rows: int, rounds: int) -> int:
@@ -124,10 +157,12 @@ def main() -> int:
     options = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     options.add_argument("--rows", type=int, default=400_000)
     options.add_argument("--rounds", type=int, default=3)
-    options.add_argument("--growth", action="store_true")
+    options.add_argument("--growth", nargs="?", type=Path, const=None, default=False)
     chosen = options.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        return growth(Path(folder)) if chosen.growth else measure(Path(folder), chosen.rows, chosen.rounds)
+        if chosen.growth is not False:
+            return growth(Path(folder), chosen.rows, chosen.growth)
+        return measure(Path(folder), chosen.rows, chosen.rounds)
 
 
 if __name__ == "__main__":

@@ -57,7 +57,7 @@ print(sum(1 for row in rows))
 def test_no_call_is_paid_twice_though_the_program_is_killed_again_and_again(
     openai: LocalServer, tmp_path: Path, form: str
 ) -> None:
-    openai.latency = 0.4
+    openai.latency = 0.6
     path, program = tmp_path / "night.journal", tmp_path / "night.py"
     program.write_text(NIGHT)
     command = [sys.executable, str(program), str(path), form]

@@ -21,7 +21,7 @@ from .errors import SourceChanged, SourceError, UnknownColumn
 
 COLUMNAR: Final = frozenset({"parquet", "arrow"})
 _PIECE: Final = 8_192  # rows from one place that a state can name to the next
-_WINDOW: Final = 131_072
+_WINDOW: Final = 262_144  # rows of the file that polars may be ahead by
 _AT: Final = "__ember_row"
 
 

@@ -66,6 +66,8 @@ class Kinds:
         } | names.stored(statements)
         self._local = local | self._stored | self._parameters
         self._inputs = inputs - self._stored
+        # What these may hold at first is not made here: parameters, and where the whole function is known, all others.
+        self._entering = inputs if kinds is None else local
         self._defined = {
             node.name for node in everything if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
         }
@@ -200,7 +202,7 @@ class Kinds:
             return table(value)
         if name in self._known_kinds and (name not in self._stored or name not in self._of_self):
             return self._known_kinds[name]
-        if name in self._inputs | self._open or not self._assigned.get(name):
+        if name in self._entering or name in self._inputs | self._open or not self._assigned.get(name):
             return None
         if name in self._parameters - self._given:
             return None

@@ -10,7 +10,7 @@ import copy
 import operator
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from types import CoroutineType, FunctionType, MethodType
+from types import CoroutineType, FunctionType
 from typing import Any
 
 from ember.core.externals import handling
@@ -19,7 +19,7 @@ from . import _effects as effects
 from ._order import await_all
 from ._run import Run, local
 from ._tasks import Scope, owner_of
-from ._values import PENDING, SCALARS, Lazy, is_data, is_fixed, take
+from ._values import METHODS, PENDING, SCALARS, Lazy, is_data, is_fixed, take
 
 
 def perform(run: Run, twin: FunctionType, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -127,7 +127,7 @@ def _release(run: Run, value: Any, seen: set[int]) -> None:
         seen.add(id(value))
         for one in _brought(value):
             _release(run, one, seen)
-    elif kind is MethodType:
+    elif kind in METHODS:
         _release(run, value.__self__, seen)
     elif kind is tuple:
         for one in value:
@@ -225,7 +225,7 @@ def _filled(run: Run, value: Any, seen: set[int], functions: bool) -> Any:
             seen.add(id(value))
             _fill_function(run, value, seen)
         return value
-    if kind is MethodType:
+    if kind in METHODS:
         _filled(run, value.__self__, seen, functions)
         return value
     if kind is CoroutineType:

@@ -20,7 +20,7 @@ from ._origins import global_at
 from ._pending import UNBOUND, Pending
 from ._run import Run
 from ._tasks import CHANGES, OBJECTS, Abandoned, Flight, Line, Task, is_earlier
-from ._values import PENDING, SCALARS, Lazy, captured, is_data, own_object
+from ._values import METHODS, PENDING, SCALARS, Lazy, captured, is_data, own_object
 
 
 def reach(
@@ -49,7 +49,7 @@ def reach(
                 found.add(id(value))
                 if fresh.nested:
                     reach(list(fresh.nested) if fresh.live else fresh.nested, found, later, run, outer)
-            elif kind is MethodType:
+            elif kind in METHODS:
                 reach((value.__self__,), found, later, run, outer)
             elif fresh is None and outer is not None and kind not in _UNCHANGING and value is not UNBOUND:
                 outer.append(value)  # it is not the run's own
@@ -110,7 +110,7 @@ def content(value: Any, found: set[int]) -> bool:
             left += [item for item in one.values() if type(item) not in SCALARS]
         elif type(one) in effects.CONTAINERS:
             left += [item for item in one if type(item) not in SCALARS]
-        elif type(one) is MethodType:
+        elif type(one) in METHODS:
             left.append(one.__self__)
         elif not isinstance(one, (type, FunctionType, ModuleType, External)) and type(one) not in PENDING:
             if is_data(one):

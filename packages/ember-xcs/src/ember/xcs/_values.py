@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from types import FunctionType
+from types import FunctionType, MethodType
 from typing import Any, Final, cast
 
 from . import _effects as effects
@@ -109,6 +109,10 @@ _DATA: Final = frozenset({bytearray, memoryview, type(len), object})
 _DATA_MODULES: Final = frozenset(
     {"numpy", "jaxlib._jax", "jaxlib.xla_extension", "decimal", "fractions", "datetime", "re", "operator"}
 )
+
+
+METHODS: Final = frozenset({MethodType, type(len)})
+"""What is bound to an object, which it brings along."""
 
 
 def plain_deep(thing: Any, within: tuple[int, ...] = ()) -> bool:
