@@ -241,3 +241,27 @@ def test_random_functions_of_numbers_give_the_same_in_programs_with_calls(seed: 
                     if isinstance(one, str)
                     else np.allclose(one, other, rtol=1e-4, equal_nan=True)
                 )
+
+
+class Touchy:
+    """Cannot be hashed or compared before it is whole."""
+
+    def __init__(self, name: str) -> None:
+        rate(name)
+        self.name = name
+
+    def __call__(self) -> str:
+        return self.name
+
+    def __hash__(self) -> int:
+        return hash(self.name)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Touchy) and self.name == other.name
+
+
+def test_objects_are_not_taken_apart_to_see_whether_a_call_is_one_of_numbers() -> None:
+    def program() -> list[str]:
+        return [Touchy(name)() for name in ("a", "b")]
+
+    assert jit(program)() == ["a", "b"]
