@@ -1,4 +1,4 @@
-"""CPU time of the `ember` command beside a bare interpreter, and beside other commands written in Python.
+"""CPU time of the `ember` command beside a bare interpreter and other commands in Python; and the wizard's first screen.
 
 python benchmarks/command_cost.py [--rounds 7]
 
@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
+import pexpect
 from outsiders import environment
 
 GATES = {
@@ -58,6 +61,20 @@ def commands() -> dict[str, list[str]]:
     return found
 
 
+def first_paint_ms(variables: Mapping[str, str]) -> float:
+    """Return the milliseconds from `ember setup` to the wizard's first screen, in a terminal of its own."""
+    ember = str(Path(sys.executable).with_name("ember"))
+    known = {name: value for name, value in variables.items() if name != "CI"}
+    begun = time.perf_counter()
+    child = pexpect.spawn(ember, ["setup"], env={**known, "TERM": "xterm-256color"}, timeout=30)
+    child.expect_exact("Enter: begin")
+    painted = time.perf_counter() - begun
+    child.send("\x03")
+    child.expect(pexpect.EOF)
+    child.close()
+    return painted * 1e3
+
+
 def main() -> int:
     options = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     options.add_argument("--rounds", type=int, default=7)
@@ -77,6 +94,7 @@ def main() -> int:
                 cost = cpu_ms(command, variables)
                 if round_:
                     costs.setdefault(name, []).append(cost)
+        painted = min(first_paint_ms(variables) for _ in range(3)) if shutil.which("node") else None
     bare = min(costs[BARE])
     print(f"\nCPU milliseconds of a process, best of {rounds} interleaved rounds")
     missed = 0
@@ -85,6 +103,8 @@ def main() -> int:
         gate = GATES.get(name)
         missed += gate is not None and ratio > gate
         print(f"{name:26}{min(measured):8.0f}{ratio:8.1f}x" + (f"   gate {gate:g}x" if gate else ""))
+    if painted is not None:
+        print(f"\nember setup draws its first screen after {painted:.0f} ms (wall, best of 3)")
     return 1 if missed else 0
 
 

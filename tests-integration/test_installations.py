@@ -6,10 +6,12 @@ These need dist/ and an index for third-party packages, so `make isolated` runs 
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import pexpect
 import pytest
 
 from ember.models.testing import LocalServer
@@ -165,3 +167,76 @@ def test_the_command_comes_along_and_finds_the_rest(everything: Installation) ->
     assert said("--version").startswith("ember ")
     assert "local/smollm2" in said("models").split()
     assert json.loads(said("doctor", "--json"))["ok"] is True
+
+
+CROSSING = """
+from ember.api import Operator, data, models, operators, xcs
+from ember.context import create_context, get_context
+
+get_context().set_config("usage.ledger", True)
+get_context().save()
+
+class Judge(Operator):
+    name: str
+
+    def call(self, row: dict[str, str]) -> str:
+        return f"{self.name}: " + models(None, f"Say: {row['text']}")
+
+vote = operators.Ensemble([Judge(name=name) for name in ("first", "second")])
+
+@xcs.jit
+def both(rows: list[dict[str, str]]) -> list[list[str]]:
+    return [vote(row) for row in rows]
+
+with create_context(models={"default": "gpt-4o-mini", "temperature": 0}) as here, xcs.trace() as seen:
+    rows = data.stream([{"text": "a"}, {"text": "b"}, {"text": "c"}]).filter(lambda row: row["text"] != "b")
+    print(both(rows.to_list()))
+    print(rows.map_concurrent(vote, concurrency=2).to_list() == xcs.vmap(vote)(rows.to_list()))
+    print(models.usage(here).calls, sum(spent.calls for spent in seen.spent()))
+"""
+
+
+def test_all_parts_work_on_one_program_from_their_wheels(
+    everything: Installation, server: LocalServer
+) -> None:
+    """jit, vmap, models, operators, a stream, a context and a provider; the command shows what it used."""
+    server.latency = 0.05
+    program = everything.folder / "crossing.py"
+    program.write_text(CROSSING)
+    home = everything.folder / "crossing"
+    known = {
+        "OPENAI_API_KEY": "sk-0123456789abcdef",
+        "OPENAI_BASE_URL": f"{server.url}/v1",
+        "EMBER_HOME": str(home),
+    }
+    said = everything.ask(f"import runpy; runpy.run_path({str(program)!r})", **known).split("\n")
+    assert said[0] == "[['first: Say: a', 'second: Say: a'], ['first: Say: c', 'second: Say: c']]"
+    assert said[1:] == ["True", "12 4"]  # four of them under jit, which the trace has
+    assert (len(server.requests), {request.json["temperature"] for request in server.requests}) == (12, {0})
+    assert server.high_water >= 4, "two rows and two judges of each could be asked at once"
+
+    command = [str(everything.python.with_name("ember")), "usage", "--json"]
+    clean = {"PATH": str(everything.python.parent), "HOME": str(home), "EMBER_HOME": str(home)}
+    done = subprocess.run(command, env=clean, capture_output=True, text=True, check=True, timeout=60)
+    assert json.loads(done.stdout)["total"]["calls"] == 12
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="Node is not installed")
+def test_the_wizard_in_the_wheel_needs_node_alone(everything: Installation, tmp_path: Path) -> None:
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    (tools / "node").symlink_to(str(shutil.which("node")))
+    clean = {
+        "PATH": str(tools),
+        "HOME": str(tmp_path),
+        "EMBER_HOME": str(tmp_path / "ember"),
+        "TERM": "xterm-256color",
+    }
+    ember = str(everything.python.with_name("ember"))
+    child = pexpect.spawn(ember, ["setup"], env=clean, cwd=str(tmp_path), timeout=30)
+    child.expect_exact(b"Enter: begin")
+    child.send("\x03")
+    child.expect_exact(b"Nothing was written")
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 130
