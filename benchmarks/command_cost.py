@@ -1,4 +1,4 @@
-"""CPU time of the `ember` command beside a bare interpreter and other commands in Python; and the wizard's first screen.
+"""CPU time of the `ember` command beside a bare interpreter and other commands; and the wizard's first screen.
 
 python benchmarks/command_cost.py [--rounds 7]
 
