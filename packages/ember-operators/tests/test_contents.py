@@ -33,9 +33,9 @@ def test_every_name_that_is_offered_is_there() -> None:
 
 def test_importing_operators_loads_what_is_asked_for_and_nothing_heavy() -> None:
     code = (
-        "import sys; from ember.operators import Operator, op; before = set(sys.modules); "
-        "from ember.operators import Ensemble; "
-        "print([n for n in ('asyncio', 'jax', 'numpy', 'pydantic', 'ember.models', 'html') if n in sys.modules], "
+        "import sys; bare = set(sys.modules); from ember.operators import Operator, op; before = set(sys.modules); "
+        "from ember.operators import Ensemble; loaded = set(sys.modules) - bare; "
+        "print([n for n in ('asyncio', 'jax', 'numpy', 'pydantic', 'ember.models', 'html') if n in loaded], "
         "'ember.operators._ensemble' in before, 'ember.operators._evaluate' in sys.modules)"
     )
     done = subprocess.run(
