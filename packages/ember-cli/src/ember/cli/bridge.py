@@ -23,7 +23,6 @@ is read. The end of stdin ends the process; Ctrl-C, which goes to the screen too
 from __future__ import annotations
 
 import json
-import os
 import signal
 import sys
 import threading
@@ -35,7 +34,7 @@ from ember.core.errors import EmberError
 from ember.core.secrets import Secret
 
 from . import _say
-from ._exits import FAILED, USAGE, Failure, code_of
+from ._exits import FAILED, OK, USAGE, Failure, code_of
 
 PROTOCOL: Final = 1
 _LONGEST: Final = 1024 * 1024
@@ -254,8 +253,7 @@ def main() -> int:
     except BrokenPipeError:
         return FAILED
     sink.flush()
-    # Work that nobody waits for any more does not hold the process up.
-    os._exit(0)
+    return OK  # threads at work are daemons: what nobody waits for any more does not hold the process up
 
 
 if __name__ == "__main__":
