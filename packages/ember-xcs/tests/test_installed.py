@@ -38,7 +38,7 @@ def test_functions_of_a_marked_distribution_are_lowered_like_the_users_own(
     folder = tmp_path / "site-packages"
     folder.mkdir()
     (folder / f"{name}.py").write_text(MODULE.format(marked=marked))
-    monkeypatch.syspath_prepend(folder)
+    monkeypatch.syspath_prepend(folder)  # pyright: ignore[reportUnknownMemberType]
     module: Any = importlib.import_module(name)
 
     @jit
