@@ -74,7 +74,7 @@ def a_global_object() -> object:
     return BOARD.note, ask(f"c {BOARD.lines}")
 
 
-@program("a b", "c d")
+@program("a b")  # c and d as well, unless a class seen before has code of its own behind a name used here
 def attributes_of_own_objects() -> object:
     box = Thing()
     box.name = ask("a")
