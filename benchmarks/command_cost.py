@@ -16,7 +16,6 @@ import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pexpect
 from outsiders import environment
@@ -67,7 +66,9 @@ def first_paint_ms(variables: Mapping[str, str]) -> float:
     ember = str(Path(sys.executable).with_name("ember"))
     known = {name: value for name, value in variables.items() if name != "CI"}
     begun = time.perf_counter()
-    child: Any = pexpect.spawn(ember, ["setup"], env={**known, "TERM": "xterm-256color"}, timeout=30)
+    child: pexpect.spawn[bytes] = pexpect.spawn(
+        ember, ["setup"], env={**known, "TERM": "xterm-256color"}, timeout=30
+    )
     child.expect_exact("Enter: begin")
     painted = time.perf_counter() - begun
     child.send("\x03")

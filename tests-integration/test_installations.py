@@ -10,7 +10,6 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pexpect
 import pytest
@@ -234,7 +233,7 @@ def test_the_wizard_in_the_wheel_needs_node_alone(everything: Installation, tmp_
         "TERM": "xterm-256color",
     }
     ember = str(everything.python.with_name("ember"))
-    child: Any = pexpect.spawn(ember, ["setup"], env=clean, cwd=str(tmp_path), timeout=30)
+    child: pexpect.spawn[bytes] = pexpect.spawn(ember, ["setup"], env=clean, cwd=str(tmp_path), timeout=30)
     child.expect_exact(b"Enter: begin")
     child.send("\x03")
     child.expect_exact(b"Nothing was written")
