@@ -77,7 +77,7 @@ wizard: .hatch/default.ok
 		$(if $(filter build,$(T)),npm run --silent build,EMBER_PYTHON="$(abspath $(DEFAULT))" npm test --silent && npm run --silent build -- --check)
 
 bench: .hatch/default.ok
-	@status=0; for script in call_cost cache_hit throughput latency in_flight_memory import_cost command_cost batching stream \
+	@status=0; for script in call_cost cache_hit throughput latency in_flight_memory import_cost command_cost batching stream stream_columns \
 		critical_path jit_overhead jit_memory numeric_dispatch scheduling operator_cost; do \
 		$(DEFAULT) benchmarks/$$script.py || status=1; done; exit $$status
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import resource
 import subprocess
 import sys
@@ -18,10 +19,12 @@ from typing import Any, Final
 
 from ember.core.loop import run
 from ember.xcs import external, jit
+from ember.xcs._tasks import Task
 
 _full = 0
 _under_way = 0
 _most = 0
+_tasks = 0
 _opened = asyncio.Event()
 
 
@@ -34,11 +37,15 @@ def resident() -> int:
 @external
 async def ask(number: int) -> str:
     """Answer when as many calls as are expected are under way; the last one looks at the memory first."""
-    global _under_way, _most
+    global _under_way, _most, _tasks
     _under_way += 1
     if _under_way == _full:
         await asyncio.sleep(0.05)  # whoever sends has come to its end, and waits
         _most = resident()
+        _tasks = (
+            sum(type(one) is Task and one.back is None and one.fiber is not None for one in gc.get_objects())
+            - 1
+        )
         _opened.set()
     else:
         await _opened.wait()
@@ -88,12 +95,14 @@ GATES: Final[dict[str, tuple[Callable[[int], Any], str, float | None]]] = {
     "gather": (gathered, "a call in asyncio.gather on the I/O loop", None),
     "calls": (calls, "a pending call", 4.0),
     "tasks": (tasks, "a decision that waits, with its call", 15.0),
-    "functions": (functions, "two functions that wait in each other, with their call", 30.0),
+    "functions": (functions, "two functions that wait in each other, with their call", None),
 }
 
+TASK: Final = 15.0
 
-def measure(name: str, count: int) -> float:
-    """Return KiB per turn while all of them wait."""
+
+def measure(name: str, count: int) -> tuple[float, float]:
+    """Return KiB per turn while all of them wait, and how many tasks wait in each."""
     global _full, _under_way
     program = GATES[name][0]
     for _ in range(2):  # lowered, and the I/O loop begun
@@ -104,7 +113,7 @@ def measure(name: str, count: int) -> float:
     _opened.clear()
     before = resident()
     program(count)
-    return (_most - before) / count / 1024
+    return (_most - before) / count / 1024, _tasks / count
 
 
 def main() -> int:
@@ -113,17 +122,22 @@ def main() -> int:
     options.add_argument("--one", help=argparse.SUPPRESS)
     given = options.parse_args()
     if given.one:
-        print(measure(given.one, given.calls))
+        print(*measure(given.one, given.calls))
         return 0
     missed = 0
     print(f"Resident memory, {given.calls} waiting at once")
     for name, (_, what, gate) in GATES.items():
         command = [sys.executable, __file__, "--one", name, "--calls", str(given.calls)]
         done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True)
-        size = float(done.stdout)
+        size, tasks = map(float, done.stdout.split())
         verdict = "" if gate is None else f" (gate {gate:g}){'' if size <= gate else '  MISSED'}"
         missed += gate is not None and size > gate
         print(f"{what:56} {size:6.2f} KiB{verdict}")
+        if tasks > 1.5:
+            each = size / tasks
+            missed += each > TASK
+            verdict = f" (gate {TASK:g}){'' if each <= TASK else '  MISSED'}"
+            print(f"    each of which is {tasks:.1f} tasks of{'':25} {each:6.2f} KiB{verdict}")
     return 1 if missed else 0
 
 

@@ -2,8 +2,8 @@
 
 python benchmarks/operator_cost.py [--rounds 15] [--alone]
 
-Everything is measured in interleaved rounds, and the best round counts: it is the one that nothing disturbed. DSPy and
-LangChain are in environments of their own; `--alone` leaves them out.
+Everything is measured in interleaved rounds of some milliseconds, and the best round counts: it is the one that nothing
+disturbed. DSPy and LangChain are in environments of their own; `--alone` leaves them out.
 """
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
@@ -17,7 +17,10 @@ import json
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from timeit import Timer
 from typing import Any
@@ -30,9 +33,25 @@ from outsiders import environment
 from pydantic import BaseModel, TypeAdapter
 
 from ember.core import external
-from ember.operators import Module, Operator, Parallel, op
+from ember.operators import (
+    Cache,
+    Cascade,
+    Chain,
+    Ensemble,
+    Fallback,
+    MajorityVote,
+    Module,
+    Operator,
+    Parallel,
+    Retry,
+    Router,
+    op,
+)
 
 CALL_NS, SPEC_NS, CONSTRUCT_NS, FLATTEN, TOGETHER, IMPORT_MS = 25.0, 1000.0, 2000.0, 2.0, 1.05, 60.0
+BUILT_IN_US = 25.0
+SHORTER = 20
+"""Into how many a round is cut."""
 HEAVY = ("jax", "numpy", "pydantic", "asyncio", "yaml")
 OUTSIDERS = {"dspy": "dspy==3.4.1", "langchain-core": "langchain-core==1.7.2"}
 
@@ -114,13 +133,15 @@ class EquinoxTree(eqx.Module):
     name: str = eqx.field(static=True, default="tree")
 
 
-def best(measured: dict[str, Callable[[], Any]], rounds: int, number: int) -> dict[str, float]:
-    """Return nanoseconds of one call of each, in the best of interleaved rounds."""
-    timers = {name: Timer(do) for name, do in measured.items()}
+def best(timers: dict[str, Timer], rounds: int, number: int) -> dict[str, float]:
+    """Return nanoseconds of one call of each, in the best of interleaved rounds.
+
+    Many short rounds: on a busy machine, hardly any is left alone for as long as 30 ms, and many are for 2.
+    """
     found = dict.fromkeys(timers, float("inf"))
-    for _ in range(rounds):
+    for _ in range(rounds * SHORTER):
         for name, timer in timers.items():
-            found[name] = min(found[name], timer.timeit(number) / number * 1e9)
+            found[name] = min(found[name], timer.timeit(number // SHORTER) / (number // SHORTER) * 1e9)
     return found
 
 
@@ -137,12 +158,9 @@ def calls(rounds: int) -> dict[str, float]:
         "function": same,
         "equinox": EquinoxSame(),
     }
-    timers = {name: Timer("f('a')", globals={"f": thing}) for name, thing in names.items()}
-    found = dict.fromkeys(timers, float("inf"))
-    for _ in range(rounds):
-        for name, timer in timers.items():
-            found[name] = min(found[name], timer.timeit(100_000) / 100_000 * 1e9)
-    return found
+    return best(
+        {name: Timer("f('a')", globals={"f": thing}) for name, thing in names.items()}, rounds, 100_000
+    )
 
 
 def specs(rounds: int) -> dict[str, float]:
@@ -154,8 +172,8 @@ def specs(rounds: int) -> dict[str, float]:
     )
     return best(
         {
-            "pydantic": lambda: validate(plain(validate(given))),
-            "operator": lambda: operator(given),
+            "pydantic": Timer(lambda: validate(plain(validate(given)))),
+            "operator": Timer(lambda: operator(given)),
         },
         rounds,
         10_000,
@@ -163,7 +181,8 @@ def specs(rounds: int) -> dict[str, float]:
 
 
 def constructs(rounds: int) -> dict[str, float]:
-    return best({"operator": lambda: One(value=1), "equinox": lambda: EquinoxOne(value=1)}, rounds, 5_000)
+    made = {"operator": Timer(lambda: One(value=1)), "equinox": Timer(lambda: EquinoxOne(value=1))}
+    return best(made, rounds, 5_000)
 
 
 def flattens(rounds: int) -> dict[str, float]:
@@ -176,7 +195,78 @@ def flattens(rounds: int) -> dict[str, float]:
         "equinox": EquinoxTree(parts=[EquinoxPart(**arrays()) for _ in range(3)]),
     }
     flatten = jax.tree_util.tree_flatten
-    return best({name: lambda tree=tree: flatten(tree) for name, tree in trees.items()}, rounds, 5_000)  # type: ignore[misc]
+    return best({name: Timer(partial[Any](flatten, tree)) for name, tree in trees.items()}, rounds, 5_000)
+
+
+def upper(text: str) -> str:
+    return text.upper()
+
+
+def twice(text: str) -> str:
+    return upper(upper(text))
+
+
+def route(text: str) -> str:
+    return "upper" if len(text) < 9 else "lower"
+
+
+def retried(text: str) -> str:
+    for attempt in range(3):
+        try:
+            return upper(text)
+        except ValueError:
+            if attempt == 2:
+                raise
+    raise AssertionError
+
+
+def fallen_back(text: str) -> str:
+    for one in (upper, str.lower):
+        try:
+            return one(text)
+        except ValueError as error:
+            last = error
+    raise last
+
+
+def cascaded(text: str) -> str:
+    answer = upper(text)
+    return answer if len(answer) else text.lower()
+
+
+def voted(text: str) -> str:
+    with ThreadPoolExecutor(3) as pool:
+        answers = list(pool.map(upper, [text] * 3))
+    return Counter(answers).most_common(1)[0][0]
+
+
+def built_in(rounds: int) -> dict[str, dict[str, float]]:
+    """Return nanoseconds of a call of built-in operators over plain functions, and of what one writes by hand."""
+    kept: dict[str, str] = {}
+
+    def looked_up(text: str) -> str:
+        if text not in kept:
+            kept[text] = upper(text)
+        return kept[text]
+
+    def routed(text: str) -> str:
+        return routes[route(text)](text)
+
+    routes = {"upper": upper, "lower": str.lower}
+    pairs: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
+        "chain of two": (Chain((upper, upper)), twice),
+        "Retry": (Retry(upper), retried),
+        "Fallback": (Fallback([upper, str.lower]), fallen_back),
+        "Cascade": (Cascade([upper, str.lower], accept=len), cascaded),
+        "Router": (Router(routes, by=route), routed),
+        "Cache, known": (Cache(upper), looked_up),
+        "MajorityVote of three, in threads": (MajorityVote([upper] * 3), voted),
+    }
+    found: dict[str, dict[str, float]] = {}
+    for name, (operator, by_hand) in pairs.items():
+        timers = {"operator": Timer(partial(operator, "a")), "by hand": Timer(partial(by_hand, "a"))}
+        found[name] = best(timers, rounds, 40 * SHORTER)
+    return found
 
 
 @external
@@ -185,17 +275,20 @@ async def waits(_: Any) -> str:
     return "there"
 
 
-def together(rounds: int) -> tuple[float, float]:
+def together(rounds: int) -> dict[str, float]:
     """Return seconds of one call of 100 ms, and of five in one operator: the best of rounds."""
-    five = Parallel([waits] * 5)
-    one: list[float] = []
-    many: list[float] = []
-    for _ in range(max(3, rounds // 3)):
-        for found, do in ((one, waits), (many, five)):
+    five: dict[str, Callable[..., Any]] = {
+        "one": waits,
+        "Ensemble": Ensemble([waits] * 5),
+        "Parallel": Parallel([waits] * 5),
+    }
+    found = dict.fromkeys(five, float("inf"))
+    for _ in range(max(5, rounds // 2)):
+        for name, do in five.items():
             begun = time.perf_counter()
             do("x")
-            found.append(time.perf_counter() - begun)
-    return min(one), min(many)
+            found[name] = min(found[name], time.perf_counter() - begun)
+    return found
 
 
 def outsiders() -> dict[str, Any]:
@@ -253,14 +346,26 @@ def main() -> int:
         "values are looked at, of Equinox's", flat["values are looked at"] / flat["equinox"], 1 / FLATTEN, "x"
     )
 
-    one, five = together(rounds)
-    print(f"five calls of 100 ms in one operator: {five * 1e3:.1f} ms, one {one * 1e3:.1f} ms")
-    gate("five of one", five / one, TOGETHER, "x")
-
-    bare, operators, equinox = (
-        min(cpu_ms(statement) for _ in range(5))
-        for statement in ("pass", "import ember.operators", "import equinox")
+    at_once = together(rounds)
+    print(
+        "five calls of 100 ms at once, ms: "
+        + ", ".join(f"{name} {s * 1e3:.1f}" for name, s in at_once.items())
     )
+    gate("Ensemble of five, of one call", at_once["Ensemble"] / at_once["one"], TOGETHER, "x")
+    gate("Parallel of five, of one call", at_once["Parallel"] / at_once["one"], TOGETHER, "x")
+
+    print("built-in operators over plain functions, us a call: operator, by hand")
+    built = built_in(rounds)
+    for name, said in built.items():
+        print(f"    {name:36}{said['operator'] / 1e3:8.1f}{said['by hand'] / 1e3:8.1f}")
+    over = max(said["operator"] - said["by hand"] for said in built.values())
+    gate("the dearest of them over by hand", over / 1e3, BUILT_IN_US, "us")
+    for name, said in others.items():
+        print(f"    {name}: " + ", ".join(f"{what} {ns / 1e3:.1f}" for what, ns in said["built_in"].items()))
+
+    pairs = [(cpu_ms("pass"), cpu_ms("import ember.operators")) for _ in range(15)]
+    bare, operators = map(min, zip(*pairs))
+    equinox = min(cpu_ms("import equinox") for _ in range(3))
     program = f"import sys, ember.operators; print(*[name for name in {HEAVY!r} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     loaded = done.stdout.split()

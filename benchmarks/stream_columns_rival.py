@@ -1,8 +1,8 @@
 """One way to go through a parquet file, in a process of its own: python stream_columns_rival.py WAY FILE
 
 Ways with "functions" keep the rows that are hard and long, and make a new row of each by Python functions; those with
-"where" keep the hard ones and look at two of their columns in Python, those with "count" count them. Prints what
-that took as JSON, as `stream_rival` does.
+"where" keep the hard ones, half of all, and look at two of their columns in Python; "few" does with a sixth of all, the
+hardest; "count" counts the hard ones. Prints what that took as JSON, as `stream_rival` does.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 from importlib import import_module
 from typing import Any
 
@@ -58,10 +59,20 @@ def polars_functions() -> Callable[[str], int]:
     return run
 
 
+def hardest(row: Any) -> bool:
+    return bool(row["level"] == 5)
+
+
 def ember_where() -> Callable[[str], int]:
     from ember.data import col, stream
 
     return lambda path: characters(stream(path).where(col("level") >= 3).select(*LOOKED_AT))
+
+
+def ember_few() -> Callable[[str], int]:
+    from ember.data import col, stream
+
+    return lambda path: characters(stream(path).where(col("level") == 5).select(*LOOKED_AT))
 
 
 def ember_count() -> Callable[[str], int]:
@@ -96,23 +107,23 @@ def ember_filter() -> Callable[[str], int]:
     return lambda path: characters(stream(path, columns=["level", *LOOKED_AT]).filter(hard))
 
 
-def hugging_face_filter() -> Callable[[str], int]:
+def hugging_face_filter(wanted: Callable[[Any], bool] = hard) -> Callable[[str], int]:
     datasets: Any = import_module("datasets")
 
     def run(path: str) -> int:
         rows = datasets.load_dataset(
             "parquet", data_files=path, split="train", streaming=True, columns=["level", *LOOKED_AT]
         )
-        return characters(rows.filter(hard))
+        return characters(rows.filter(wanted))
 
     return run
 
 
-def polars_filter() -> Callable[[str], int]:
+def polars_filter(least: int = 3) -> Callable[[str], int]:
     pl: Any = import_module("polars")
 
     def run(path: str) -> int:
-        scan = pl.scan_parquet(path).filter(pl.col("level") >= 3)
+        scan = pl.scan_parquet(path).filter(pl.col("level") >= least)
         blocks = scan.select(LOOKED_AT).collect_batches(chunk_size=8_192)
         return characters(row for block in blocks for row in block.iter_rows(named=True))
 
@@ -145,6 +156,9 @@ WAYS: dict[str, Callable[[], Callable[[str], int]]] = {
     "where: HF datasets, filter()": hugging_face_filter,
     "where: polars": polars_filter,
     "where: duckdb": duckdb_filter,
+    "few: ember": ember_few,
+    "few: HF datasets, filter()": partial(hugging_face_filter, hardest),
+    "few: polars": partial(polars_filter, 5),
 }
 
 

@@ -7,12 +7,14 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import ember.operators
 from ember.api import models, xcs
 from ember.context import create_context
 from ember.core import Estimate, external
@@ -23,6 +25,7 @@ from ember.operators import (
     RAG,
     Agent,
     Cascade,
+    Chain,
     Debate,
     Ensemble,
     Fallback,
@@ -40,7 +43,10 @@ from ember.operators import (
     evaluate,
     exact,
     majority,
+    optimize,
+    prompt,
 )
+from workspace import ROOT
 
 Way = Callable[..., Any]
 
@@ -133,6 +139,54 @@ def test_a_budget_holds_for_one_run_of_an_operator(way: Way, openai: LocalServer
         with pytest.raises(BudgetExceeded):
             way(debate, "Which is larger?")
     assert len(openai.requests) == 8
+
+
+class Shown(Operator):
+    instruction: str = prompt("Repeat.")
+
+    def call(self, question: str) -> str:
+        return str(models("gpt-4o", f"{self.instruction} {question}"))
+
+
+def test_a_budget_ends_a_search_for_examples_and_no_call_is_made_after_it(openai: LocalServer) -> None:
+    data = [{"question": f"{n}", "answer": f"Repeat. {n}"} for n in range(6)]
+    found = optimize.bootstrap(Shown(), data, data, exact(), rounds=8, budget={"calls": 15})
+    assert not found.complete and len(openai.requests) == 15
+    assert len(found.trials) == 1 and found.best.score == 1.0  # the first variant was not tried to its end
+
+
+@both
+def test_chains_and_parallels_take_models_by_name_and_have_budgets_too(way: Way, openai: LocalServer) -> None:
+    assert way(Chain(("gpt-4o", str.upper), budget={"calls": 1}), "sea") == "SEA"
+    assert way(Parallel({"one": "gpt-4o", "two": len}), "sea") == {"one": "sea", "two": 3}
+    before = len(openai.requests)
+    for operator in (
+        Chain(("gpt-4o", "gpt-4o"), budget={"calls": 1}),
+        Parallel(["gpt-4o", "gpt-4o"], budget={"calls": 1}),
+        Chain((Chain(("gpt-4o", "gpt-4o"), budget={"calls": 1}),)) >> len,  # a budget is not lost by `>>`
+    ):
+        with pytest.raises(BudgetExceeded):
+            way(operator, "sea")
+    assert len(openai.requests) == before + 3
+
+
+def test_every_built_in_operator_has_a_section_with_an_example_and_when_not_to_use_it() -> None:
+    page = (ROOT / "docs" / "built-in-operators.md").read_text(encoding="utf-8")
+    sections = {
+        name: text
+        for heading, text in re.findall(r"^### (.+)\n((?:(?!^##).*\n)+)", page, re.MULTILINE)
+        for name in heading.split(" and ")
+    }
+    base = {"Operator", "Stepped", "Network"}  # made by `non`, which has a chapter
+    names = {
+        name
+        for name in dir(ember.operators)
+        if isinstance(one := getattr(ember.operators, name), type) and issubclass(one, Operator)
+    } - base
+    assert len(names) == 24 and names == set(sections)
+    for name, text in sections.items():
+        assert re.search(rf"```python\n(?:(?!```).*\n)*.*\b{name}[.(]", text), f"{name} has no example"
+        assert "*Not when*" in text, f"{name} does not say when not to use it"
 
 
 @both
@@ -261,6 +315,71 @@ def test_under_jit_operators_of_models_overlap_with_what_stands_beside_them() ->
     plain = program(["a", "b", "c"])
     here[0], wanted[0] = 0, 10
     assert xcs.jit(program)(["a", "b", "c"]) == plain
+
+
+class Asked(Operator):
+    """A user's operator, as a member of others."""
+
+    ask: Any
+    prompt: str = "{}"
+
+    def call(self, text: str) -> str:
+        return f"{self.prompt.format(text)}: {self.ask(text)}"
+
+
+@pytest.mark.parametrize(
+    ("make", "each"),
+    [
+        (lambda ask: Ensemble([lambda text: ask(text) + "!"] * 2), 2),
+        (lambda ask: MajorityVote([lambda text: f"{ask(text.strip())}"] * 2), 2),
+        (lambda ask: Judge([lambda text: ask(text)] * 2, model=lambda prompt, choices: choices[0]), 2),
+        (lambda ask: Retry(lambda text: ask(text)[:1]), 1),
+        (lambda ask: Fallback([lambda text: ask(text)]), 1),
+        (lambda ask: Router({"a": lambda text: ask(text), "b": ask}, by=lambda text: "ab"[len(text) % 2]), 1),
+        (lambda ask: Ensemble([Retry(lambda text: ask(text)), ask]), 2),
+        (lambda ask: Parallel([lambda text: ask(text) + "!"] * 2), 2),
+        (lambda ask: Parallel({"one": ask, "two": lambda text: ask(text)}, limit=2), 2),
+        (lambda ask: Ensemble([lambda text: ask(text)]) >> majority, 1),
+    ],
+    ids=[
+        "Ensemble",
+        "MajorityVote",
+        "Judge",
+        "Retry",
+        "Fallback",
+        "Router",
+        "nested",
+        "Parallel",
+        "limit",
+        "chain",
+    ],
+)
+def test_under_jit_operators_with_functions_that_only_compute_overlap_in_a_loop(
+    make: Callable[[Any], Operator], each: int
+) -> None:
+    here, most = [0], [0]
+
+    @external
+    async def ask(text: str) -> str:
+        here[0] += 1
+        most[0] = max(most[0], here[0])
+        await asyncio.sleep(0.1)
+        here[0] -= 1
+        return text.upper()
+
+    operator = make(ask)
+
+    def program(texts: list[str]) -> list[Any]:
+        found = []
+        for text in texts:
+            said = operator(text)
+            found.append(f"{said}.")
+        return found
+
+    texts = ["a", "bb", "c"]
+    plain, most[0] = program(texts), 0
+    assert xcs.jit(program)(texts) == plain
+    assert most[0] == 3 * each
 
 
 def test_under_jit_an_operator_with_a_users_function_keeps_its_place(

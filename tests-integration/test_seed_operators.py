@@ -181,7 +181,7 @@ class Checked(Operator):
         (of_functions, 4, [f"Summarize: {x}" for x in "abcd"]),
         (of_asynchronous, 4, [f"async awaited {x}" for x in "abcd"]),
         (of_validated, 4, list("abcd")),
-        (of_panels, 2, [[f"one {x}", f"two {x}"] for x in "abcd"]),
+        (of_panels, 8, [[f"one {x}", f"two {x}"] for x in "abcd"]),
     ],
 )
 def test_operators_under_jit_overlap(vendor: LocalServer, program: Any, at_once: int, want: Any) -> None:

@@ -6,7 +6,8 @@ Own names come from dist/ and nowhere else: each wheel of ours that a distributi
 asked for by its path, and every own name is constrained to its path as well; a name of ours that dist/ lacks ends the
 run before an index is asked. Afterwards every installed `ember-*` must say that it came from dist/.
 The tests are copied away from the tree, so they can lean on nothing there. A distribution without code is installed
-with its extras, and everything it brings is imported.
+with its extras, and everything it brings is imported. Two distributions are at it at a time; what one printed is shown
+when it is through.
 """
 
 from __future__ import annotations
@@ -19,10 +20,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from email.parser import HeaderParser
 from functools import cached_property
 from pathlib import Path
+from typing import TextIO
 from zipfile import ZipFile
 
 from packaging.requirements import Requirement
@@ -34,6 +37,7 @@ DIST = ROOT / "dist"
 # What a distribution's tests may use beside its declared dependencies.
 TEST_TOOLS = ("pytest", "hypothesis")
 NO_TESTS_COLLECTED = 5
+AT_A_TIME = 2
 
 
 class NotOurs(Exception):
@@ -97,12 +101,18 @@ def closure(wheels: dict[NormalizedName, Wheel], wanted: Requirement) -> list[Wh
 
 
 class Venv:
-    """A clean virtual environment in `folder`."""
+    """A clean virtual environment in `folder`; what its commands print goes to `out`, or where ours goes."""
 
-    def __init__(self, uv: str, folder: Path) -> None:
-        self.uv, self.folder = uv, folder
+    def __init__(self, uv: str, folder: Path, out: TextIO | None = None) -> None:
+        self.uv, self.folder, self.out = uv, folder, out
         self.python = folder / ("Scripts" if os.name == "nt" else "bin") / "python"
-        subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, str(folder)], check=True)
+        self._call(uv, "venv", "--quiet", "--python", sys.executable, str(folder)).check_returncode()
+
+    def _call(
+        self, *command: str, cwd: Path | None = None, env: dict[str, str] | None = None
+    ) -> subprocess.CompletedProcess[bytes]:
+        errors = subprocess.STDOUT if self.out else None
+        return subprocess.run(command, stdout=self.out, stderr=errors, cwd=cwd, env=env)
 
     def install(self, wheels: dict[NormalizedName, Wheel], *wanted: str, tools: tuple[str, ...] = ()) -> None:
         """Install own distributions (`name` or `name[extra]`) from dist/, what they declare, and `tools`."""
@@ -114,8 +124,12 @@ class Venv:
         pins.write_text("".join(f"{wheel.requirement()}\n" for wheel in wheels.values()), encoding="utf-8")
         command = [self.uv, "pip", "install", "--quiet", "--python", str(self.python)]
         command += ["--constraint", str(pins), "--constraint", str(ROOT / "tools" / "constraints.txt")]
-        subprocess.run([*command, *asked, *tools], check=True)
+        self._call(*command, *asked, *tools).check_returncode()
         self.verify_origin(wheels)
+
+    def contradicts_itself(self) -> bool:
+        """Whether what is installed asks for what is not."""
+        return self._call(self.uv, "pip", "check", "--quiet", "--python", str(self.python)).returncode != 0
 
     def verify_origin(self, wheels: dict[NormalizedName, Wheel]) -> None:
         """Raise NotOurs unless every installed own name says that it was installed from its wheel in dist/."""
@@ -134,13 +148,15 @@ class Venv:
             key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "COVERAGE"))
         }
         environment["PATH"] = f"{self.python.parent}{os.pathsep}{environment.get('PATH', '')}"
-        return subprocess.run([str(self.python), *command], cwd=cwd, env=environment).returncode
+        return self._call(str(self.python), *command, cwd=cwd, env=environment).returncode
 
 
-def check(uv: str, name: NormalizedName, wheels: dict[NormalizedName, Wheel], folder: Path) -> str:
-    """Install and test one distribution in `folder`; return "" or what went wrong."""
+def check(
+    uv: str, name: NormalizedName, wheels: dict[NormalizedName, Wheel], folder: Path, out: TextIO
+) -> str:
+    """Install and test one distribution in `folder`; return "" or what went wrong. What it prints goes to `out`."""
     dist = next(dist for dist in distributions() if dist.name == name)
-    venv = Venv(uv, folder / "venv")
+    venv = Venv(uv, folder / "venv", out)
     venv.install(wheels, name, tools=TEST_TOOLS)
     wanted = [Requirement(name)]
     if not dist.portions:
@@ -152,7 +168,7 @@ def check(uv: str, name: NormalizedName, wheels: dict[NormalizedName, Wheel], fo
     ):
         if venv.run("-c", f"import {portion}", cwd=folder):
             return f"{portion} cannot be imported with the declared dependencies alone"
-    if subprocess.run([uv, "pip", "check", "--quiet", "--python", str(venv.python)]).returncode:
+    if venv.contradicts_itself():
         return "its requirements contradict each other"
     if not dist.portions:
         return ""
@@ -160,7 +176,7 @@ def check(uv: str, name: NormalizedName, wheels: dict[NormalizedName, Wheel], fo
     if dist.extras and not problem:
         # Tests that need an extra skip themselves above; with all of them installed they must not.
         venv.install(wheels, f"{name}[{','.join(dist.extras)}]")
-        print(f"── {name}[{','.join(dist.extras)}]", flush=True)
+        print(f"── {name}[{','.join(dist.extras)}]", file=out, flush=True)
         problem = run_tests(venv, dist.folder / "tests", folder / f"{name}-extras")
     return problem
 
@@ -177,24 +193,44 @@ def run_tests(venv: Venv, tests: Path, folder: Path) -> str:
     return f"its tests failed (exit {code})" if code else ""
 
 
+def tell_of(uv: str, name: str, wheels: dict[NormalizedName, Wheel]) -> tuple[str, str, str]:
+    """Check one distribution; return its name, what went wrong or "", and all that was printed."""
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix=f"{name}-") as temporary:
+        folder = Path(temporary).resolve()
+        said = folder / "said.txt"
+        with said.open("w", encoding="utf-8") as out:
+            print(
+                f"\n── {name}: its wheel, what it declares, {' and '.join(TEST_TOOLS)}", file=out, flush=True
+            )
+            try:
+                problem = check(uv, canonicalize_name(name), wheels, folder, out)
+            except (NotOurs, subprocess.CalledProcessError) as error:
+                problem = str(error)
+            print(f"── {name}: {problem or 'ok'} ({time.monotonic() - started:.0f} s)", file=out)
+        return name, problem, said.read_text(encoding="utf-8", errors="replace")
+
+
 def main(uv: str, *only: str) -> int:
     wheels = own_wheels()
     results: dict[str, str] = {}
-    for name in sorted(only or wheels):
-        started = time.monotonic()
-        print(f"\n── {name}: its wheel, what it declares, {' and '.join(TEST_TOOLS)}", flush=True)
-        with tempfile.TemporaryDirectory(prefix=f"{name}-") as folder:
-            try:
-                problem = check(uv, canonicalize_name(name), wheels, Path(folder).resolve())
-            except (NotOurs, subprocess.CalledProcessError) as error:
-                problem = str(error)
-        results[name] = problem
-        print(f"── {name}: {problem or 'ok'} ({time.monotonic() - started:.0f} s)", flush=True)
-    failed = [name for name, problem in results.items() if problem]
+    with ThreadPoolExecutor(AT_A_TIME) as pool:
+        # Who has the most tests begins, so that nobody is left alone with them in the end.
+        names = sorted(only or wheels, key=weight, reverse=True)
+        for done in as_completed([pool.submit(tell_of, uv, name, wheels) for name in names]):
+            name, results[name], said = done.result()
+            print(said, end="", flush=True)
+    failed = sorted(name for name, problem in results.items() if problem)
     print(f"\nisolated: {len(results) - len(failed)} of {len(results)} distributions stand alone")
     for name in failed:
         print(f"  {name}: {results[name]}")
     return 1 if failed else 0
+
+
+def weight(name: str) -> int:
+    """Return how many bytes of tests a distribution has."""
+    tests = ROOT / "packages" / name / "tests"
+    return sum(path.stat().st_size for path in tests.rglob("*.py"))
 
 
 if __name__ == "__main__":

@@ -63,7 +63,7 @@ def test_its_table_of_settings_is_the_schema(home: Path) -> None:
             found |= described(node.other, f"{key}.{OTHER.get(key, '<name>')}")
         return found
 
-    for name in ("models", "providers", "credentials", "usage", "logging"):
+    for name in ("models", "providers", "credentials", "usage", "data", "logging"):
         for key, setting in described(sections()[name], name).items():
             cells = written.pop(key)
             assert cells[3] == setting.about

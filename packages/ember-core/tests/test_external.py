@@ -367,7 +367,9 @@ class Recorder:
         self.note.append(f"{self.mark}await {external.name}{args}{kwargs or ''}")
         return await external.arun(*args, **kwargs)
 
-    def gather(self, thunks: Iterable[Callable[[], Any]], limit: int | None) -> list[Any]:
+    def gather(
+        self, thunks: Iterable[Callable[[], Any]], limit: int | None, return_exceptions: bool = False
+    ) -> list[Any]:
         self.note.append(f"{self.mark}gather {limit}")
         return [thunk() for thunk in thunks]
 

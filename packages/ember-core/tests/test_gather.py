@@ -386,3 +386,22 @@ def test_the_iterable_sees_the_callers_context_on_whatever_thread_it_is_asked() 
     finally:
         request.reset(token)
     assert seen == {"mine"}
+
+
+def test_exceptions_can_stand_in_the_places_of_results() -> None:
+    def work(number: int) -> int:
+        if number % 2:
+            raise ValueError(number)
+        return number
+
+    results = gather([partial(work, number) for number in range(4)], limit=2, return_exceptions=True)
+    assert [str(one) for one in results] == ["0", "1", "2", "3"]
+    assert [type(one) for one in results] == [int, ValueError, int, ValueError]
+
+
+def test_an_interruption_is_never_a_result() -> None:
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        gather([interrupted], return_exceptions=True)

@@ -13,11 +13,13 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ember.context import get_context, with_context
 from ember.core import Secret, gather
 from ember.core.errors import ConfigWarning, StorageError
 from ember.core.journal import Journal, JournalError
@@ -187,6 +189,134 @@ def test_equal_calls_made_at_once_by_threads_are_one(path: Path, tmp_path: Path)
     thunks = [lambda n=n: journalled(n % 5) for n in range(60)]
     assert [result["n"] for result in gather(thunks)] == [n % 5 for n in range(60)]
     assert calls(tmp_path / "calls") == {str(n): 1 for n in range(5)}
+
+
+def test_equal_calls_made_at_once_by_two_journals_of_one_file_are_one(path: Path, tmp_path: Path) -> None:
+    ask = asked(tmp_path / "calls")
+
+    def slowly(n: int) -> dict[str, int]:
+        time.sleep(0.05)
+        return ask(n)
+
+    journals = [Journal(path, version="1").of(slowly) for _ in range(6)]
+    assert gather([partial(each, 3) for each in journals]) == [{"n": 3, "square": 9}] * 6
+    assert calls(tmp_path / "calls") == {"3": 1}
+
+
+_SAME = """
+import asyncio, os, sys, time
+from ember.core import gather
+from ember.core.journal import Journal
+
+paid = os.open(sys.argv[2], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+journal = Journal(sys.argv[1], version="1")
+
+def ask(n):
+    os.write(paid, b"%d\\n" % n)
+    time.sleep(0.01)
+    return n * n
+
+async def aask(n):
+    os.write(paid, b"%d\\n" % n)
+    await asyncio.sleep(0.01)
+    return n * n
+
+async def all_of(asks):
+    return await asyncio.gather(*asks)
+
+print("begun", flush=True)
+sys.stdin.readline()
+if sys.argv[3] == "plain":
+    found = gather([lambda n=n: journal.of(ask)(n) for n in range(60)], limit=8)
+else:
+    found = asyncio.run(all_of([journal.of(aask)(n) for n in range(60)]))
+assert found == [n * n for n in range(60)]
+"""
+
+
+@pytest.mark.parametrize("form", ["plain", "async"])
+def test_equal_calls_made_at_once_by_processes_are_one(path: Path, tmp_path: Path, form: str) -> None:
+    paid = tmp_path / "paid"
+    command = [sys.executable, "-c", _SAME, str(path), str(paid), form]
+    processes = [
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(3)
+    ]
+    for process in processes:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "begun\n"
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    for process in processes:
+        process.communicate(timeout=60)
+        assert process.returncode == 0
+    assert calls(paid) == {str(n): 1 for n in range(60)}
+
+
+def test_a_call_of_a_process_that_is_killed_is_made_by_the_one_that_waits_for_it(
+    path: Path, tmp_path: Path
+) -> None:
+    paid = tmp_path / "paid"
+    program = """
+import os, sys, time
+from ember.core.journal import Journal
+paid = os.open(sys.argv[2], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+
+def ask(n):
+    os.write(paid, b"%d\\n" % n)
+    if sys.argv[3] == "never":
+        time.sleep(600)
+    return n * n
+
+print(Journal(sys.argv[1], version="1").of(ask)(7), flush=True)
+"""
+    command = [sys.executable, "-c", program, str(path), str(paid)]
+    with subprocess.Popen([*command, "never"], stdout=subprocess.PIPE) as leads:
+        until = time.monotonic() + 60
+        while not calls(paid) and time.monotonic() < until:
+            time.sleep(0.01)
+        waits = subprocess.Popen([*command, "at once"], stdout=subprocess.PIPE, text=True)
+        try:
+            with pytest.raises(subprocess.TimeoutExpired):
+                waits.wait(1)
+            assert calls(paid) == {"7": 1}
+        finally:
+            leads.kill()
+        assert waits.communicate(timeout=30)[0] == "49\n"
+    assert calls(paid) == {"7": 2}
+
+
+def test_where_no_lock_is_to_be_had_calls_are_made_all_the_same(path: Path, tmp_path: Path) -> None:
+    path.with_name(path.name + "-claims").mkdir()
+    ask = Journal(path).of(asked(tmp_path / "calls"))
+    assert [ask(1), ask(1)] == [{"n": 1, "square": 1}] * 2
+    assert calls(tmp_path / "calls") == {"1": 1}
+
+
+def test_what_the_context_says_that_changes_answers_is_part_of_a_call(path: Path) -> None:
+    def warmth(n: int) -> float:
+        return float(get_context().get_config("models.temperature", -1.0))
+
+    journal = Journal(path)
+    ask = journal.of(warmth)
+    assert ask(1) == -1.0
+    for temperature in (0.0, 0.9):
+        with with_context(models={"temperature": temperature}):
+            assert ask(1) == temperature
+            with with_context(models={"timeout": 7.0, "cache": True}):  # how an answer is come by
+                assert ask(1) == temperature
+    others = (
+        {"default": "gpt-4"},
+        {"aliases": {"judge": "gpt-4"}},
+        {"aliases": {"judge": "o3"}},
+        {"stop": ["."]},
+    )
+    for other in others:
+        with with_context(models=other):
+            assert [ask(1), ask(1)] == [-1.0, -1.0]
+    assert ask(1) == -1.0
+    assert journal.stats().entries == 3 + len(others)
 
 
 def test_equal_calls_awaited_at_once_are_one_however_many_wait(path: Path) -> None:

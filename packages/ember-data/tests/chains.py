@@ -99,6 +99,11 @@ LAWFUL: st.SearchStrategy[Step] = st.one_of(
         lambda t: Step(f"window{t}", lambda s: s.window(*t), lambda rows: windows(rows, *t))
     ),
     small.map(lambda n: Step(f"prefetch({n})", lambda s: s.prefetch(n), lambda rows: rows)),
+    small.map(
+        lambda n: Step(
+            f"map_concurrent({n})", lambda s: s.map_concurrent(twice, n), lambda rows: list(map(twice, rows))
+        )
+    ),
     st.integers(0, 15).map(
         lambda n: Step(
             f"zip({n})", lambda s: s.zip(_others(n)), lambda rows: list(zip(rows, _others_list(n)))
@@ -162,6 +167,7 @@ EACH: dict[str, Callable[[Stream[Any]], Stream[Any]]] = {
     "interleave": lambda s: s.interleave(_others(9), _others(20)),
     "mix": lambda s: s.mix(_others(9), weights=[1, 3]),
     "prefetch": lambda s: s.prefetch(3),
+    "map_concurrent": lambda s: s.map_concurrent(twice, 3),
     "tee": lambda s: s.tee(weight),
     "progress": lambda s: s.progress(file=StringIO()),
     "select": lambda s: s.transform(lambda row: {"n": row, "m": 1}).select("n"),

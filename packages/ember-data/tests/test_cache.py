@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings, strategies as st
 
+from ember.context import get_context, with_context
 from ember.core.errors import ConfigWarning
 from ember.data import Stream, stream
 from ember.data.errors import DataError
@@ -68,6 +69,17 @@ def test_what_goes_into_the_rows_decides_and_nothing_else(tmp_path: Path) -> Non
     path.write_text('{"n": 1}\n{"n": 5}\n')
     assert [chain(double).to_list(), double.calls] == [[2, 10], 3]
     assert len(entries(tmp_path / "kept")) == 3
+
+
+def test_what_the_context_says_of_models_is_part_of_the_rows() -> None:
+    def warmth(n: int) -> Any:
+        return get_context().get_config("models.temperature", -1.0)
+
+    chain = stream([1]).transform(warmth).cache()
+    assert chain.to_list() == [-1.0]
+    with with_context(models={"temperature": 0.9}):
+        assert chain.to_list() == chain.to_list() == [0.9]
+    assert chain.to_list() == [-1.0]
 
 
 def test_with_a_key_the_key_decides(tmp_path: Path) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from io import StringIO
 from pathlib import Path
 from random import Random
@@ -12,6 +14,26 @@ from typing import Any
 import pytest
 
 from ember.data import Balanced, Reservoir, StateMismatch, Stratified, Weighted, stream
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits of another kind")
+def test_where_the_disk_is_full_no_half_file_takes_the_name_and_the_error_says_which(tmp_path: Path) -> None:
+    program = """
+import os, resource, signal, sys
+from ember.data import DataError, stream
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))
+rows = stream(lambda: ({"n": n, "text": os.urandom(60).hex()} for n in range(30_000)))
+for write in (rows.to_jsonl, rows.to_parquet):
+    try:
+        write(sys.argv[1])
+    except (OSError, DataError) as error:
+        print(sys.argv[1] in str(error), os.listdir(os.path.dirname(sys.argv[1])))
+"""
+    pytest.importorskip("polars")
+    command = [sys.executable, "-c", program, str(tmp_path / "out")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.stdout == "True []\n" * 2, done.stderr
 
 
 def test_rows_are_collected_counted_and_the_first_one_taken() -> None:

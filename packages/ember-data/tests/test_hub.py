@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from elsewhere import Elsewhere
 
+from ember.context import with_context
 from ember.data import DataRegistry, SourceChanged, SourceDenied, SourceError, SourceNotFound, col, stream
 
 pl = pytest.importorskip("polars")
@@ -29,8 +30,7 @@ TEST = [{"question": f"What is {n} + {n}?", "answer": str(2 * n)} for n in range
 def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Elsewhere]:
     monkeypatch.setenv("EMBER_HOME", str(tmp_path / "home"))
     monkeypatch.delenv("HF_TOKEN", raising=False)
-    monkeypatch.setattr("ember.data._fetch._PAUSE", 0.001)
-    with Elsewhere() as server:
+    with Elsewhere() as server, with_context(data={"retry_pause": 0.001}):
         monkeypatch.setenv("HF_ENDPOINT", server.url)
         server.dataset(
             "openai/gsm8k",
@@ -69,6 +69,20 @@ def test_conditions_and_columns_go_to_the_reader(hub: Elsewhere) -> None:
     chain = stream("gsm8k").where(col("answer") == "84").select("question")
     assert chain.to_list() == [{"question": "What is 42 + 42?"}]
     assert chain.explain().count("by the reader") == 2
+
+
+def test_workers_have_their_share_of_all_files_of_the_hub(hub: Elsewhere) -> None:
+    for i in range(4):
+        chain = stream("gsm8k").shard(i, 4).select("answer")
+        assert chain.explain().count("by the reader") == 2
+        whole = [{"answer": row["answer"]} for row in TEST[i::4]]
+        assert chain.to_list() == whole
+        for cut in (0, 3, len(whole) - 1):
+            rows = iter(chain)
+            had = [row for _, row in zip(range(cut), rows, strict=False)]
+            again = iter(chain)
+            again.load_state_dict(json.loads(json.dumps(rows.state_dict())))
+            assert had + list(again) == whole
 
 
 def test_a_stream_of_the_hub_goes_on_exactly(hub: Elsewhere) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from elsewhere import Elsewhere
 
+from ember.context import with_context
 from ember.data import SourceError, SourceNotFound, col, stream
 
 fsspec = pytest.importorskip("fsspec")
@@ -22,8 +23,7 @@ LINES = b"".join(json.dumps(row).encode() + b"\n" for row in ROWS)
 def web(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Elsewhere]:
     pytest.importorskip("aiohttp")
     monkeypatch.setenv("EMBER_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr("ember.data._remote._PAUSE", 0.001)
-    with Elsewhere() as server:
+    with Elsewhere() as server, with_context(data={"retry_pause": 0.001}):
         server.files = {"/rows.jsonl": LINES, "/rows.jsonl.gz": gzip.compress(LINES, 1)}
         yield server
 

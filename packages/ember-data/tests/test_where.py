@@ -38,6 +38,10 @@ def among(values: list[int | None]) -> Condition:
     return col("n").is_in(values)
 
 
+def among_reals(values: list[float | None]) -> Condition:
+    return col("x").is_in(values)
+
+
 def longer(length: int) -> Condition:
     return col("t").length() > length
 
@@ -59,11 +63,19 @@ def combined(inner: st.SearchStrategy[Condition]) -> st.SearchStrategy[Condition
 
 
 SIGNS = st.sampled_from(["__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__"])
-WHOLE = st.sampled_from([col("n"), col("m"), col("n") + col("m"), col("n") * 2 - 1, col("m") % 3])
-REAL = st.sampled_from([col("x"), col("x") + 1, col("x") * col("n")])
+WHOLE = st.sampled_from(
+    [col("n"), col("m"), col("n") + col("m"), col("n") * 2 - 1, col("m") % 3, col("n") % col("m")]
+)
+REAL = st.sampled_from(
+    [col("x"), col("x") + 1, col("x") * col("n"), col("x") - col("x"), col("n") * math.inf]
+)
 COMPARISONS: st.SearchStrategy[Condition] = (
     st.builds(compared, WHOLE, SIGNS, st.integers(-4, 4) | WHOLE)
-    | st.builds(compared, REAL, SIGNS, st.sampled_from([0.0, 2.5, -2]) | REAL | WHOLE)
+    | st.builds(
+        compared, REAL, SIGNS, st.sampled_from([0.0, -0.0, 2.5, -2, math.nan, math.inf]) | REAL | WHOLE
+    )
+    | st.builds(compared, WHOLE, SIGNS, st.sampled_from([2.5, math.nan, -math.inf]) | REAL)
+    | st.builds(among_reals, st.lists(FLOATS, max_size=3))
     | st.builds(among, st.lists(NUMBERS, max_size=3))
     | st.sampled_from([col("n").is_null(), col("t").is_not_null(), col("t") == "ab", col("t") < "b"])
     | st.builds(
@@ -96,6 +108,37 @@ def test_a_condition_with_something_missing_is_neither_true_nor_false() -> None:
     assert stream(rows).where(~(col("b") > 1)).count() == 0
     assert stream(rows).where((col("b") > 1) | (col("a") == 1)).count() == 2
     assert stream(rows).where(col("b").is_null()).count() == 3
+
+
+def test_nan_is_equal_to_nothing_and_neither_less_nor_more(tmp_path: Path) -> None:
+    path = tmp_path / "rows.parquet"
+    rows = [{"x": x} for x in (1.0, math.nan, None, math.inf)]
+    pl.DataFrame(rows, schema={"x": pl.Float64}).write_parquet(path)
+    for source in (stream(rows), stream(path)):
+        for nothing in (
+            col("x") == math.nan,
+            col("x") < math.nan,
+            col("x") >= math.nan,
+            col("x").is_in([math.nan, rows[1]["x"]]),
+        ):
+            assert source.where(nothing).to_list() == []
+            assert source.where(~nothing).count() == 3
+        assert source.where(col("x") != math.nan).count() == 3
+        assert source.where(col("x") == col("x")).to_list() == [{"x": 1.0}, {"x": math.inf}]
+        assert source.where(col("x") > 0.0).to_list() == [{"x": 1.0}, {"x": math.inf}]
+
+
+def test_a_division_by_zero_is_unknown(tmp_path: Path) -> None:
+    path = tmp_path / "rows.parquet"
+    rows = [{"n": 5, "m": 0}, {"n": 5, "m": 3}]
+    pl.DataFrame(rows).write_parquet(path)
+    for source in (stream(rows), stream(path)):
+        assert source.where(col("n") % col("m") == 2).to_list() == rows[1:]
+        assert source.where(~(col("n") % col("m") == 2)).to_list() == []
+        assert source.where((col("n") % col("m")).is_null()).to_list() == rows[:1]
+    assert stream(rows).where(col("n") % 1.5 == 0.5).count() == 2
+    with pytest.raises(SourceError, match=r"remainder of a fraction.*filter\(\)"):
+        stream(path).where(col("n") % 1.5 == 0.5).count()
 
 
 def test_objects_are_asked_for_their_attributes(tmp_path: Path) -> None:

@@ -155,7 +155,7 @@ class Stand:
         self.seen.append((external.name, args, kwargs))
         return self.answer if self.answer is not None else await external.arun(*args, **kwargs)
 
-    def gather(self, thunks: Any, limit: int | None) -> list[Any]:
+    def gather(self, thunks: Any, limit: int | None, return_exceptions: bool = False) -> list[Any]:
         return [thunk() for thunk in thunks]
 
 

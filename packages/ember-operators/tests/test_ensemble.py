@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -17,10 +18,16 @@ from hypothesis import given, strategies as st
 from ember.context import get_context, with_context
 from ember.core import external
 from ember.operators import (
+    Cascade,
+    Debate,
     Ensemble,
+    Fallback,
     Judge,
     MajorityVote,
+    MapReduce,
     Operator,
+    Refine,
+    Retry,
     SelfConsistency,
     Synthesize,
     approval,
@@ -277,3 +284,46 @@ def test_a_synthesis_is_written_from_all_answers(way: Way) -> None:
 def test_what_is_no_member_is_refused_by_name() -> None:
     with pytest.raises(TypeError, match="not int"):
         Ensemble([3])("?")  # type: ignore[list-item]  # pyright: ignore[reportArgumentType]
+
+
+MANY: dict[str, Callable[[Any], Operator]] = {
+    "Ensemble": lambda bad: Ensemble([str.upper, bad]),
+    "Ensemble with a need": lambda bad: Ensemble([str.upper, bad], need=2),
+    "MajorityVote": lambda bad: MajorityVote([str.upper, bad]),
+    "Judge": lambda bad: Judge([str.upper, bad], model=lambda prompt, choices: "A"),
+    "Synthesize": lambda bad: Synthesize([str.upper, bad], model=str.upper),
+    "Debate": lambda bad: Debate([str.upper, bad]),
+    "Cascade": lambda bad: Cascade([str.upper, bad], accept=lambda answer: False),
+    "Fallback": lambda bad: Fallback([lambda text: {}[text], bad]),
+    "Refine": lambda bad: Refine(lambda text: bad(text) if "Score" in text else text, score=len),
+    "MapReduce": lambda bad: MapReduce(
+        lambda text: bad(text) if text == "b" else text, "".join, split=str.split
+    ),
+}
+
+
+@both
+@pytest.mark.parametrize("name", MANY)
+def test_the_error_that_escapes_has_the_attempts_that_were_made(way: Way, name: str) -> None:
+    def bad(text: str) -> str:
+        time.sleep(0.05)  # the others have answered by then
+        raise ZeroDivisionError(text)
+
+    with pytest.raises(ZeroDivisionError) as caught:
+        way(MANY[name](bad), "a b")
+    tried: Any = getattr(caught.value, "attempts")  # noqa: B009
+    assert [one.number for one in tried] == [1, 2]
+    assert tried[1].error is caught.value and tried[1].seconds >= 0.05
+    assert "2. " in caught.value.__notes__[-1]
+
+
+@both
+def test_an_attempt_at_an_operator_says_what_that_one_had_tried(way: Way) -> None:
+    def bad(text: str) -> str:
+        raise ZeroDivisionError(text)
+
+    with pytest.raises(ZeroDivisionError) as caught:
+        way(Ensemble([Retry(bad, attempts=2)]), "a")
+    tried: Any = getattr(caught.value, "attempts")  # noqa: B009
+    assert [one.who for one in tried] == ["Retry"]
+    assert [one.number for one in tried[0].attempts] == [1, 2]

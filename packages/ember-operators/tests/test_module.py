@@ -294,3 +294,25 @@ def test_what_is_pinned_holds_nothing_that_learns_and_a_param_does_not_reach_int
 
     outer = Outer(pinned=Layer(weights=1), learning=[2.0, "x", Layer(weights=3.0)])
     assert outer.parameters() == {"learning[0]": 2.0, "learning[2].gain": 1.0}
+
+
+USES: list[Callable[[Any], Any]] = [
+    lambda gate: gate.parameters(),
+    lambda gate: gate.threshold + 1,
+    lambda gate: 1 - gate.threshold,
+    lambda gate: gate.threshold < 1,
+    lambda gate: f"{gate.threshold}",
+    lambda gate: float(gate.threshold),
+    lambda gate: gate.replace(threshold=[gate.threshold]).parameters(),
+]
+
+
+@pytest.mark.parametrize("use", USES)
+def test_a_declaration_in_the_place_of_a_value_is_told_when_it_is_used(use: Callable[[Any], Any]) -> None:
+    class Gate(Module):
+        threshold: Any = 0.5
+
+    gate = Gate(threshold=param(0.3))
+    assert repr(gate) == "Gate(threshold=param(0.3))"
+    with pytest.raises(TypeError, match=r"param\(0.3\) declares a field.*give such a field the value itself"):
+        use(gate)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given, strategies as st
 
@@ -39,8 +41,15 @@ def test_units_are_the_built_in_operators() -> None:
     checked = non("3E@a -> MC -> V@b").op
     assert isinstance(checked, Verifier) and isinstance(checked.op, MajorityVote)
     assert isinstance(non("3E@a -> MC -> 2E@b").op, Chain)
-    nested = non("[E@a, 3E@b -> MC] -> J").op
-    assert isinstance(nested, Judge) and [type(one) for one in nested.members] == [Ensemble, MajorityVote]
+
+
+def test_networks_side_by_side_are_asked_as_one_ensemble_of_all_their_answers() -> None:
+    nested: Any = non("[2E@a, 3E@b -> MC, [E@c, E@d]] -> J").op
+    assert isinstance(nested, Judge)
+    names = [getattr(one, "name", type(one).__name__) for one in nested.members]
+    assert names == ["a", "a", "MajorityVote", "c", "d"]
+    alone: Any = non("[2E@a, E@b]").op
+    assert isinstance(alone, Ensemble) and len(alone.members) == 3
 
 
 @pytest.mark.parametrize(

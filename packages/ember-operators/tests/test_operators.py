@@ -7,13 +7,14 @@ import inspect
 import pickle
 import threading
 import time
+from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any
 
 import pytest
 from hypothesis import given, strategies as st
 
-from ember.operators import Chain, Operator, Parallel, op
+from ember.operators import Cache, Chain, MajorityVote, Operator, Parallel, op
 
 place: ContextVar[str] = ContextVar("place", default="nowhere")
 
@@ -212,3 +213,15 @@ def test_awaited_members_are_cancelled_when_one_fails() -> None:
     with pytest.raises(ValueError, match="no"):
         Parallel([waits, fails])("x")
     assert ended == ["cancelled"] * 2
+
+
+def test_what_an_operator_prints_is_the_same_in_every_process_and_after_every_call() -> None:
+    def short(text: str) -> str:
+        return text[:3]
+
+    same: Callable[[str], str] = lambda text: text  # noqa: E731
+    operator = Cache(MajorityVote([short, str.upper, same]))
+    before = repr(operator)
+    operator("the sea")
+    assert repr(operator) == before and " at 0x" not in before
+    assert "members=[short, <method 'upper' of 'str' objects>, <lambda>]" in before and "key=normal" in before

@@ -85,7 +85,7 @@ def execute(text: str, name: str, world: World, run: Callable[[Any], Any]) -> di
     async def ask(prompt: str) -> str:
         prompt = without_addresses(prompt) if type(prompt) is str else prompt
         with lock:
-            world.calls.append(prompt)
+            world.calls.append(prompt if type(prompt) is str else without_addresses(f"{prompt!r}"))
         code = crc32(prompt.encode())
         if world.delay:
             await asyncio.sleep((code >> 8) % 5 * 0.0006)

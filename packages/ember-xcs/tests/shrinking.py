@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import warnings
 from collections.abc import Callable, Iterator
 from typing import cast
 
@@ -19,14 +20,20 @@ def shrink(text: str, differs: Differs, most: int = 400) -> str:
             tries += 1
             if tries >= most:
                 break
-            try:
-                compile(smaller, "<shrunk>", "exec")
-            except SyntaxError:
-                continue
-            if differs(smaller):
+            if _is_python(smaller) and differs(smaller):
                 text, changed = smaller, True
                 break
     return text
+
+
+def _is_python(text: str) -> bool:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what is left of a random program is not good style
+        try:
+            compile(text, "<shrunk>", "exec")
+        except SyntaxError:
+            return False
+    return True
 
 
 def _smaller(text: str) -> Iterator[str]:

@@ -190,3 +190,23 @@ def test_gather_raises_the_first_failure_in_order_and_starts_nothing_after() -> 
 def test_gather_takes_no_limit_below_one() -> None:
     with pytest.raises(ValueError, match="limit"):
         jit(lambda: [look(), gather([look], limit=0)])()
+
+
+def test_exceptions_of_thunks_can_stand_in_the_places_of_results() -> None:
+    noted: list[str] = []
+
+    def thunk(name: str) -> str:
+        found = look(name)
+        noted.append(name)
+        if name == "b":
+            raise ValueError(name)
+        return found
+
+    def program() -> list[str]:
+        thunks = [lambda: thunk("a"), lambda: thunk("b"), lambda: thunk("c")]
+        return [repr(one) for one in gather(thunks, return_exceptions=True)]
+
+    plain, noted[:] = program(), []
+    assert jit(program)() == plain
+    assert plain[1] == "ValueError('b')"
+    assert noted == ["a", "b", "c"]

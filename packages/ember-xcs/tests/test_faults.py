@@ -1,5 +1,8 @@
 """A call fails, hangs or is interrupted, at every position of a program: as in plain Python, and nothing is left."""
 
+# A fault of the scheduler has to be made, for the watchdog to find one.
+# pyright: reportPrivateUsage=false
+
 from __future__ import annotations
 
 import asyncio
@@ -18,7 +21,8 @@ import greenlet
 import pytest
 
 from ember.core.errors import EmberError
-from ember.xcs import external, jit
+from ember.xcs import Stuck, external, jit
+from ember.xcs._run import Run
 
 _lock = threading.Lock()
 _now = 0
@@ -56,15 +60,18 @@ def nothing_left() -> Iterator[None]:
     global fails
     fails = -1
     ask("warm")
-    threads = threading.active_count()
+    threads, before = threading.active_count(), waiting()
     yield
     until(lambda: _now == 0)
     assert threading.active_count() <= threads
+    assert [one for one in waiting() if one not in before] == []
+
+
+def waiting() -> list[greenlet.greenlet]:
+    """Return the greenlets that have begun and not ended. A test that fails keeps its own, in its traceback."""
     gc.collect()
     here = greenlet.getcurrent()
-    assert [
-        one for one in gc.get_objects() if isinstance(one, greenlet.greenlet) and one and one is not here
-    ] == []
+    return [one for one in gc.get_objects() if isinstance(one, greenlet.greenlet) and one and one is not here]
 
 
 log: list[str] = []
@@ -171,6 +178,43 @@ def test_a_call_with_the_wrong_arguments_fails_where_it_stands() -> None:
 
     with pytest.raises(TypeError, match="missing 1 required positional argument: 'prompt'"):
         wrong()
+
+
+def test_a_program_that_can_never_go_on_is_told_with_its_tasks_instead_of_hanging(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    whole = Run._land
+
+    def losing(run: Run, entry: Any) -> None:
+        """A scheduler that forgets an answer: what waits for it waits for ever."""
+        if entry.args == ("lost",):
+            run.in_flight -= 1
+        else:
+            whole(run, entry)
+
+    monkeypatch.setattr(Run, "_land", losing)
+
+    def asking(word: str) -> str:
+        answer = ask(word)
+        return f"{answer}!" if answer == "LOST" else answer
+
+    def forgetful() -> list[str]:
+        return [asking(word) for word in ("found", "lost", "also")]
+
+    def awaited() -> list[str]:
+        return asyncio.run(jit(forgetful).aio())
+
+    forms: list[Callable[[], list[str]]] = [jit(forgetful), jit(max_concurrency=1)(forgetful), awaited]
+    for form in forms:
+        with pytest.raises(Stuck) as found:
+            form()
+        assert "fault of XCS" in str(found.value)
+        first, *others = found.value.tasks.splitlines()
+        assert first.startswith("the program #0 waits for")
+        assert others
+        assert all("waits for" in line for line in others)
+    monkeypatch.undo()
+    assert jit(forgetful)() == ["FOUND", "LOST!", "ALSO"]
 
 
 # Ctrl-C ---------------------------------------------------------------------------

@@ -294,7 +294,9 @@ def test_a_handler_in_force_gets_the_elements_as_its_tasks() -> None:
         async def acall(self, external: External[..., Any], args: Any, kwargs: Any) -> Any:
             raise AssertionError
 
-        def gather(self, thunks: Iterable[Callable[[], Any]], limit: int | None) -> list[Any]:
+        def gather(
+            self, thunks: Iterable[Callable[[], Any]], limit: int | None, return_exceptions: bool = False
+        ) -> list[Any]:
             results = [thunk() for thunk in thunks]
             self.tasks.append((len(results), limit))
             return results

@@ -32,8 +32,9 @@ async def nothing() -> None: ...
 
 assert_type(gather([partial(length, "a"), partial(length, "b")]), list[int])
 assert_type(gather((partial(str, n) for n in range(3)), limit=2), list[str])
+assert_type(gather([partial(length, "a")], return_exceptions=True), list[int | Exception])
 gather([1, 2])  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-gather([partial(length, "a")], limit="2")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+gather([partial(length, "a")], limit="2")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
 gather([length])  # type: ignore[list-item]  # pyright: ignore[reportArgumentType]
 
 # events

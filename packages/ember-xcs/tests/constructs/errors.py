@@ -39,6 +39,58 @@ def try_else_finally() -> object:
     return out
 
 
+@program("a b c")
+def variables_of_a_try_that_nobody_reads_after_it() -> object:
+    out: list[Any] = []
+    try:
+        for number, word in enumerate("abc"):
+            answer = ask(word)
+            out.append((number, answer))
+    except Refused as error:
+        out.append(str(error))
+    return out
+
+
+@program("a b c")
+def variables_of_a_try_that_are_read_after_it() -> object:
+    word = answer = "-"
+    try:
+        for word in [ask(one) for one in "abc"]:
+            answer = ask(f"d {word}")
+    except Refused:
+        pass
+    return word, answer
+
+
+@program("a b")
+def variables_of_a_try_that_its_next_turn_reads() -> object:
+    out: list[Any] = []
+    last = "-"
+    for word in "ab":
+        try:
+            answer = ask(word)
+            out.append(ask(f"c {last} {answer}"))
+            last = ask(f"d {answer}")
+        except Refused:
+            out.append("refused")
+    return out
+
+
+@program("a")
+def variables_of_a_try_that_a_function_reads() -> object:
+    def told() -> str:
+        return f"{first} {second}"
+
+    first = "-"
+    try:
+        first = ask("a")
+        second = ask("b")
+        return told()
+    except (Refused, NameError) as error:
+        second = str(error)
+    return told()
+
+
 @program("a b s")
 def calls_together_in_a_try() -> object:
     try:
@@ -56,6 +108,45 @@ def finally_with_effects() -> object:
     finally:
         effect("out")
         print("done")
+
+
+@program()
+def finally_that_fails_on_the_way_out_of_a_try() -> object:
+    try:
+        try:
+            return ask("a")
+        finally:
+            ask("b")
+    except Refused as error:
+        return f"refused {error}"
+
+
+@program()
+def finally_that_fails_on_the_way_out_of_a_loop_in_a_try() -> object:
+    out: list[Any] = []
+    for word in "ab":
+        try:
+            while True:
+                try:
+                    out.append(ask(word))
+                    break
+                finally:
+                    out.append(ask(f"c {word}"))
+        except Refused as error:
+            out.append(f"refused {error}")
+    return out
+
+
+@program("a b")
+def finally_that_fails_while_an_exception_passes_through_it() -> object:
+    a, b = ask("a"), ask("b")
+    try:
+        try:
+            raise KeyError(a)
+        finally:
+            ask(f"c {b}")
+    except (KeyError, Refused) as error:
+        return repr(error), repr(error.__context__)
 
 
 @program("a b", raises=True)
@@ -265,3 +356,160 @@ def tries_in_tries_that_change_what_is_outside() -> object:
     except Refused:
         made.append("refused")
     return made
+
+
+@program("a b")
+def a_try_that_ends_the_function_where_it_fails() -> str:
+    try:
+        first = ask("a")
+        second = ask("b")
+        return first + second
+    except Refused:
+        return "refused"
+
+
+@program("a b", "c d")
+def a_try_whose_variables_count_only_where_it_succeeds() -> object:
+    out: list[str] = []
+    for word, other in ("ac", "bd"):
+        try:
+            first = ask(word)
+            second = ask(other)
+        except Refused as error:
+            out.append(str(error))
+            continue
+        out.append(first + second)
+    return out
+
+
+@program("a b")
+def a_try_around_a_loop_with_variables_of_its_own() -> object:
+    out: list[str] = []
+    try:
+        for word in "ab":
+            answer = ask(word)
+            out.append(answer)
+    except Refused:
+        out.append("refused")
+    return out
+
+
+@program(raises=True)
+def the_variables_of_a_try_are_as_they_were_where_it_failed() -> object:
+    word = match = walrus = "none"
+    try:
+        for word in [ask(one) for one in "ab"]:  # noqa: B007
+            pass
+        ask("c")
+        match ask("d"):
+            case match:
+                pass
+        ask("e")
+        if (walrus := ask("f")) and len(walrus) > 3:
+            pass
+        ask("g")
+        del walrus
+        ask("h")
+    except Refused:
+        pass
+    seen = [word, match]
+    try:
+        seen.append(walrus)
+    except NameError:
+        seen.append("no value")
+    return seen
+
+
+@program(raises=True)
+def a_variable_that_an_earlier_turn_left_behind() -> object:
+    out: list[str] = []
+    left = "none"
+    for word in "abc":
+        try:
+            if word != "b":
+                left = ask(word) + word
+            ask(f"{word} more")
+        except Refused:
+            if ask("again") == "x":
+                continue
+            out.append("refused")
+        else:
+            out.append(left)
+    return out
+
+
+@program(raises=True)
+def a_loop_without_calls_over_what_failed_in_a_try() -> object:
+    out: list[str] = []
+    letter = "none"
+    for word in "ab":
+        try:
+            for letter in word + "z":
+                out.append(letter)
+            letter = ask(word)
+        except Refused:
+            out.append("refused")
+    return out
+
+
+@program(raises=True)
+def a_call_whose_answer_nobody_needs_before_a_try_in_a_try() -> object:
+    made: list[str] = []
+    try:
+        ask("a")
+        try:
+            made.append("x")
+        except Other:
+            made.append("other")
+    except Refused:
+        made.append("refused")
+    return made
+
+
+@program(raises=True)
+def the_name_of_a_failure_is_gone_however_its_handler_is_left() -> object:
+    error: Any = "none"
+    try:
+        try:
+            ask("a")
+        except Refused as error:
+            raise Other(ask("b")) from error
+    except Other:
+        pass
+    try:
+        return str(error)  # type: ignore[misc]
+    except NameError:
+        return "no value"
+
+
+@program("a b")
+def continue_in_the_else_of_a_loop() -> object:
+    out: list[str] = []
+    for word in "ab":
+        answer = ask(word)
+        if answer == "X":
+            continue
+        for letter in answer:
+            if letter == "Y":
+                break
+        else:
+            continue
+        out.append(answer)
+    return out
+
+
+@program(raises=True)
+def a_counter_in_a_closure_is_as_it_was_where_a_try_failed() -> object:
+    seen = "-"
+
+    def note(word: str) -> str:
+        nonlocal seen
+        seen += word
+        return ask(seen)
+
+    try:
+        note("a")
+        note("b")
+    except Refused:
+        pass
+    return seen

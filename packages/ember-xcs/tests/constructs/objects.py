@@ -74,13 +74,64 @@ def a_global_object() -> object:
     return BOARD.note, ask(f"c {BOARD.lines}")
 
 
-@program("a b")  # c and d as well, unless a class seen before has code of its own behind a name used here
+@program("a b", "c d")
 def attributes_of_own_objects() -> object:
     box = Thing()
     box.name = ask("a")
     box.count = count("b")
     box.notes += [ask("c " + box.name)]
     return box, ask(f"d {box.count}")
+
+
+class Page:
+    """It only holds what is stored in it."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.size = 0
+
+    def __repr__(self) -> str:
+        return f"{self.lines} {self.size}"
+
+
+class Printer:
+    """Attributes of the same names, with code behind them that others can see."""
+
+    @property
+    def lines(self) -> list[str]:
+        effect("read")
+        return []
+
+    @lines.setter
+    def lines(self, lines: list[str]) -> None:
+        effect(lines)
+
+    @property
+    def size(self) -> int:
+        effect("asked")
+        return 0
+
+    @size.setter
+    def size(self, size: int) -> None:
+        effect(size)
+
+
+@program("a b", "c d")
+def attributes_that_another_class_has_code_behind() -> object:
+    page = Page()
+    page.lines = [ask("a")]
+    page.size = count("b")
+    page.lines += [ask("c " + page.lines[0])]
+    return page, ask(f"d {page.size}")
+
+
+@program("a b")
+def attributes_with_code_behind_them() -> object:
+    printer = Printer()
+    first, second = ask("a"), count("b")
+    printer.lines = [first]
+    printer.size = second
+    return printer.lines, ask(f"c {printer.size}")
 
 
 @program()

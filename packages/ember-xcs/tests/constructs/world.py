@@ -65,6 +65,7 @@ class World:
     """What happens in one run."""
 
     fails: str | None = None
+    hangs: str | None = None
     stops: str | None = None
     stop: Callable[[], object] = lambda: None
     later: float = 0.0
@@ -97,6 +98,9 @@ async def _answer(prompt: str) -> str:
                 await _gathered(here, group, label)
         for _ in range(0 if here.groups else crc32(prompt.encode()) % 5):
             await asyncio.sleep(0)
+        if here.hangs == prompt:
+            async with asyncio.timeout(0.002):
+                await asyncio.sleep(60)
         if here.fails == prompt:
             raise Refused(f"no {prompt}")
         return prompt.upper()
@@ -252,18 +256,20 @@ def told(error: BaseException | None) -> str:
     return f"{type(error).__name__}({error}) {inner} from {told(error.__cause__)}"
 
 
-def differences(one: Program, fails: str | None = None, limit: int | None = None) -> list[str]:
-    """Return how the program under `jit` differs from the plain one, if the call of this prompt fails."""
-    plain, jitted = World(fails=fails), World(fails=fails)
+def differences(
+    one: Program, fails: str | None = None, limit: int | None = None, hangs: str | None = None
+) -> list[str]:
+    """Return how the program under `jit` differs from the plain one, if the call of this prompt fails or hangs."""
+    plain, jitted = World(fails=fails, hangs=hangs), World(fails=fails, hangs=hangs)
     expected = run(one.function, one.function, plain)
     found = run(jit(max_concurrency=limit)(one.function), one.function, jitted)
     wrong = [
         f"{key}: plain {expected[key]} | jit {found[key]}" for key in expected if expected[key] != found[key]
     ]
     before, after = Counter(plain.calls), Counter(jitted.calls)
-    if before - after and not (one.together and fails):
+    if before - after and not (one.together and (fails or hangs)):
         wrong.append(f"not called: {dict(before - after)}")
-    if fails is None and not one.raises and after - before:
+    if fails is None and hangs is None and not one.raises and after - before:
         wrong.append(f"called besides: {dict(after - before)}")
     settle(jitted)
     if jitted.under_way:
@@ -297,7 +303,7 @@ def interrupted(one: Program, prompt: str) -> list[str]:
     """Return what is wrong after Ctrl-C while the program waits, the call of `prompt` being under way."""
     main = threading.main_thread().ident
     assert main is not None
-    here = World(stops=prompt, stop=lambda: signal.pthread_kill(main, signal.SIGINT), later=0.05)
+    here = World(stops=prompt, stop=lambda: signal.pthread_kill(main, signal.SIGINT), later=0.002)
     try:
         return [f"it went on: {run(jit(one.function), one.function, here)['result']}"]
     except KeyboardInterrupt:

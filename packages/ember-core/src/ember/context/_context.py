@@ -39,6 +39,8 @@ _NumberKey: TypeAlias = Literal["models.temperature", "models.top_p", "models.ti
 _WholeKey: TypeAlias = Literal["models.max_tokens", "models.seed"]
 
 _MISSING: Final = object()
+# Of the section "models". Its other settings say how an answer is come by, and `fallback` what is done without one.
+_ANSWERS: Final = ("default", "aliases", "system", "temperature", "top_p", "max_tokens", "stop", "seed")
 # Sections the environment has a say in: what is computed of them holds only until a variable changes.
 _LIVE: Final = frozenset({"providers", "credentials"})
 
@@ -245,6 +247,11 @@ class EmberContext:
         if isinstance(node, Table) or is_tree(first.value):
             raise ConfigError(f"{key} is not one setting but holds several: ask for one of those.")
         return Explanation(key, first.value, first.layer, first.source, tuple(others))
+
+    def __fingerprint__(self) -> object:
+        """Say what of it changes the answers of models: what they are asked with where a call says nothing itself."""
+        models = self.section("models")
+        return tuple((key, thaw(models[key])) for key in _ANSWERS if models.get(key) not in (None, EMPTY))
 
     def __repr__(self) -> str:
         blocks = [

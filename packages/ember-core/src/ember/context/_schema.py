@@ -125,6 +125,22 @@ _USAGE: Final = Table(
         "tags": Table(other=Setting(str, about="a label under which the ledger books calls")),
     }
 )
+_DATA: Final = Table(
+    {
+        "fetched_size": Setting(
+            int,
+            50_000_000_000,
+            low=0,
+            about="bytes that copies of data sets' files elsewhere may take on disk",
+        ),
+        "retry_pause": Setting(
+            float,
+            0.5,
+            low=0,
+            about="seconds before a file elsewhere is asked for again; twice as many each time",
+        ),
+    }
+)
 
 # Replaced, never mutated: readers take no lock.
 _sections: Mapping[str, Table] = MappingProxyType(
@@ -133,6 +149,7 @@ _sections: Mapping[str, Table] = MappingProxyType(
         "providers": Table(other=_PROVIDER),
         "credentials": _CREDENTIALS,
         "usage": _USAGE,
+        "data": _DATA,
         "logging": _LOGGING,
     }
 )

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from contextvars import copy_context
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final, TypeVar, overload
 
 from .crew import Crew, crew
 from .externals import handler, refuse_io_loop
@@ -17,14 +17,23 @@ MOST_THREADS: Final = 256
 """How many threads one `gather` starts at the most when no `limit` is given. They mostly wait, at 20 KB each."""
 
 
-def gather(thunks: Iterable[Callable[[], _T]], limit: int | None = None) -> list[_T]:
+@overload
+def gather(thunks: Iterable[Callable[[], _T]], limit: int | None = None) -> list[_T]: ...
+@overload
+def gather(
+    thunks: Iterable[Callable[[], _T]], limit: int | None = None, *, return_exceptions: bool
+) -> list[_T | Exception]: ...
+def gather(
+    thunks: Iterable[Callable[[], Any]], limit: int | None = None, *, return_exceptions: bool = False
+) -> list[Any]:
     """Call all of `thunks` together and return their results in order.
 
     At most `limit` run at once (256 if not given). Each sees the caller's context. They run on threads of their own, so
     gathers nest to any depth without waiting for each other; a handler in force (XCS) makes tasks of them instead.
 
     When one raises, no further one is started, those waiting for external calls are cancelled, and once all have ended
-    the exception earliest in order is raised. Raises `BlockedLoop` on Ember's I/O loop.
+    the exception earliest in order is raised. With `return_exceptions` nobody is cancelled, and exceptions stand in the
+    places of the results. Raises `BlockedLoop` on Ember's I/O loop.
 
     >>> gather([lambda: 1, lambda: 2, lambda: 3], limit=2)
     [1, 2, 3]
@@ -33,16 +42,29 @@ def gather(thunks: Iterable[Callable[[], _T]], limit: int | None = None) -> list
         raise ValueError(f"limit is how many run at once, at least 1; got {limit!r}.")
     active = handler()
     if active is not None:
-        return cast("list[_T]", active.gather(thunks, limit))
+        return active.gather(thunks, limit, return_exceptions)
     refuse_io_loop("gather", "await asyncio.gather(...)")
-    return _Gathering(thunks).results(limit or MOST_THREADS)
+    return _Gathering(thunks, return_exceptions).results(limit or MOST_THREADS)
+
+
+def one_by_one(thunks: Iterable[Callable[[], Any]], return_exceptions: bool) -> list[Any]:
+    """What `gather` gives, one thunk after the other: for handlers that make neither threads nor tasks of them."""
+    results: list[Any] = []
+    for thunk in thunks:
+        try:
+            results.append(thunk())
+        except Exception as error:
+            if not return_exceptions:
+                raise
+            results.append(error)
+    return results
 
 
 class _Gathering:
     """One `gather`: workers that take the next thunk until none is left or one has failed."""
 
-    def __init__(self, thunks: Iterable[Callable[[], Any]]) -> None:
-        self._thunks = iter(thunks)
+    def __init__(self, thunks: Iterable[Callable[[], Any]], return_exceptions: bool) -> None:
+        self._thunks, self._return_exceptions = iter(thunks), return_exceptions
         self._lock = threading.Lock()
         self._results: list[Any] = []  # grows as thunks are taken, so that nothing else does
         self._errors: dict[int, BaseException] = {}
@@ -103,7 +125,12 @@ class _Gathering:
         try:
             while following is not None:
                 index, thunk = following
-                self._results[index] = self._context.copy().run(thunk)
+                try:
+                    self._results[index] = self._context.copy().run(thunk)
+                except Exception as error:
+                    if not self._return_exceptions:
+                        raise
+                    self._results[index] = error
                 following = self._next()
         except BaseException as error:
             self._failed(index, error)

@@ -62,7 +62,9 @@ class Handler(Protocol):
         """Answer an awaited call. `await external.arun(*args, **kwargs)` does it for real."""
         ...
 
-    def gather(self, thunks: Iterable[Callable[[], Any]], limit: int | None) -> list[Any]:
+    def gather(
+        self, thunks: Iterable[Callable[[], Any]], limit: int | None, return_exceptions: bool = False
+    ) -> list[Any]:
         """Run what was given to `ember.core.gather`: results in order."""
         ...
 

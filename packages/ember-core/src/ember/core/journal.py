@@ -18,10 +18,12 @@ import time
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Final, Generic, NamedTuple, ParamSpec, TypeVar, cast
 from weakref import WeakSet
 
+from .claims import claims_at
 from .errors import ConfigWarning, EmberError, StorageError
 from .exact import HoldsSecret, Unkeepable, pack, unpack
 from .externals import refuse_io_loop
@@ -91,44 +93,6 @@ class _Entry:
     error: Exception | None = field(default=None)
 
 
-class Flight:
-    """A call on its way, for those who want the same."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._ended = False
-        self._waiting: list[Callable[[], object]] = []
-
-    def end(self) -> None:
-        """Wake all who wait."""
-        with self._lock:
-            self._ended = True
-        for wake in self._waiting:
-            with suppress(RuntimeError):  # the loop of one who waited is closed
-                wake()
-
-    def wait(self) -> None:
-        """Block until it has ended."""
-        woken = threading.Event()
-        self._wake(woken.set)
-        woken.wait()
-
-    async def aio(self) -> None:
-        """Await its end, without a thread: those may all be needed by the calls that are waited for."""
-        from asyncio import Event, get_running_loop
-
-        loop, woken = get_running_loop(), Event()
-        self._wake(lambda: loop.call_soon_threadsafe(woken.set))
-        await woken.wait()
-
-    def _wake(self, wake: Callable[[], object]) -> None:
-        with self._lock:
-            if not self._ended:
-                self._waiting.append(wake)
-                return
-        wake()
-
-
 class Journal:
     """Results of calls in one SQLite file, for many threads and processes at once.
 
@@ -138,8 +102,9 @@ class Journal:
     With `version`, any text, functions are known by their names and that text instead: change it when results should be
     new.
 
-    Equal calls are one call: a function that is to be asked the same several times, for several answers, needs an
-    argument that tells them apart. What is ambient, as a temperature of `with_context`, is no part of a call.
+    Equal calls are one call, made at once by whatever threads and processes: the others wait for the first. A function
+    that is to be asked the same several times, for several answers, needs an argument that tells them apart. What the
+    context says that changes a model's answers, as its default or its temperature, is part of a call.
 
     Results are returned as they were, type by type: plain values, dataclasses, arrays and what else `exact.pack` takes.
     """
@@ -160,6 +125,7 @@ class Journal:
             where = Path(path).expanduser().absolute()
             store = Store(where, _MARK, schema, durable=True, patience=_PATIENCE)
         self._store, self._size, self.version = store, size, version
+        self.claims = claims_at(store.path.with_name(f"{store.path.name}-claims"))
         self._forget()
         _journals.add(self)
 
@@ -167,7 +133,6 @@ class Journal:
         self._lock = threading.Lock()
         self._commits = threading.Lock()
         self._waiting: list[_Entry] = []
-        self._flights: dict[bytes, Flight] = {}
         self._hits = self._misses = 0
 
     @property
@@ -282,20 +247,6 @@ class Journal:
         """Close the file; it is opened again when it is needed."""
         self._store.close()
 
-    def lead(self, key: bytes) -> Flight | None:
-        """Return None if the caller is to make the call `key`, and has to `land` it; else the one on its way."""
-        with self._lock:
-            flight = self._flights.get(key)
-            if flight is None:
-                self._flights[key] = Flight()
-            return flight
-
-    def land(self, key: bytes) -> None:
-        """Say that the call `key` has ended, well or not."""
-        with self._lock:
-            flight = self._flights.pop(key)
-        flight.end()
-
     def __fingerprint__(self) -> str:
         return ""  # where results are kept does not change them
 
@@ -304,7 +255,7 @@ class Journal:
 
 
 class Journalled(Generic[P, R]):
-    """A function with a journal. Calls of the same, made at once in this process, are one."""
+    """A function with a journal. Calls of the same, made at once, are one."""
 
     def __init__(self, journal: Journal, function: Callable[P, R]) -> None:
         self.journal, self.function, self.name = journal, function, label(function)
@@ -321,20 +272,22 @@ class Journalled(Generic[P, R]):
             ) from error
 
     def key(self, *args: P.args, **kwargs: P.kwargs) -> bytes:
-        """Return the key of the call with these arguments. Raises `JournalError`."""
+        """Return the key of the call with these arguments, made here. Raises `JournalError`."""
         try:
-            return fingerprint(self._identity, args, dict(sorted(kwargs.items())))
+            return fingerprint(self._identity, args, dict(sorted(kwargs.items())), surroundings())
         except Unknowable as error:
             raise JournalError(f"The journal cannot tell calls of {self.name} apart. {error}") from error
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Return what the journal has for this call, or make it and write down what it returns."""
-        journal, key = self.journal, self.key(*args, **kwargs)
+        journal, claims, key = self.journal, self.journal.claims, self.key(*args, **kwargs)
         while (found := journal.find(key)) is None:
-            if (flight := journal.lead(key)) is not None:
+            if (flight := claims.lead(key)) is not None:
                 flight.wait()
                 continue
             try:
+                for pause in claims.elsewhere(key):
+                    time.sleep(pause)
                 # Another may have landed it between the looking and the leading.
                 if (found := journal.find(key)) is None:
                     journal.count(found=False)
@@ -342,26 +295,30 @@ class Journalled(Generic[P, R]):
                     journal.keep(key, value, self.name)
                     return value
             finally:
-                journal.land(key)
+                claims.land(key)
             break
         journal.count(found=True)
         return cast(R, found.value)
 
     async def aio(self, *args: P.args, **kwargs: P.kwargs) -> Any:
         """As the call itself, of an `async` function. The disk is waited for in a thread."""
-        journal, key = self.journal, self.key(*args, **kwargs)
+        from asyncio import sleep  # whoever awaits this has it
+
+        journal, claims, key = self.journal, self.journal.claims, self.key(*args, **kwargs)
         while (found := await in_pool(journal.find, (key,), {})) is None:
-            if (flight := journal.lead(key)) is not None:
+            if (flight := claims.lead(key)) is not None:
                 await flight.aio()
                 continue
             try:
+                for pause in claims.elsewhere(key):
+                    await sleep(pause)
                 if (found := await in_pool(journal.find, (key,), {})) is None:
                     journal.count(found=False)
                     value = await cast("Coroutine[Any, Any, Any]", self.function(*args, **kwargs))
                     await in_pool(journal.keep, (key, value, self.name), {})
                     return value
             finally:
-                journal.land(key)
+                claims.land(key)
             break
         journal.count(found=True)
         return found.value
@@ -376,6 +333,12 @@ class AwaitedJournalled(Journalled[P, R]):
     async def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Any:  # type: ignore[override]
         """Return what the journal has for this call, or await it and write down what it returns."""
         return await self.aio(*args, **kwargs)
+
+
+def surroundings() -> object:
+    """Return the context that a call made here is made in, which is known by what in it changes answers."""
+    # By name: core does not know it, and a program that reads no journal need not have it.
+    return import_module("ember.context").get_context()
 
 
 def _evict(connection: sqlite3.Connection, bound: int, path: Path) -> None:

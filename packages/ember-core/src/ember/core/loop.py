@@ -46,16 +46,17 @@ class Mailbox:
         """Have `item` called on the loop soon. Raises RuntimeError if that loop is closed."""
         self._items.append(item)
         if self._asleep:
-            self._asleep = False
-            loop = self._loop()
             try:
+                self._asleep = False
+                loop = self._loop()
                 if loop is None:
                     raise RuntimeError("The loop is gone.")
                 loop.call_soon_threadsafe(self._drain, context=self._context)
-            except RuntimeError:
-                # Nobody will drain it: the next to post has to hear so too, instead of waiting for a wake-up.
+            except BaseException as error:
+                # Perhaps nobody will drain it (it may be Ctrl-C): the next to post has to wake it, or to hear so too.
                 self._asleep = True
-                self._items.clear()
+                if isinstance(error, RuntimeError):
+                    self._items.clear()
                 raise
 
     def _drain(self) -> None:

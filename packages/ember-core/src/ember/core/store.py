@@ -139,6 +139,10 @@ class Store:
             with suppress(IndexError, sqlite3.Error):
                 self._idle.pop().close()
 
+    def __del__(self) -> None:
+        if hasattr(self, "_idle"):
+            self.close()
+
     def _lent(self) -> sqlite3.Connection | None:
         try:
             return self._idle.pop()

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
+from ember.context import get_context
 from ember.core.errors import ConfigWarning
 from ember.core.exact import Unkeepable
 from ember.core.fingerprint import Unknowable, fingerprint
@@ -61,7 +62,8 @@ class Cache:
         """Return the folder of these rows, made now if need be."""
         try:
             parts = self.stages if self.key is None else (self.key,)
-            digest = fingerprint("cache", _FORM, self.source, parts).hex()
+            # What the context says is part of it, for models that are called on the way.
+            digest = fingerprint("cache", _FORM, self.source, parts, get_context()).hex()
         except Unknowable as error:
             raise Uncacheable(
                 f"cache() cannot tell what goes into it. {error} Put it before that, or name "

@@ -5,23 +5,35 @@ Rows are counted as they stand in the file, wanted or not, so that a place in it
 
 from __future__ import annotations
 
+import os
+import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any, Final
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from ember.core.suggest import nearest
 
+from ._by_column import by_column
 from ._cursor import Bad, Piece, State
 from ._decode import Columns, decoding
 from ._expressions import Condition
+from ._sharing import Shared, whole
 from ._source import Reader
 from .errors import SourceChanged, SourceError, UnknownColumn
 
+if TYPE_CHECKING:
+    from ._copies import Copy
+
 COLUMNAR: Final = frozenset({"parquet", "arrow"})
-_PIECE: Final = 8_192  # rows from one place that a state can name to the next
-_WINDOW: Final = 262_144  # rows of the file that polars may be ahead by
+_PIECE: Final = (
+    4_096  # rows from one place that a state can name to the next: about what a processor's cache holds
+)
+_FIRST: Final = 16_384  # rows of the file that polars may be ahead by, before it is known how large they are
+_LARGEST: Final = 262_144  # ... and at most
+_AHEAD: Final = 16 << 20  # ... in bytes
+_END: Final = 65_536  # bytes
 _AT: Final = "__ember_row"
 
 
@@ -45,12 +57,19 @@ class ColumnFile(Reader):
     schema: Any = None
     kind: str = "parquet"
     where: Condition | None = None
+    copy: Copy | None = field(
+        default=None, repr=False, compare=False
+    )  # what `path` is the path of, if it is one
 
     def pieces(self, start: State) -> Iterator[Piece | Bad]:
+        return whole(self.every(start, 0, 1))
+
+    def every(self, start: State, ahead: int, n: int) -> Iterator[Shared]:
+        """Yield the pieces of every `n`-th row, the first of them `ahead` rows behind `start`; see `shared`."""
         polars = require_polars()
         begin, count = (0, None) if start is None else (start["row"], start["of"])
         try:
-            frame = self._scan(polars)
+            frame = self._scan(polars, numbered=self.where is not None or n > 1)
             types = frame.collect_schema()
             known = types.names()
             total = frame.select(polars.len()).collect().item()
@@ -59,39 +78,59 @@ class ColumnFile(Reader):
                     f"{self.path} has {total:,} rows, and had {count:,} when the state was taken. Begin "
                     f"anew without it."
                 )
+            mark = self._mark()
+            if start is not None and start["mark"] != mark:
+                raise SourceChanged(
+                    f"{self.path} is another file of {total:,} rows than when the state was taken. Begin anew without "
+                    f"it, or give back the file as it was."
+                )
             names = self._names(known)
             if self.where is not None:
                 _require(known, sorted(self.where.columns()), self.path)
             make = _rows_of(names, self.schema, self.columns)
-            waiting: Any = None
-            for batch in self._batches(frame, types, names, range(begin, total, _WINDOW)):
+            # Rows are told by their numbers where not all of them come.
+            ours = self._ours(polars, types, (begin + ahead) % n, n)
+            wanted = names if ours is None else [*names, _AT]
+            at, waiting = begin, None
+            for batch in self._batches(frame, ours, wanted, range(begin, total)):
                 waiting = batch if waiting is None else polars.concat([waiting, batch], rechunk=False)
                 while waiting.height >= _PIECE:
                     piece, waiting = waiting.slice(0, _PIECE), waiting.slice(_PIECE)
-                    yield Piece(make(piece), {"row": self._place(piece, begin), "of": total})
-                    begin += _PIECE
+                    row = at if ours is None else int(piece.get_column(_AT).item(0))
+                    yield (
+                        Piece(make(piece), {"row": row, "of": total, "mark": mark}),
+                        (begin + ahead - row) % n,
+                    )
+                    at += _PIECE
             if waiting is not None and waiting.height:
-                yield Piece(make(waiting), {"row": self._place(waiting, begin), "of": total})
+                row = at if ours is None else int(waiting.get_column(_AT).item(0))
+                yield Piece(make(waiting), {"row": row, "of": total, "mark": mark}), (begin + ahead - row) % n
+            yield None, (begin + ahead - total) % n
         except polars.exceptions.PolarsError as error:
             raise self._unreadable(error) from error
 
-    def _batches(self, frame: Any, types: Any, names: list[str], windows: range) -> Iterator[Any]:
+    def _batches(self, frame: Any, ours: Any, wanted: list[str], rows: range) -> Iterator[Any]:
         """Yield the wanted rows and columns, in batches.
 
         A window of the file at a time: polars reads ahead of whoever takes its batches, as far as there is memory.
         """
-        for first in windows:
-            window = frame.slice(first, _WINDOW)
-            if self.where is not None:
-                window = window.filter(self._condition(types))
-            window = window.select(names if self.where is None else [*names, _AT])
-            yield from window.collect_batches(chunk_size=_PIECE, maintain_order=True)
+        first, window = rows.start, _FIRST
+        while first < rows.stop:
+            part = frame.slice(first, window)
+            if ours is not None:
+                part = part.filter(ours)
+            height = size = 0
+            for batch in part.select(wanted).collect_batches(chunk_size=_PIECE, maintain_order=True):
+                height, size = height + batch.height, size + batch.estimated_size()
+                yield batch
+            first += window
+            window = min(_LARGEST, 2 * window if not size else max(_PIECE, _AHEAD * height // size))
 
     def counted(self) -> int:
         """Return how many rows there are, without making any."""
         polars = require_polars()
         try:
-            frame = self._scan(polars)
+            frame = self._scan(polars, numbered=False)
             if self.where is not None:
                 types = frame.collect_schema()
                 _require(types.names(), sorted(self.where.columns()), self.path)
@@ -100,22 +139,33 @@ class ColumnFile(Reader):
         except polars.exceptions.PolarsError as error:
             raise self._unreadable(error) from error
 
+    def _mark(self) -> int:
+        """Return a number that tells whether it is still the same file: of its end, where it says what is in it."""
+        with open(self.path, "rb") as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - _END))
+            return zlib.crc32(file.read())
+
     def _unreadable(self, error: Exception) -> SourceError:
         said = str(error).splitlines()
         return SourceError(f"{self.path} cannot be read as {self.kind}: {said[0] if said else error!r}.")
 
+    def _ours(self, polars: Any, types: Any, i: int, n: int) -> Any:
+        """Return what is true of the rows wanted, of those that the condition keeps and every `n`-th; None for all."""
+        kept = None if self.where is None else self._condition(types)
+        if n == 1:
+            return kept
+        shard = polars.col(_AT) % n == i
+        return shard if kept is None else shard & kept
+
     def _condition(self, types: Any) -> Any:
         assert self.where is not None
-        return self.where.polars(frozenset(name for name in types.names() if types[name].is_float()))
+        floats = frozenset(name for name in types.names() if types[name].is_float())
+        return by_column(self.where, floats)
 
-    def _place(self, piece: Any, counted: int) -> int:
-        """Return where in the file the first row of a piece stands."""
-        return counted if self.where is None else int(piece.get_column(_AT).item(0))
-
-    def _scan(self, polars: Any) -> Any:
+    def _scan(self, polars: Any, *, numbered: bool) -> Any:
         scan = polars.scan_parquet if self.kind == "parquet" else polars.scan_ipc
         path = self.path.replace("[", "[[]") if "[" in self.path else self.path
-        index = _AT if self.where is not None else None
+        index = _AT if numbered else None
         if self.kind == "parquet":
             return scan(path, row_index_name=index, glob=path != self.path)
         return scan(path, row_index_name=index)

@@ -1,83 +1,56 @@
-"""Conditions on rows, as values: `col("level") >= 3`. A reader of columns takes them over; else they become functions.
+"""Conditions on rows, as values: `col("level") >= 3`.
 
 A comparison with what is not there (no such column in this row, or None in it) is neither true nor false, `&`, `|` and
-`~` carry that on as SQL does, and `where` keeps the rows of which the condition is true. So it does not matter who
-evaluates it.
+`~` carry that on as SQL does, and `where` keeps the rows of which the condition is true. Numbers compare as in Python:
+NaN equals nothing, itself included, and is neither less nor more. So it does not matter who evaluates a condition: a
+function of a row (`_by_row`) or a reader of columns (`_by_column`).
 """
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from functools import partial
-from typing import Any, Final, TypeAlias, cast
-
-Test: TypeAlias = Callable[[Any], Any]
-
-_COMPARE: Final[dict[str, Callable[[Any, Any], Any]]] = {
-    "==": operator.eq,
-    "!=": operator.ne,
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-}
-_ARITHMETIC: Final[dict[str, Callable[[Any, Any], Any]]] = {
-    "+": operator.add,
-    "-": operator.sub,
-    "*": operator.mul,
-    "%": operator.mod,
-}
-_TEXT: Final[dict[str, Callable[[str, str], bool]]] = {
-    "contains": operator.contains,
-    "starts_with": str.startswith,
-    "ends_with": str.endswith,
-}
-
-
-def _held(name: str, row: Any) -> Any:
-    return row.get(name) if hasattr(row, "keys") else getattr(row, name, None)
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, fields
+from typing import Any, cast
 
 
 class Expression:
     """A value worked out of a row: made by `col`, combined by operators."""
 
     def __eq__(self, other: object) -> Condition:  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]
-        return Compared("==", self, _value(other))
+        return Compared(self, "==", _value(other))
 
     def __ne__(self, other: object) -> Condition:  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]
-        return Compared("!=", self, _value(other))
+        return Compared(self, "!=", _value(other))
 
     __hash__ = None  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
 
     def __lt__(self, other: object) -> Condition:
-        return Compared("<", self, _value(other))
+        return Compared(self, "<", _value(other))
 
     def __le__(self, other: object) -> Condition:
-        return Compared("<=", self, _value(other))
+        return Compared(self, "<=", _value(other))
 
     def __gt__(self, other: object) -> Condition:
-        return Compared(">", self, _value(other))
+        return Compared(self, ">", _value(other))
 
     def __ge__(self, other: object) -> Condition:
-        return Compared(">=", self, _value(other))
+        return Compared(self, ">=", _value(other))
 
     def __add__(self, other: object) -> Expression:
-        return Calculated("+", self, _value(other))
+        return Calculated(self, "+", _value(other))
 
     def __sub__(self, other: object) -> Expression:
-        return Calculated("-", self, _value(other))
+        return Calculated(self, "-", _value(other))
 
     def __mul__(self, other: object) -> Expression:
-        return Calculated("*", self, _value(other))
+        return Calculated(self, "*", _value(other))
 
     def __mod__(self, other: object) -> Expression:
-        return Calculated("%", self, _value(other))
+        return Calculated(self, "%", _value(other))
 
     def is_in(self, values: Iterable[object]) -> Condition:
         """Whether it is one of `values`."""
-        return Among(self, tuple(values))
+        return Among(self, tuple(value for value in values if value is not None))
 
     def is_null(self) -> Condition:
         """Whether it is None, or not there."""
@@ -89,15 +62,15 @@ class Expression:
 
     def contains(self, text: str) -> Condition:
         """Whether `text` stands in it."""
-        return Text("contains", self, text)
+        return Text(self, "contains", text)
 
     def starts_with(self, text: str) -> Condition:
         """Whether it begins with `text`."""
-        return Text("starts_with", self, text)
+        return Text(self, "starts_with", text)
 
     def ends_with(self, text: str) -> Condition:
         """Whether it ends with `text`."""
-        return Text("ends_with", self, text)
+        return Text(self, "ends_with", text)
 
     def length(self) -> Expression:
         """Its length in characters."""
@@ -105,15 +78,14 @@ class Expression:
 
     def columns(self) -> frozenset[str]:
         """Return the columns that it is worked out of."""
-        raise NotImplementedError
+        return frozenset[str]().union(*(part.columns() for part in self.parts()))
 
-    def compiled(self) -> Test:
-        """Return a function from a row to the value; None where that is unknown."""
-        raise NotImplementedError
-
-    def polars(self, floats: frozenset[str]) -> Any:
-        """Return the same for polars, in a file with the columns `floats` of floating point numbers."""
-        raise NotImplementedError
+    def parts(self) -> Iterator[Expression]:
+        """Yield the expressions that it is made of."""
+        for field in fields(cast(Any, self)):
+            part = getattr(self, field.name)
+            if isinstance(part, Expression):
+                yield part
 
     def __bool__(self) -> bool:
         raise TypeError(
@@ -144,16 +116,6 @@ class Column(Expression):
     def columns(self) -> frozenset[str]:
         return frozenset((self.name,))
 
-    def compiled(self) -> Test:
-        name = self.name
-
-        return partial(_held, name)
-
-    def polars(self, floats: frozenset[str]) -> Any:
-        import polars
-
-        return polars.col(self.name)
-
     def __repr__(self) -> str:
         return f"col({self.name!r})"
 
@@ -164,86 +126,75 @@ class Literal(Expression):
 
     value: Any
 
-    def columns(self) -> frozenset[str]:
-        return frozenset()
-
-    def compiled(self) -> Test:
-        value = self.value
-        return lambda row: value
-
-    def polars(self, floats: frozenset[str]) -> Any:
-        import polars
-
-        return polars.lit(self.value)
-
     def __repr__(self) -> str:
         return repr(self.value)
 
 
 @dataclass(frozen=True, eq=False)
-class _Of(Expression):
-    """Something made of two."""
+class Calculated(Expression):
+    """A sum, difference, product or remainder."""
 
-    sign: str
     left: Expression
+    sign: str
     right: Expression
-
-    def columns(self) -> frozenset[str]:
-        return self.left.columns() | self.right.columns()
 
     def __repr__(self) -> str:
         return f"({self.left!r} {self.sign} {self.right!r})"
 
 
-class Compared(_Of, Condition):
+@dataclass(frozen=True, eq=False)
+class Length(Expression):
+    """The length of a text."""
+
+    inner: Expression
+
+    def __repr__(self) -> str:
+        return f"{self.inner!r}.length()"
+
+
+@dataclass(frozen=True, eq=False)
+class Compared(Condition):
     """A comparison."""
 
-    def compiled(self) -> Test:
-        compare = _COMPARE[self.sign]
-        if isinstance(self.left, Column) and isinstance(self.right, Literal):
-            return _compared_with(self.left.name, compare, self.right.value)
-        return _unless_none(compare, self.left.compiled(), self.right.compiled())
+    left: Expression
+    sign: str
+    right: Expression
 
-    def polars(self, floats: frozenset[str]) -> Any:
-        import polars
-
-        test = _COMPARE[self.sign](self.left.polars(floats), self.right.polars(floats))
-        # To polars NaN equals NaN and exceeds every number; to Python it does neither. What is unknown stays so.
-        for side in (self.left, self.right):
-            if side.columns() & floats:
-                nan = side.polars(floats).is_nan()
-                known = (test | nan) if self.sign == "!=" else (test & ~nan)
-                test = polars.when(test.is_null()).then(test).otherwise(known)
-        return test
+    def __repr__(self) -> str:
+        return f"({self.left!r} {self.sign} {self.right!r})"
 
 
-class Calculated(_Of):
-    """A sum, difference, product or remainder."""
+@dataclass(frozen=True, eq=False)
+class Among(Condition):
+    """Being one of several values, none of them None."""
 
-    def compiled(self) -> Test:
-        return _unless_none(_ARITHMETIC[self.sign], self.left.compiled(), self.right.compiled())
+    inner: Expression
+    values: tuple[Any, ...]
 
-    def polars(self, floats: frozenset[str]) -> Any:
-        return _ARITHMETIC[self.sign](self.left.polars(floats), self.right.polars(floats))
-
-
-def _compared_with(name: str, compare: Callable[[Any, Any], Any], wanted: Any) -> Test:
-    if wanted is None:
-        return lambda row: None
-
-    def test(row: Any) -> Any:
-        value = row.get(name) if row.__class__ is dict else _held(name, row)
-        return None if value is None else compare(value, wanted)
-
-    return test
+    def __repr__(self) -> str:
+        return f"{self.inner!r}.is_in({list(self.values)!r})"
 
 
-def _unless_none(make: Callable[[Any, Any], Any], left: Test, right: Test) -> Test:
-    def value(row: Any) -> Any:
-        a, b = left(row), right(row)
-        return None if a is None or b is None else make(a, b)
+@dataclass(frozen=True, eq=False)
+class Missing(Condition):
+    """Not being there."""
 
-    return value
+    inner: Expression
+
+    def __repr__(self) -> str:
+        return f"{self.inner!r}.is_null()"
+
+
+@dataclass(frozen=True, eq=False)
+class Text(Condition):
+    """What stands in a text."""
+
+    inner: Expression
+    how: str
+    text: str
+
+    def __repr__(self) -> str:
+        return f"{self.inner!r}.{self.how}({self.text!r})"
 
 
 @dataclass(frozen=True, eq=False)
@@ -252,24 +203,6 @@ class Both(Condition):
 
     left: Condition
     right: Condition
-
-    def columns(self) -> frozenset[str]:
-        return self.left.columns() | self.right.columns()
-
-    def compiled(self) -> Test:
-        left, right = self.left.compiled(), self.right.compiled()
-
-        def test(row: Any) -> Any:
-            a = left(row)
-            if a is False:
-                return False
-            b = right(row)
-            return b if a else (False if b is False else None)
-
-        return test
-
-    def polars(self, floats: frozenset[str]) -> Any:
-        return self.left.polars(floats) & self.right.polars(floats)
 
     def __repr__(self) -> str:
         return f"({self.left!r} & {self.right!r})"
@@ -282,24 +215,6 @@ class Either(Condition):
     left: Condition
     right: Condition
 
-    def columns(self) -> frozenset[str]:
-        return self.left.columns() | self.right.columns()
-
-    def compiled(self) -> Test:
-        left, right = self.left.compiled(), self.right.compiled()
-
-        def test(row: Any) -> Any:
-            a = left(row)
-            if a:
-                return True
-            b = right(row)
-            return True if b else (False if a is False and b is False else None)
-
-        return test
-
-    def polars(self, floats: frozenset[str]) -> Any:
-        return self.left.polars(floats) | self.right.polars(floats)
-
     def __repr__(self) -> str:
         return f"({self.left!r} | {self.right!r})"
 
@@ -310,127 +225,8 @@ class Not(Condition):
 
     inner: Condition
 
-    def columns(self) -> frozenset[str]:
-        return self.inner.columns()
-
-    def compiled(self) -> Test:
-        inner = self.inner.compiled()
-
-        def test(row: Any) -> Any:
-            value = inner(row)
-            return None if value is None else not value
-
-        return test
-
-    def polars(self, floats: frozenset[str]) -> Any:
-        return ~self.inner.polars(floats)
-
     def __repr__(self) -> str:
         return f"~{self.inner!r}"
-
-
-@dataclass(frozen=True, eq=False)
-class Among(Condition):
-    """Being one of several values."""
-
-    inner: Expression
-    values: tuple[Any, ...]
-
-    def columns(self) -> frozenset[str]:
-        return self.inner.columns()
-
-    def compiled(self) -> Test:
-        inner, values = self.inner.compiled(), [value for value in self.values if value is not None]
-
-        def test(row: Any) -> Any:
-            value = inner(row)
-            return None if value is None else value in values
-
-        return test
-
-    def polars(self, floats: frozenset[str]) -> Any:
-        return self.inner.polars(floats).is_in([value for value in self.values if value is not None])
-
-    def __repr__(self) -> str:
-        return f"{self.inner!r}.is_in({list(self.values)!r})"
-
-
-@dataclass(frozen=True, eq=False)
-class Missing(Condition):
-    """Not being there."""
-
-    inner: Expression
-
-    def columns(self) -> frozenset[str]:
-        return self.inner.columns()
-
-    def compiled(self) -> Test:
-        inner = self.inner.compiled()
-        return lambda row: inner(row) is None
-
-    def polars(self, floats: frozenset[str]) -> Any:
-        return self.inner.polars(floats).is_null()
-
-    def __repr__(self) -> str:
-        return f"{self.inner!r}.is_null()"
-
-
-@dataclass(frozen=True, eq=False)
-class Text(Condition):
-    """What stands in a text."""
-
-    how: str
-    inner: Expression
-    text: str
-
-    def columns(self) -> frozenset[str]:
-        return self.inner.columns()
-
-    def compiled(self) -> Test:
-        inner, test, text = self.inner.compiled(), _TEXT[self.how], self.text
-
-        def found(row: Any) -> Any:
-            value = inner(row)
-            return None if value is None else test(value, text)
-
-        return found
-
-    def polars(self, floats: frozenset[str]) -> Any:
-        value = self.inner.polars(floats).str
-        if self.how == "contains":
-            return value.contains(self.text, literal=True)
-        return getattr(value, self.how)(self.text)
-
-    def __repr__(self) -> str:
-        return f"{self.inner!r}.{self.how}({self.text!r})"
-
-
-@dataclass(frozen=True, eq=False)
-class Length(Expression):
-    """The length of a text."""
-
-    inner: Expression
-
-    def columns(self) -> frozenset[str]:
-        return self.inner.columns()
-
-    def compiled(self) -> Test:
-        inner = self.inner.compiled()
-
-        def length(row: Any) -> Any:
-            value = inner(row)
-            return None if value is None else len(value)
-
-        return length
-
-    def polars(self, floats: frozenset[str]) -> Any:
-        # Of what a subtraction goes below zero with, as in Python: polars counts in unsigned numbers.
-        import polars
-
-        return self.inner.polars(floats).str.len_chars().cast(polars.Int64)
-
-    def __repr__(self) -> str:
-        return f"{self.inner!r}.length()"
 
 
 def col(name: str) -> Expression:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any
+from typing import Any, cast
 
 from ._cursor import Cursor, State, Through
 from ._run import Run
+from ._source import Source
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,11 @@ class Shard:
 
     i: int
     n: int
+
+    def pushed(self, source: Source) -> Source | None:
+        """Return `source` with these rows alone, if it can leave out the others itself."""
+        sharded = getattr(source, "sharded", None)
+        return None if sharded is None else cast("Source | None", sharded(self.i, self.n))
 
     def open(self, upstream: Cursor, run: Run) -> Cursor:
         return _Sharding(upstream, self.i, self.n)

@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import os
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
-from hashlib import sha256
+from collections.abc import Callable, Mapping
 from http.client import HTTPException
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
-from filelock import FileLock
-
-from ember.core.home import folder
 from ember.core.secrets import scrub
 
+from ._copies import Copy, copied
+from ._patience import TryAgain, of_the_disk, patiently
 from .errors import SourceDenied, SourceError, SourceNotFound
 
-_TRIES: Final = 4
-_PAUSE: Final = 0.5  # seconds, doubled each time
+T = TypeVar("T")
+
 _TIMEOUT: Final = 60.0  # seconds without a byte
 _PART: Final = 1 << 20
 _LARGEST: Final = 64 << 20  # of an answer that is held in memory
@@ -44,8 +41,7 @@ _opener: Final = urllib.request.build_opener(_Careful)
 
 def get(url: str, headers: Mapping[str, str]) -> bytes:
     """Return what is at `url`. Raises SourceNotFound, SourceDenied or SourceError."""
-    data: bytes = _patiently(url, lambda: _read(url, headers))
-    return data
+    return _patiently(url, lambda: _read(url, headers))
 
 
 def _read(url: str, headers: Mapping[str, str]) -> bytes:
@@ -56,28 +52,15 @@ def _read(url: str, headers: Mapping[str, str]) -> bytes:
     return data
 
 
-def fetched(url: str, headers: Mapping[str, str]) -> str:
-    """Return the path of a copy of the file at `url`, made now if there is none that is the same.
-
-    Whether it is the same the server's ETag says, or its time and size; where nobody answers, the copy is taken.
+def fetched(url: str, headers: Mapping[str, str]) -> Copy:
+    """Return a copy of the file at `url`, fetched now if there is none of it as its server's ETag, or its time and
+    size, say it is.
     """
-    place = folder("fetched") / sha256(url.encode()).hexdigest()[:40]
-    place.mkdir(mode=0o700, exist_ok=True)
-    with FileLock(place / "lock", thread_local=False):
-        whole, note = place / "file", place / "tag"
-        try:
-            tag = _patiently(url, lambda: _tag(url, headers))
-        except (SourceNotFound, SourceDenied):
-            raise
-        except SourceError:
-            if whole.exists():
-                return str(whole)
-            raise
-        if not (whole.exists() and note.exists() and note.read_text("utf-8") == tag):
-            _patiently(url, lambda: _fetch(url, headers, place / "part", place / "part-tag", tag))
-            os.replace(place / "part", whole)
-            note.write_text(tag, "utf-8")
-    return str(whole)
+    return copied(
+        url,
+        lambda: _patiently(url, lambda: _tag(url, headers)),
+        lambda part: _patiently(url, lambda: _fetch(url, headers, part)),
+    )
 
 
 def _tag(url: str, headers: Mapping[str, str]) -> str:
@@ -87,10 +70,8 @@ def _tag(url: str, headers: Mapping[str, str]) -> str:
         return said.get("ETag") or f"{said.get('Last-Modified', '')} {said.get('Content-Length', '')}"
 
 
-def _fetch(url: str, headers: Mapping[str, str], part: Path, note: Path, tag: str) -> None:
-    if not note.exists() or note.read_text("utf-8") != tag:
-        part.unlink(missing_ok=True)
-        note.write_text(tag, "utf-8")
+def _fetch(url: str, headers: Mapping[str, str], part: Path) -> None:
+    """Fetch what of the file at `url` is not in `part` yet."""
     had = part.stat().st_size if part.exists() else 0
     asked = dict(headers) | ({"Range": f"bytes={had}-"} if had else {})
     try:
@@ -113,10 +94,10 @@ def _fetch(url: str, headers: Mapping[str, str], part: Path, note: Path, tag: st
         raise ConnectionError("the connection was cut off")
 
 
-def _patiently(url: str, work: Any) -> Any:
+def _patiently(url: str, work: Callable[[], T]) -> T:
     """Do `work`, again where the network is at fault, and say plainly what went wrong."""
-    problem = ""
-    for turn in range(_TRIES):
+
+    def attempt() -> T:
         try:
             return work()
         except urllib.error.HTTPError as error:
@@ -129,14 +110,14 @@ def _patiently(url: str, work: Any) -> Any:
             if error.code < 500 and error.code not in (408, 429):
                 raise SourceError(f"{_bare(url)} cannot be read: {problem}.") from None
         except (OSError, HTTPException) as error:
-            if isinstance(error, SourceError):
+            if isinstance(error, SourceError) or of_the_disk(error):
                 raise
             if isinstance(error, OSError) and error.filename is not None and error.errno is not None:
                 raise SourceError(f"{error.filename} cannot be written: {error.strerror}.") from error
             problem = scrub(str(getattr(error, "reason", None) or error) or type(error).__name__)
-        if turn < _TRIES - 1:
-            time.sleep(_PAUSE * 2**turn)
-    raise SourceError(f"{_bare(url)} cannot be read: {problem}. It was tried {_TRIES} times.")
+        raise TryAgain(problem)
+
+    return patiently(_bare(url), attempt)
 
 
 def _bare(url: str) -> str:

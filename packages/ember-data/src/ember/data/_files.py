@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any
 
 from ember.core.suggest import nearest
 
+from ._by_row import by_row
 from ._bytes import content
 from ._columnar import COLUMNAR, ColumnFile
 from ._csv import Separated
@@ -24,6 +25,7 @@ from ._remote import fetched_copy, is_remote, stamp
 from ._reordered import Reordered
 from ._run import Run
 from ._said import said_plainly
+from ._sharing import shared
 from ._source import Reader, Source
 from .errors import SourceChanged, SourceError, SourceNotFound, UnknownFormat
 
@@ -127,17 +129,35 @@ class Files(Reader):
     kept: tuple[str, ...] | None = (
         None  # the columns of each row, where the condition needs more of them read
     )
+    share: tuple[int, int] | None = None  # every n-th record, from the i-th on
 
     def pieces(self, start: State) -> Iterator[Piece | Bad]:
         first = 0 if start is None else self._place(start)
         finish = self.finish()
+        ahead = 0 if self.share is None else self.share[0] if start is None else start["ahead"]
         for number in range(first, len(self.paths)):
             path, before = self.paths[number], _mark(self.paths[:number])
             inner = None if start is None or number > first else start["at"]
             with said_plainly(path):
                 reader = self.reader(path)
+                if self.share is not None:
+                    ahead = yield from self._shared(path, before, reader, inner, ahead)
+                    continue
                 # map() lets go of a piece when it has handed it on, as a loop's variable would not.
                 yield from map(partial(_in_file, path, before, reader, finish), reader.pieces(inner))
+
+    def _shared(
+        self, path: str, before: int, reader: Reader, inner: State, ahead: int
+    ) -> Generator[Piece | Bad, None, int]:
+        """Yield the share of one file; return how many records ahead the next of ours is at its end."""
+        assert self.share is not None
+        finish, n = self.finish(), self.share[1]
+        for found, ahead in shared(reader, inner, ahead, n):  # noqa: B020  # from there on it is what was yielded
+            if found is not None:
+                placed = _in_file(path, before, reader, finish, found)
+                placed[1]["ahead"] = ahead
+                yield placed
+        return ahead
 
     def _place(self, start: State) -> int:
         path = start["file"]
@@ -157,7 +177,7 @@ class Files(Reader):
         """Return what is done to the rows of a piece, where a reader of columns has not done it already."""
         if self.where is None:
             return lambda rows, reader: rows
-        test, kept = self.where.compiled(), self.kept
+        test, kept = by_row(self.where), self.kept
 
         def finish(rows: list[Any], reader: Reader) -> list[Any]:
             if isinstance(reader, ColumnFile):
@@ -173,8 +193,9 @@ class Files(Reader):
         """Return what reads the file at `path`, by what it holds."""
         kind = self.format or format_of(path)
         if kind in COLUMNAR:
-            here = fetched_copy(path) if is_remote(path) else path
-            return ColumnFile(here, self._columns_read(kind), self.schema, kind, self.where)
+            copy = fetched_copy(path) if is_remote(path) else None
+            here = path if copy is None else copy.path
+            return ColumnFile(here, self._columns_read(kind), self.schema, kind, self.where, copy)
         if kind not in FORMATS:
             raise UnknownFormat(
                 f"{path} is {kind}, which is not read here. There are: {', '.join(sorted(FORMATS))}."
@@ -189,6 +210,8 @@ class Files(Reader):
 
     def counted(self) -> int | None:
         """Return how many rows there are, if all files are in columns: that takes making none of them."""
+        if self.share is not None:
+            return None
         readers: list[ColumnFile] = []
         for path in self.paths:
             with said_plainly(path):
@@ -214,13 +237,19 @@ class Files(Reader):
             return None
         return replace(self, columns=columns) if self.where is None else replace(self, kept=columns)
 
+    def sharded(self, i: int, n: int) -> Files | None:
+        """Return every `n`-th record of these files, from record `i` on."""
+        return None if self.where is not None or self.share is not None else replace(self, share=(i, n))
+
     def reordered(self, seed: int, epoch: int) -> Source:
         """Return these files with their blocks in an order made of `seed` and `epoch`."""
-        return Reordered(self, seed, epoch)
+        return self if self.share is not None else Reordered(self, seed, epoch)
 
     def reads(self) -> str:
         """Return what is read, and how, in words."""
         files = f"{len(self.paths):,} files" if len(self.paths) > 1 else "1 file"
+        if self.share is not None:
+            files += ", every {1}-th row from {0} on,".format(*self.share)
         kind = self.format or format_of(next(iter(self.paths)))
         if self.schema is not None:
             return f"reads {files} as {kind}, for {self.schema.__name__}"
@@ -233,7 +262,7 @@ class Files(Reader):
     def __fingerprint__(self) -> object:
         """Say what is read, for `cache()`: these files as they are now."""
         stats = [(path, *_stamp(path)) for path in self.paths]
-        return stats, self.columns, self.schema, self.format, self.where, self.kept
+        return stats, self.columns, self.schema, self.format, self.where, self.kept, self.share
 
     def open(self, run: Run) -> Cursor:
         return _Reading(self, run)

@@ -37,12 +37,15 @@ class Hub(Reader):
     schema: Any = None
     where: Condition | None = None
     kept: tuple[str, ...] | None = None
+    share: tuple[int, int] = (0, 1)  # every n-th row, from the i-th on
 
     def pieces(self, start: State) -> Iterator[Piece | Bad]:
         from ._fetch import fetched  # HTTP: not before the hub is asked
 
         urls = self._urls()
-        first = 0 if start is None else start["file"]
+        first, (ahead, n) = 0, self.share
+        if start is not None:
+            first, ahead = start["file"], start["ahead"]
         if start is not None and start["of"] != len(urls):
             raise SourceChanged(
                 f"{self.id} is in {len(urls)} files at the hub now, and was in {start['of']} when the state was taken. "
@@ -51,12 +54,12 @@ class Hub(Reader):
         for number in range(first, len(urls)):
             inner = None if start is None or number > first else start["at"]
             columns = self.columns if self.kept is None else self.kept
-            file = ColumnFile(
-                fetched(urls[number], _headers(urls[number])), columns, self.schema, "parquet", self.where
-            )
-            for found in file.pieces(inner):
-                at = {"file": number, "of": len(urls), "at": found[1]}
-                yield Piece(found.rows, at) if isinstance(found, Piece) else Bad(found.record, at)
+            copy = fetched(urls[number], _headers(urls[number]))
+            file = ColumnFile(copy.path, columns, self.schema, "parquet", self.where, copy)
+            for found, ahead in file.every(inner, ahead, n):  # noqa: B020
+                if found is not None:
+                    at = {"file": number, "of": len(urls), "at": found[1], "ahead": ahead}
+                    yield Piece(found.rows, at) if isinstance(found, Piece) else Bad(found.record, at)
 
     def _urls(self) -> list[str]:
         from ._fetch import get
@@ -95,11 +98,17 @@ class Hub(Reader):
             return None
         return replace(self, where=condition if self.where is None else self.where & condition)
 
+    def sharded(self, i: int, n: int) -> Hub | None:
+        """Return every `n`-th of these rows, from row `i` on."""
+        return replace(self, share=(i, n)) if self.where is None and self.share == (0, 1) else None
+
     def reads(self) -> str:
         """Return what is read, and how, in words."""
         columns = self.columns if self.kept is None else self.kept
         where = "" if self.where is None else f", where {self.where!r}"
-        return f"reads parquet files of the hub, {'all columns' if columns is None else ', '.join(columns)}{where}"
+        share = "" if self.share == (0, 1) else " every {1}-th row from {0} on,".format(*self.share)
+        names = "all columns" if columns is None else ", ".join(columns)
+        return f"reads parquet files of the hub,{share} {names}{where}"
 
     def __repr__(self) -> str:
         parts = [part for part in (self.config, self.split) if part]

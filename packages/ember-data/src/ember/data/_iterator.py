@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Generator
-from inspect import GEN_RUNNING, getgeneratorstate
+from inspect import GEN_CREATED, GEN_RUNNING, getgeneratorstate
 from typing import Any, Generic, TypeVar
 
 from ._checkpoint import Checkpoint
@@ -16,6 +16,13 @@ from .errors import SharedIterator, StateMismatch
 
 T = TypeVar("T")
 _VERSION = 1
+
+
+def _rows(cursor: Cursor, run: Run) -> Generator[Any, None, None]:
+    # A generator refuses to be entered by a second thread: that is what guards the C iterators below, which do not.
+    # It does not know the iterator, so that the files of one that is given up are closed at once.
+    run.begin()
+    yield from cursor.rows()
 
 
 class StreamIterator(Generic[T]):
@@ -32,15 +39,9 @@ class StreamIterator(Generic[T]):
     def __init__(self, open: Callable[[Run], Cursor], plan: list[str], run: Run) -> None:
         self._open, self._plan, self._run = open, plan, run
         self._cursor = open(run)
-        self._begun = self._failed = False
-        self._rows = self._begin()
+        self._resumed = self._failed = False
+        self._rows: Generator[T, None, None] = _rows(self._cursor, run)
         self._next: Callable[[], T] = self._rows.__next__
-
-    def _begin(self) -> Generator[T, None, None]:
-        # A generator refuses to be entered by a second thread: that is what guards the C iterators below, which do not.
-        self._begun = True
-        self._run.begin()
-        yield from self._cursor.rows()
 
     def __iter__(self) -> StreamIterator[T]:
         return self
@@ -72,8 +73,8 @@ class StreamIterator(Generic[T]):
         self._run.reopen()
         self._cursor = self._open(self._run)
         self._cursor.load(state)
-        self._failed = False
-        self._rows = self._begin()
+        self._failed, self._resumed = False, True
+        self._rows = _rows(self._cursor, self._run)
         self._next = self._rows.__next__
 
     def state_dict(self) -> dict[str, Any]:
@@ -87,7 +88,7 @@ class StreamIterator(Generic[T]):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on where `state` was taken. Raises StateMismatch after the first row, or for another chain's state."""
-        if self._begun:
+        if self._resumed or getgeneratorstate(self._rows) != GEN_CREATED:
             raise StateMismatch(
                 "This iterator has given rows already. Load the state into a new one: iter(stream)."
             )

@@ -11,8 +11,9 @@ import msgspec
 from ._bytes import BLOCK, Content, content
 from ._cursor import Bad, Piece, State
 from ._decode import BAD, Columns, decoding, reason, salvaged
+from ._jsonl import mark
 from ._source import Reader
-from .errors import BadRecord, SourceError
+from .errors import BadRecord, SourceChanged, SourceError
 
 LARGEST = 1024**3
 _ROWS = 512
@@ -36,7 +37,12 @@ class Document(Reader):
         if not data.strip():
             return
         members = self._members(data)
-        number = 0 if start is None else int(start)
+        number = 0 if start is None else int(start["member"])
+        if start is not None and (number > len(members) or start != _place(members, number)):
+            raise SourceChanged(
+                f"{self.path} is not what it was when the state was taken: what stands before its member {number:,} "
+                f"differs. Begin anew without the state, or give back the file as it was."
+            )
         rows: list[Any] = []
         first = number
         while number < len(members):
@@ -46,14 +52,14 @@ class Document(Reader):
                 rows.append(salvaged(raw, decode))
             except BAD as error:
                 if rows:
-                    yield Piece(rows, first)
-                yield Bad(self._bad(data, members, number - 1, reason(error, raw)), number)
+                    yield Piece(rows, _place(members, first))
+                yield Bad(self._bad(data, members, number - 1, reason(error, raw)), _place(members, number))
                 rows, first = [], number
             if len(rows) == _ROWS:
-                yield Piece(rows, first)
+                yield Piece(rows, _place(members, first))
                 rows, first = [], number
         if rows:
-            yield Piece(rows, first)
+            yield Piece(rows, _place(members, first))
 
     def _all(self, text: Content) -> bytes:
         parts: list[bytes] = []
@@ -92,3 +98,8 @@ class Document(Reader):
         return BadRecord(
             self.path, data.count(b"\n", 0, begin) + 1, begin, why, bytes(members[number])[:2_000]
         )
+
+
+def _place(members: list[Any], number: int) -> State:
+    """Return where a member stands: its number, and a mark of the one before."""
+    return {"member": number, "near": mark(bytes(members[number - 1])) if number else 0}

@@ -6,8 +6,9 @@ gone through line by line. Which blocks there are depends on where one begins an
 
 from __future__ import annotations
 
+import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from itertools import repeat
 from typing import Any
@@ -17,6 +18,7 @@ from ember.core.suggest import nearest
 from ._bytes import BLOCK, Content, content
 from ._cursor import Bad, Piece, State
 from ._decode import BAD, Columns, Decoding, decoding, reason, salvaged
+from ._sharing import Shared, whole
 from ._source import Reader
 from .errors import BadRecord, SourceChanged, SourceError, UnknownColumn
 
@@ -25,6 +27,8 @@ LONGEST = 128 * 1024 * 1024
 _SHOWN = 2_000
 _NEAR = 64
 _LONG = 240
+_SPACE = 32
+_BLANK = re.compile(rb"\n\s")
 
 
 @dataclass(frozen=True)
@@ -47,11 +51,22 @@ class Lines(Reader):
         """Return whether there is a row in `line`."""
         return bool(line.strip())
 
+    def records(self, lines: list[bytes]) -> list[bytes]:
+        """Return those of `lines` that there are rows in, as `keeps` does of one."""
+        return list(filter(bytes.strip, lines))
+
     def pieces(self, start: State) -> Iterator[Piece | Bad]:
         return self.between(0, None, start)
 
     def between(self, begin: int, end: int | None, start: State) -> Iterator[Piece | Bad]:
         """Yield the rows of the lines that begin from `begin` on and before `end`; line numbers count from there."""
+        return whole(self._blocks(begin, end, start, 0, 1))
+
+    def every(self, start: State, ahead: int, n: int) -> Iterator[Shared]:
+        """Yield every `n`-th line, the first of them `ahead` lines behind `start`; see `shared`."""
+        return self._blocks(0, None, start, ahead, n)
+
+    def _blocks(self, begin: int, end: int | None, start: State, ahead: int, n: int) -> Iterator[Shared]:
         decode = decoding(self.columns, self.schema)
         text = content(self.path)
         try:
@@ -68,10 +83,10 @@ class Lines(Reader):
                         self.path, line, offset, f"longer than {LONGEST:,} bytes", text.block(offset, _SHOWN)
                     )
                     offset, line = block, line + 1
-                    yield Bad(
-                        record, [offset, line, mark(text.block(max(text.begin, offset - _NEAR), _NEAR))]
-                    )
-                    near = 0
+                    is_ours, ahead, near = ahead == 0, (ahead - 1) % n, 0
+                    if is_ours:
+                        before = mark(text.block(max(text.begin, offset - _NEAR), _NEAR))
+                        yield Bad(record, [offset, line, before]), ahead
                     continue
                 if offset and not near:
                     near = mark(text.block(max(text.begin, offset - _NEAR), min(_NEAR, offset - text.begin)))
@@ -79,46 +94,64 @@ class Lines(Reader):
                     block = block[:last]
                 here = [offset, line, near]
                 offset, near = offset + len(block), mark(block[-_NEAR:])
-                rows = self.rows(block, decode)
+                count, all_lines, ours = 0, 0, block
+                if n > 1:
+                    lines = block.removesuffix(b"\n").split(b"\n")
+                    records = self.records(lines)
+                    count, all_lines, ours = len(records), len(lines), b"\n".join([*records[ahead::n], b""])
+                    del lines, records
+                rows = self.rows(ours, decode) if ours else []
                 if rows is None:
                     line += block.count(b"\n")
-                    yield from self._one_by_one(block, here, decode)
+                    ahead = yield from self._one_by_one(block, here, decode, ahead, n)
                 else:
-                    line += len(rows)
+                    line += all_lines or len(rows)
                     if fresh and self.columns is not None:
-                        _require_columns(self.columns, rows, block)
-                    piece, rows = Piece(rows, here), None
-                    yield piece
-                    del piece
+                        _require_columns(self.columns, rows, ours)
+                    found, rows = (Piece(rows, here), ahead), None
+                    yield found
+                    del found
+                    ahead = (ahead - count) % n
                 fresh = False
+            yield None, ahead
         finally:
             text.close()
 
-    def _one_by_one(self, block: bytes, start: list[int], decode: Decoding) -> Iterator[Piece | Bad]:
+    def _one_by_one(
+        self, block: bytes, start: list[int], decode: Decoding, ahead: int, n: int
+    ) -> Generator[Shared, None, int]:
         rows: list[Any] = []
         offset, number, _ = start
-        at = 0
-        for line in block.splitlines(keepends=True) if b"\r" not in block else _lines(block):
+        at, first = 0, ahead
+        for line in _lines(block):
             at, number_here = at + len(line), number
             number += 1
+            if not self.keeps(line):
+                continue
+            is_ours, ahead = ahead == 0, (ahead - 1) % n
+            if not is_ours:
+                continue
             try:
-                if self.keeps(line):
-                    rows.append(self.row(line, decode))
+                rows.append(self.row(line, decode))
             except BAD as error:
                 if rows:
-                    yield Piece(rows, start)
+                    yield (Piece(rows, start), first)
                     rows = []
                 content = line.rstrip(b"\r\n")[:_SHOWN]
                 record = BadRecord(
                     self.path, number_here, offset + at - len(line), reason(error, line), content
                 )
                 start = [offset + at, number, mark(block[max(0, at - _NEAR) : at])]
-                yield Bad(record, start)
+                first = ahead
+                yield Bad(record, start), first
         if rows:
-            yield Piece(rows, start)
+            yield Piece(rows, start), first
+        return ahead
 
 
 def _lines(block: bytes) -> list[bytes]:
+    if b"\r" not in block:
+        return block.splitlines(keepends=True)
     # Only \n ends a line: splitlines() would also end one at a bare \r, which JSON allows as white space.
     lines = [line + b"\n" for line in block.split(b"\n")]
     last = lines.pop()[:-1]
@@ -205,7 +238,7 @@ class JsonLines(Lines):
             rows = decode.block(body)
         except BAD:
             return None
-        # Fewer or more values than lines: blank lines, or a value over several, or several in one.
+        # Otherwise there are blank lines, values over several lines, or several in one.
         return rows if _are_lines(body, len(rows)) else None
 
     def row(self, line: bytes, decode: Decoding) -> Any:
@@ -213,12 +246,15 @@ class JsonLines(Lines):
 
 
 def _are_lines(body: bytes, n: int) -> bool:
-    """Return whether `body` is `n` lines."""
+    """Return whether `body` is `n` lines none of which is blank, or begins as a blank one may."""
     if len(body) < _LONG * n:
-        return body.count(b"\n") + (not body.endswith(b"\n")) == n
+        lines = body.count(b"\n") + (not body.endswith(b"\n"))
+        return lines == n and body[:1] > b" " and not _BLANK.search(body)
     # Over long lines, looking for one after the other takes a quarter of the time of counting bytes.
     find, at = body.find, 0
     for _ in repeat(None, n):
+        if body[at] <= _SPACE:
+            return False
         at = find(b"\n", at) + 1
         if not at:
             return False
@@ -242,3 +278,6 @@ class TextLines(Lines):
 
     def keeps(self, line: bytes) -> bool:
         return True
+
+    def records(self, lines: list[bytes]) -> list[bytes]:
+        return lines

@@ -6,21 +6,22 @@ reader of columns goes to and fro in a file.
 
 from __future__ import annotations
 
-import os
-import time
-from hashlib import sha256
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from ember.core.home import folder
 from ember.core.secrets import scrub
 
+from ._patience import TryAgain, patiently
 from .errors import SourceError, SourceNotFound
 
-_TRIES: Final = 4
+if TYPE_CHECKING:
+    from ._copies import Copy
+
+T = TypeVar("T")
+
 _MOST_AHEAD: Final = 4 << 20  # bytes of one request: a round trip costs more than they do
-_PAUSE: Final = 0.5  # seconds, doubled each time
 
 
 def is_remote(path: str) -> bool:
@@ -101,20 +102,11 @@ class RemoteContent:
     def close(self) -> None: ...
 
 
-def fetched_copy(url: str) -> str:
-    """Return the path of a copy of the file at `url`, made now if there is none that is the same."""
-    from filelock import FileLock
+def fetched_copy(url: str) -> Copy:
+    """Return a copy of the file at `url`, fetched now if there is none of it as it is."""
+    from ._copies import copied  # not before something is to be kept
 
-    place = folder("fetched") / sha256(url.encode()).hexdigest()[:40]
-    place.mkdir(mode=0o700, exist_ok=True)
-    with FileLock(place / "lock", thread_local=False):
-        whole, note = place / "file", place / "tag"
-        tag = repr(stamp(url))
-        if not (whole.exists() and note.exists() and note.read_text("utf-8") == tag):
-            _copy(url, place / "part")
-            os.replace(place / "part", whole)
-            note.write_text(tag, "utf-8")
-    return str(whole)
+    return copied(url, lambda: repr(stamp(url)), lambda part: _copy(url, part))
 
 
 def _copy(url: str, to: Path) -> None:
@@ -125,9 +117,8 @@ def _copy(url: str, to: Path) -> None:
             at += len(data)
 
 
-def _patiently(url: str, work: Any) -> Any:
-    problem = ""
-    for turn in range(_TRIES):
+def _patiently(url: str, work: Callable[[], T]) -> T:
+    def attempt() -> T:
         try:
             return work()
         except FileNotFoundError:
@@ -137,7 +128,8 @@ def _patiently(url: str, work: Any) -> Any:
         except (ImportError, NotImplementedError, SourceError):
             raise
         except Exception as error:  # every protocol has errors of its own
-            problem = scrub(str(error).rstrip(".").replace(url, shown(url)) or type(error).__name__)
-        if turn < _TRIES - 1:
-            time.sleep(_PAUSE * 2**turn)
-    raise SourceError(f"{shown(url)} cannot be read: {problem}. It was tried {_TRIES} times.")
+            raise TryAgain(
+                scrub(str(error).rstrip(".").replace(url, shown(url)) or type(error).__name__)
+            ) from error
+
+    return patiently(shown(url), attempt)

@@ -21,8 +21,9 @@ for you. A record that cannot be read is yielded as `Bad(BadRecord(...), after)`
 What is wrong with the whole (missing, truncated, changed) is raised. File handles belong into the generator: they
 close with it.
 
-A source may offer `narrowed(columns)` and `filtered(condition)`, each returning a source that does that part itself,
-or None, and `reordered(seed, epoch)`, which returns one whose parts come in another order; `explain()` says so.
+A source may offer `narrowed(columns)`, `filtered(condition)` and `sharded(i, n)`, each returning a source that does
+that part itself, or None, and `reordered(seed, epoch)`, which returns one whose parts come in another order;
+`explain()` says so.
 
 A loader (`Loader`) is the simplest of all, and what a registry keeps: a function of options that returns rows, a path,
 or a source.

@@ -57,9 +57,12 @@ def write_parquet(rows: Iterator[Any], path: str) -> None:
         with suppress(OSError):
             os.chmod(new, Path(path).stat().st_mode & 0o777 if os.path.exists(path) else 0o666 & ~_umask())
         os.replace(new, path)
-    except BaseException:
+    except BaseException as error:
         with suppress(OSError):
             os.unlink(new)
+        if isinstance(error, polars.exceptions.PolarsError):
+            said = str(error).splitlines()
+            raise DataError(f"{path} cannot be written: {said[0] if said else error!r}.") from error
         raise
     finally:
         failures.clear()

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import cast
 
+from ._by_row import by_row
 from ._cursor import Cursor
 from ._expressions import Condition
 from ._run import Run
@@ -26,7 +27,7 @@ class Where:
         return None if filtered is None else cast("Source | None", filtered(self.condition))
 
     def open(self, upstream: Cursor, run: Run) -> Cursor:
-        return Rowwise(upstream, partial(filter, self.condition.compiled()))
+        return Rowwise(upstream, partial(filter, by_row(self.condition)))
 
     def __repr__(self) -> str:
         return f"where({self.condition!r})"

@@ -76,7 +76,11 @@ class _Writing:
     def _flush(self) -> None:
         lines = self._encode(self._held)
         self._held.clear()
-        self._file.write(lines)
+        try:
+            self._file.write(lines)
+        except OSError as error:  # a full disk: say where
+            error.filename = self._file.name
+            raise
         self._written += len(lines)
         if self._kept is not None:
             self._file.flush()

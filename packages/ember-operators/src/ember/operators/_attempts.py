@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from ember.core import events, scrub
@@ -19,7 +19,7 @@ class Attempt:
     """One call that an operator made: its `number` from 1, `who` was called, and what came of it.
 
     `seconds` is how long it took (None under `@xcs.jit`, whose trace knows), and `error` None where `value` is the
-    result.
+    result. If it was an operator that failed, `attempts` are what that one had tried.
     """
 
     number: int
@@ -27,6 +27,7 @@ class Attempt:
     seconds: float | None
     value: Any = None
     error: BaseException | None = None
+    attempts: tuple[Attempt, ...] = ()
 
     def __str__(self) -> str:
         came = "answered" if self.error is None else f"{type(self.error).__name__}: {self.error}"
@@ -36,7 +37,12 @@ class Attempt:
 
 def with_attempts(error: _E, attempts: Iterable[Attempt | None]) -> _E:
     """Return `error` with `attempts` attached: as its attribute of that name, and as a note in its traceback."""
-    made = tuple(one for one in attempts if one is not None)
+    inner: tuple[Attempt, ...] = getattr(error, "attempts", ())
+    made = tuple(
+        replace(one, attempts=inner) if inner and one.error is error else one
+        for one in attempts
+        if one is not None
+    )
     with suppress(AttributeError, TypeError):  # an exception with slots; the note still says it
         error.attempts = made  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
     if len(made) > 1:

@@ -127,7 +127,9 @@ class Kept:
         return Kept, ()
 
     def __repr__(self) -> str:
-        return f"{len(self)} kept"
+        return (
+            "Kept()"  # always: operators are known by how they print, to those who go on with an evaluation
+        )
 
 
 def _tell(entry: _Entry) -> None:

@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
-from typing import Any, Final, TypeVar
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Any, Final, TypeAlias, TypeVar, cast
 
+from ember.core import resolve
 from ember.core.externals import External
 from ember.core.pool import in_pool
 
@@ -17,6 +18,12 @@ _COROUTINE: Final = (
     0x80  # inspect.CO_COROUTINE: its functions are strangers to xcs, which would wait before them
 )
 
+
+Member: TypeAlias = Callable[..., Any] | str
+"""What can be put into an operator: an operator, any callable, `async` or not, or the name of a model."""
+
+Budget: TypeAlias = float | Mapping[str, Any]
+"""What an operator's model calls may use in all: US dollars, or `usd`, `tokens`, `calls` (docs/models.md, Budgets)."""
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -40,7 +47,7 @@ def is_async(member: Any) -> bool:
     return code is not None and bool(code.co_flags & _COROUTINE)
 
 
-def run(member: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+def run(member: Member, *args: Any, **kwargs: Any) -> Any:
     """Call `member` and wait for its answer. One that is `async` runs on Ember's I/O loop.
 
     >>> run(str.upper, "hi")
@@ -50,13 +57,17 @@ def run(member: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
 
 
 @computes
-def waited(member: Callable[..., Any]) -> Callable[..., Any]:
-    """Return `member` as it is called to be waited for."""
+def waited(member: Member) -> Callable[..., Any]:
+    """Return `member` as it is called to be waited for. A name stands for the model of that name."""
+    if isinstance(member, str):
+        return cast("Callable[..., Any]", resolve("model", member))
     return Awaited(member) if is_async(member) else member
 
 
-async def arun(member: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+async def arun(member: Member, *args: Any, **kwargs: Any) -> Any:
     """Call `member` and await its answer: by its `acall` or `aio`, or in a thread, with the caller's context."""
+    if isinstance(member, str):
+        member = cast("Callable[..., Any]", resolve("model", member))
     form = getattr(member, "acall", None) or getattr(member, "aio", None)
     if form is not None:
         return await form(*args, **kwargs)

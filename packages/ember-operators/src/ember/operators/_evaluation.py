@@ -142,9 +142,10 @@ class Evaluation:
         rows = "".join(_row(item, list(self.metrics)) for item in self.items)
         shown = f"{self.confidence:.0%} intervals"
         return (
-            f"<!doctype html><meta charset=utf-8><title>{_text(self.name)}</title><style>{_STYLE}</style>"
+            f"<!doctype html><meta charset=utf-8><meta name=viewport content='width=device-width,initial-scale=1'>"
+            f"<title>{_text(self.name)}</title><style>{_STYLE}</style>"
             f"<h1>{_text(self.name)}</h1><p>{len(self.items)} items, {shown}</p><table>{bars}{facts}</table>"
-            f"<table class=items><thead><tr><th>#<th>question<th>answer{names}<th>s<tbody>{rows}</table>"
+            f"<table class=items><thead><tr><th>#<th>item<th>answered{names}<th>s<tbody>{rows}</table>"
         )
 
 
@@ -152,8 +153,13 @@ _STYLE = (
     ":root{color-scheme:light dark}"
     "body{font:15px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem}"
     "table{border-collapse:collapse;margin:1rem 0}td,th{text-align:left;vertical-align:top;padding:.2rem .8rem .2rem 0}"
-    ".items td{border-top:1px solid #8884;max-width:28rem;overflow-wrap:anywhere;white-space:pre-wrap}"
-    ".error{color:#c33}.bar{position:relative;width:16rem;height:.9rem;background:#8883;display:inline-block}"
+    ".items{width:100%}.items tr{border-top:1px solid #8884}"
+    ".items td{max-width:28rem;overflow-wrap:anywhere;white-space:pre-wrap}.items td.n{white-space:nowrap}"
+    ".items td b{font-weight:normal;opacity:.65}"
+    # On a phone an item is a block, and its columns are lines with their names before them.
+    "@media(max-width:45rem){.items thead{display:none}.items tr,.items td{display:block}.items tr{padding:.5rem 0}"
+    ".items td{padding:.1rem 0}.items td[title]::before{content:attr(title) ' ';opacity:.65}}"
+    ".error{color:#c33;color:light-dark(#b3261e,#ff8a80)}.bar{position:relative;width:16rem;height:.9rem;background:#8883;display:inline-block}"
     ".bar i{position:absolute;top:0;bottom:0;background:#48f8}"
     ".bar b{position:absolute;top:0;bottom:0;width:2px;background:#48f}"
 )
@@ -172,10 +178,21 @@ def _bar(named: tuple[str, Interval]) -> str:
 
 
 def _row(item: Item, names: list[str]) -> str:
-    question = json.dumps(dict(item.question), ensure_ascii=False, indent=1, default=str)
+    fields = dict(item.question).items()
+    question = "\n".join(f"<b>{_text(str(name))}</b> {_text(_shown(value))}" for name, value in fields)
     answer = f"<span class=error>{_text(item.error)}</span>" if item.error else _text(str(item.answer))
-    scores = "".join(f"<td>{item.scores[name]:.3g}" if name in item.scores else "<td>–" for name in names)
-    return f"<tr><td>{item.index}<td>{_text(question)}<td>{answer}{scores}<td>{item.seconds:.2f}"
+    scores = "".join(
+        f"<td class=n title='{_text(name)}'>{f'{item.scores[name]:.3g}' if name in item.scores else '–'}"
+        for name in names
+    )
+    return (
+        f"<tr><td class=n title='#'>{item.index}<td>{question}<td title=answered>{answer}{scores}"
+        f"<td class=n title=s>{item.seconds:.2f}"
+    )
+
+
+def _shown(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
 
 
 def _text(text: str) -> str:

@@ -29,6 +29,48 @@ Param = Annotated[T, Learnable]
 """`threshold: Param[float] = 0.5` is `threshold: float = param(0.5)`: a number that learns."""
 
 
+class Declared(dataclasses.Field[Any]):
+    """What `param`, `static` and `prompt` return. It declares a field; as the value of one, whoever uses it is told."""
+
+    __slots__ = ()
+
+    def misplaced(self, *_: object) -> Any:
+        """Raise TypeError: this stands where a value should."""
+        role, default = self.metadata[ROLE], self.default
+        shown = "..." if default is dataclasses.MISSING else repr(default)
+        array = ", or an array, which learns anywhere" if role == "param" else ""
+        raise TypeError(
+            f"{role}({shown}) declares a field, in the body of a class: `name: type = {role}({shown})`. It is no "
+            f"value: give such a field the value itself{array}."
+        )
+
+    def __repr__(self) -> str:
+        return f"{self.metadata[ROLE]}({'' if self.default is dataclasses.MISSING else repr(self.default)})"
+
+
+for _name in (
+    *("float", "int", "index", "complex", "array", "str", "format", "len", "iter", "call", "getitem"),
+    *(
+        "neg",
+        "abs",
+        "lt",
+        "le",
+        "gt",
+        "ge",
+        "add",
+        "radd",
+        "sub",
+        "rsub",
+        "mul",
+        "rmul",
+        "truediv",
+        "rtruediv",
+    ),
+    *("pow", "rpow", "matmul", "rmatmul", "mod", "rmod", "floordiv", "rfloordiv"),
+):
+    setattr(Declared, f"__{_name}__", Declared.misplaced)
+
+
 def static(
     default: Any = dataclasses.MISSING,
     *,
@@ -80,9 +122,11 @@ def prompt(
 def _field(
     role: str, default: Any, default_factory: Callable[[], Any] | Any, metadata: dict[str, Any] | None
 ) -> Any:
-    return dataclasses.field(
+    made: Any = dataclasses.field(
         default=default, default_factory=default_factory, metadata={**(metadata or {}), ROLE: role}
     )
+    made.__class__ = Declared
+    return made
 
 
 def values_of(module: HasFields) -> dict[str, Any]:

@@ -85,8 +85,12 @@ class Refine(Stepped, kw_only=False):
         if self.n < 1:
             raise ValueError(f"n is how often to ask, at least 1; got {self.n!r}.")
         asked, named, best = args, kwargs, None
-        for _ in range(self.n):
-            answer = yield Do(self.op, asked, named)
+        tried: list[Attempt] = []
+        for number in range(1, self.n + 1):
+            tried.append((yield from attempt(number, Do(self.op, asked, named))))
+            if (error := tried[-1].error) is not None:
+                raise with_attempts(error, tried)
+            answer = tried[-1].value
             score = yield Do(self.score, (answer,))
             if best is None or score > best[0]:
                 best = score, answer

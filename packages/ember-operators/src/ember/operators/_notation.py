@@ -1,7 +1,7 @@
 """The compact notation of Networks of Networks: `5E@gpt-4o(temp=0.7) -> 1J@o3`, read into the built-in operators.
 
     network  = stage { "->" stage }
-    stage    = unit | "[" network { "," network } "]"
+    stage    = unit | "[" network { "," network } "]"      side by side: the answers of all
     unit     = [count] kind ["@" model] ["(" name "=" value { "," name "=" value } ")"]
     kind     = "E"   an ensemble: `count` answers of the model
              | "MC"  the most common of the answers
@@ -222,9 +222,17 @@ def _built(stages: Sequence[_Stage], reader: _Reader) -> Operator:
 
 
 def _members(stage: _Stage, reader: _Reader) -> tuple[Callable[..., Any], ...]:
+    """Return whose answers a stage of several has: of networks side by side, each answer counts as one."""
     if isinstance(stage, _Unit):
         return (_model(stage),) * stage.count
-    return tuple(_built(network, reader) for network in stage.networks)
+    found: list[Callable[..., Any]] = []
+    for network in stage.networks:
+        only = network[0]
+        if len(network) == 1 and (isinstance(only, _Group) or only.kind == "E"):
+            found += _members(only, reader)
+        else:
+            found.append(_built(network, reader))
+    return tuple(found)
 
 
 def _reduced(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
 from ember.core.suggest import nearest
 
 from ._arrays import is_array, is_number
-from ._fields import HasFields, roles, values_of
+from ._fields import Declared, HasFields, roles, values_of
 from ._nodes import node_parts, with_node_parts
 
 if TYPE_CHECKING:
@@ -52,6 +52,8 @@ def mapped(
 
 
 def _learns(leaf: Any, role: str) -> bool:
+    if type(leaf) is Declared:
+        leaf.misplaced()
     return role in ("", "param") and (is_array(leaf) or (role == "param" and is_number(leaf)))
 
 

@@ -19,7 +19,7 @@ from weakref import WeakSet
 
 from ._annotations import decided
 from ._arrays import is_array, is_number
-from ._fields import HasFields, roles, values_of
+from ._fields import Declared, HasFields, roles, values_of
 from ._nodes import is_node
 from ._sameness import content_hash, same
 
@@ -53,6 +53,8 @@ def shape_of(value: Any, role: str, hint: Shape | None = None) -> Shape:
     kind = type(value)
     if kind in _PLAIN:
         return role == "param" and is_number(value)
+    if kind is Declared:
+        value.misplaced()
     if isinstance(value, HasFields):
         return True
     if is_array(value):

@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ._ask import choose, is_model, question_of
+from ._attempts import Attempt, with_attempts
 from ._fields import prompt
-from ._steps import Budget, Do, Member, Stepped, Steps
+from ._steps import Budget, Do, Member, Stepped, Steps, attempt
 from .errors import NoRoute
 
 
@@ -59,9 +60,11 @@ class Cascade(Stepped, kw_only=False):
     def steps(self, *args: Any, **kwargs: Any) -> Steps[Any]:
         if not self.members:
             raise ValueError("A Cascade has no members: there is nobody to ask.")
-        *cheaper, last = self.members
-        for one in cheaper:
-            answer = yield Do(one, args, kwargs)
-            if (yield Do(self.accept, (answer,))):
-                return answer
-        return (yield Do(last, args, kwargs))
+        tried: list[Attempt] = []
+        for number, one in enumerate(self.members, 1):
+            tried.append((yield from attempt(number, Do(one, args, kwargs))))
+            if (error := tried[-1].error) is not None:
+                raise with_attempts(error, tried)
+            if number < len(self.members) and (yield Do(self.accept, (tried[-1].value,))):
+                break
+        return tried[-1].value

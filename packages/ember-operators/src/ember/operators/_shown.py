@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from types import FunctionType
 from typing import Any, Final
 
 from ember.core.secrets import scrub
@@ -32,6 +33,8 @@ def _text(value: Any) -> str:
     if type(value) is dict:
         pairs = value.items()
         return f"{{{', '.join(f'{key!r}: {_text(part)}' for key, part in pairs)}}}"
+    if isinstance(value, FunctionType):
+        return value.__qualname__.rpartition("<locals>.")[2]  # its address would be another one each time
     return repr(value)
 
 

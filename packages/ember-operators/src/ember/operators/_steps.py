@@ -19,19 +19,13 @@ from ember.context import create_context
 from ember.core import External, gather, resolve
 from ember.core.externals import handler
 
-from ._attempts import Attempt, observed
-from ._calling import agather, arun, run, waited
+from ._attempts import Attempt, observed, with_attempts
+from ._calling import Budget as Budget, Member as Member, agather, arun, run, waited
 from ._operator import Operator
-from ._thunks import kept
+from ._whole import calls, whole
 from .errors import GradientThroughModel
 
 _T = TypeVar("_T")
-
-Member: TypeAlias = Callable[..., Any] | str
-"""What can be put into an operator: an operator, any callable, `async` or not, or the name of a model."""
-
-Budget: TypeAlias = float | Mapping[str, Any]
-"""What an operator's model calls may use in all: US dollars, or `usd`, `tokens`, `calls` (docs/models.md, Budgets)."""
 
 
 def member(one: Member | None) -> Callable[..., Any]:
@@ -117,9 +111,9 @@ class Stepped(Operator, kw_only=False):
     @property
     def __ember_external__(self) -> External[..., Any] | None:
         """What `@xcs.jit` calls instead: one external call, if nothing in this operator is the user's own Python."""
-        from ._whole import whole
-
         return whole(self)
+
+    __ember_calls__ = property(calls)  # if these only compute, a run of `@xcs.jit` need not wait before it
 
     def _running(self) -> ExitStack:
         around = ExitStack()
@@ -164,6 +158,8 @@ async def _adrive(steps: Steps[_T]) -> _T:
 
 def _do(wanted: Do | Together) -> Any:
     if isinstance(wanted, Do):
+        if handler() is not None:
+            return gather((wanted.thunk(),))[0]  # a task of the program, whose own calls overlap
         return run(wanted.function(), *wanted.args, **wanted.kwargs)
     if wanted.enough is not None:
         from ._race import Race  # asyncio: not before it is needed
@@ -171,15 +167,34 @@ def _do(wanted: Do | Together) -> Any:
         return Race(wanted)()
     # Tuples, which nobody can change: xcs would go through a list only after the calls that might.
     if not wanted.keep:
-        return gather(tuple(one.thunk() for one in wanted.calls), wanted.limit)
+        return _all(wanted)
     if handler() is None:
         return gather([Timed(*numbered).now for numbered in enumerate(wanted.calls, 1)], wanted.limit)
     # What a program's tasks do beside their calls is kept in order, looking at the clock included.
-    pairs = gather(tuple(kept(one.thunk()) for one in wanted.calls), wanted.limit)
+    results = gather(tuple(one.thunk() for one in wanted.calls), wanted.limit, return_exceptions=True)
     return [
-        Attempt(number, name_of(one.who), None, value, error)
-        for number, (one, (value, error)) in enumerate(zip(wanted.calls, pairs), 1)
+        Attempt(number, name_of(one.who), None, None, result)
+        if isinstance(result, Exception)
+        else Attempt(number, name_of(one.who), None, result, None)
+        for number, (one, result) in enumerate(zip(wanted.calls, results), 1)
     ]
+
+
+def _all(wanted: Together) -> list[Any]:
+    """Return all answers, or raise the first error with what was tried until then."""
+    ended: list[Attempt | None] = [None] * len(wanted.calls)
+    try:
+        if handler() is None:
+            return gather(
+                [Timed(*numbered).into(ended) for numbered in enumerate(wanted.calls, 1)], wanted.limit
+            )
+        return gather(tuple(one.thunk() for one in wanted.calls), wanted.limit)
+    except Exception as error:
+        place: int | None = getattr(error, "__ember_place__", None)  # xcs knows which of its tasks it was
+        if handler() is not None and place is not None:
+            ended[place] = Attempt(place + 1, name_of(wanted.calls[place].who), None, None, error)
+        with_attempts(error, ended)
+        raise
 
 
 async def _ado(wanted: Do | Together) -> Any:
@@ -191,11 +206,14 @@ async def _ado(wanted: Do | Together) -> Any:
         return await Race(wanted).aio()
     if wanted.keep:
         return await agather([Timed(*one).awaited for one in enumerate(wanted.calls, 1)], wanted.limit)
-    return await agather([_awaiting(one) for one in wanted.calls], wanted.limit)
-
-
-def _awaiting(one: Do) -> Callable[[], Awaitable[Any]]:
-    return lambda: arun(one.function(), *one.args, **one.kwargs)
+    ended: list[Attempt | None] = [None] * len(wanted.calls)
+    try:
+        return await agather(
+            [Timed(*numbered).ainto(ended) for numbered in enumerate(wanted.calls, 1)], wanted.limit
+        )
+    except Exception as error:
+        with_attempts(error, ended)
+        raise
 
 
 class Timed:
@@ -217,6 +235,28 @@ class Timed:
             return self._attempt(begun, await arun(self.do.function(), *self.do.args, **self.do.kwargs), None)
         except Exception as error:
             return self._attempt(begun, None, error)
+
+    def into(self, ended: list[Attempt | None]) -> Callable[[], Any]:
+        """Return a thunk that notes the attempt in its place and gives what it came to, or raises."""
+
+        def noted() -> Any:
+            ended[self.number - 1] = made = self.now()
+            if made.error is not None:
+                raise made.error
+            return made.value
+
+        return noted
+
+    def ainto(self, ended: list[Attempt | None]) -> Callable[[], Awaitable[Any]]:
+        """As `into`, to be awaited."""
+
+        async def noted() -> Any:
+            ended[self.number - 1] = made = await self.awaited()
+            if made.error is not None:
+                raise made.error
+            return made.value
+
+        return noted
 
     def _attempt(self, begun: float, value: Any, error: Exception | None) -> Attempt:
         return Attempt(self.number, name_of(self.do.who), time.perf_counter() - begun, value, error)

@@ -1,11 +1,12 @@
-"""An operator as one external call: what `@xcs.jit` may begin before its turn, as it begins the call of a model.
+"""What is the user's own in an operator of ours: whether `@xcs.jit` may begin it before its turn hangs on that alone.
 
-It may only where nothing in the operator is the user's own Python: that could print, or change what others look at, and
-then keeps its place in the program.
+Where nothing is, the operator is one external call, as that of a model. The user's own Python could print, or change
+what others look at: xcs looks into it, and the operator keeps its place in the program if it might.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from types import FunctionType, MethodDescriptorType
 from typing import Any, Final, cast
 
@@ -13,7 +14,6 @@ from ember.core import External
 
 from ._fields import values_of
 from ._operator import Operator
-from ._steps import Stepped
 
 _PURE: Final = frozenset[Any]({len, sum, max, min, sorted, any, all, str, int, float, bool, list, tuple})
 
@@ -23,7 +23,7 @@ class Whole(External[..., Any]):
 
     kind = "operator"
 
-    def __init__(self, operator: Stepped) -> None:
+    def __init__(self, operator: Operator) -> None:
         self._operator = operator
         self.name = type(operator).__name__
 
@@ -34,28 +34,35 @@ class Whole(External[..., Any]):
         return await self._operator.acall(*args, **kwargs)
 
 
-def whole(operator: Stepped) -> Whole | None:
+def whole(operator: Operator) -> Whole | None:
     """Return `operator` as one external call, or None if it is not made of external calls alone."""
-    return Whole(operator) if _elsewhere(operator) else None
+    return Whole(operator) if next(_users_own(operator), None) is None else None
 
 
-def _elsewhere(part: Any) -> bool:
+def calls(operator: Operator) -> tuple[Any, ...] | None:
+    """Return the user's own Python in `operator`. Beside that, ours computes and makes external calls.
+
+    None for a class of the user's, who may have written anything into it.
+    """
+    return tuple(_users_own(operator)) if _ours(type(operator)) else None
+
+
+def _users_own(part: Any) -> Iterator[Any]:
+    """Yield what of `part`, an operator or something in one, is the user's own: nobody but him knows what it does."""
     kind: Any = part.__class__
     if part is None or isinstance(part, (str, int, float, External)):
-        return True
+        return
     if isinstance(part, type) and issubclass(part, BaseException):
-        return True
-    if isinstance(part, MethodDescriptorType):
-        return part.__objclass__ is str
+        return
     if isinstance(part, (list, tuple)):
-        return all(map(_elsewhere, cast("list[Any]", part)))
-    if isinstance(part, dict):
-        return all(map(_elsewhere, cast("dict[str, Any]", part).values()))
-    if isinstance(part, FunctionType):
-        return _ours(part)
-    if isinstance(part, Operator):
-        return _ours(type(part)) and all(map(_elsewhere, values_of(part).values()))
-    return _ours(kind) or _pure(part)
+        for one in cast("list[Any]", part):
+            yield from _users_own(one)
+    elif isinstance(part, dict):
+        yield from _users_own(list(cast("dict[str, Any]", part).values()))
+    elif isinstance(part, Operator) and _ours(type(part)):
+        yield from _users_own(list(values_of(part).values()))
+    elif not (_ours(part) if isinstance(part, FunctionType) else _ours(kind) or _pure(part)):
+        yield part
 
 
 def _ours(thing: Any) -> bool:
@@ -63,6 +70,8 @@ def _ours(thing: Any) -> bool:
 
 
 def _pure(part: Any) -> bool:
+    if isinstance(part, MethodDescriptorType):
+        return part.__objclass__ is str
     if hasattr(part, "dtype") and hasattr(part, "shape"):  # an array
         return True
     try:

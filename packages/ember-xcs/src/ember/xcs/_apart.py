@@ -10,11 +10,12 @@ from collections.abc import Callable
 from types import FunctionType, MethodType
 from typing import Any
 
+from ._footprints import put_anywhere
 from ._memory import lazy, reading, settle
 from ._order import in_turn, quiet
 from ._run import Run
-from ._tasks import CHANGES, WRITES, Abandoned
-from ._values import PENDING, SCALARS, has_pending, is_data, take
+from ._tasks import CHANGES, HARMLESS, WRITES, Abandoned
+from ._values import PENDING, SCALARS, has_pending, is_data, is_fixed, take
 
 
 def apart(
@@ -50,19 +51,17 @@ def read(run: Run, function: Callable[..., Any], args: tuple[Any, ...], kind: ty
                 take(run, made, run.current.scope)
             return made
         return unknown(run, function, args, {})
-    return apart(run, reading, (function, args), args)
+    # Operators and methods of objects may be code of the user's, which may do anything.
+    acting = not all(type(arg) in PENDING or is_data(arg) for arg in args)
+    return apart(run, reading, (function, args), args, writes=acting, changes=acting)
 
 
 def may_be_lazy(args: tuple[Any, ...]) -> bool:
-    """Whether a computation may wait without being a task: nobody can change its arguments until it is done."""
-    unknown = 0
-    for arg in args:
-        if type(arg) in PENDING:
-            if arg.kind not in SCALARS or arg.kind is None:
-                unknown += 1
-        elif type(arg) not in SCALARS:
-            return False
-    return not unknown or (unknown == 1 and sum(type(arg) in PENDING and not arg.done for arg in args) == 1)
+    """Whether a computation may wait without being a task: nothing that is there already can be changed meanwhile."""
+    return all(
+        type(arg) in SCALARS or (type(arg) in PENDING and not (arg.done and not is_fixed(arg.value)))
+        for arg in args
+    )
 
 
 def ordered(run: Run, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -71,11 +70,16 @@ def ordered(run: Run, function: Callable[..., Any], args: tuple[Any, ...], kwarg
     kwargs = {name: settle(run, arg) for name, arg in kwargs.items()}
     if run.record is not None:
         run.record.really(function, run.current)
+    put_anywhere(run, (*args, *kwargs.values()))
     return function(*args, **kwargs)
 
 
 def unknown(run: Run, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Call a function that may do anything, once everything before has succeeded."""
+    if run.current.flags & HARMLESS:  # in there it cannot
+        return function(
+            *[settle(run, one) for one in args], **{name: settle(run, one) for name, one in kwargs.items()}
+        )
     if type(function) not in (FunctionType, MethodType) and quiet(run):
         if run.current.dead:
             raise Abandoned

@@ -14,10 +14,10 @@ import ast
 import bisect
 import heapq
 import random
-from types import CodeType, FunctionType
+from types import FunctionType
 from typing import Any, Final
 
-from ._function_effects import is_installed_file, resolver
+from ._function_effects import Key, forgets, is_installed_file, keep, key_of, resolver
 from ._kinds import ALL_CHANGING
 from ._source import NoSource, tree_of
 
@@ -27,7 +27,8 @@ _CHANGING: Final[frozenset[Any]] = frozenset(
         bisect.insort_left, bisect.insort_right, random.shuffle, setattr, delattr,
     ]
 )  # fmt: skip
-_known: dict[CodeType, bool] = {}
+_known: dict[Key, bool] = {}
+forgets.append(_known.clear)
 
 
 def takes_over(external: Any) -> bool:
@@ -39,15 +40,16 @@ def takes_over(external: Any) -> bool:
 
 
 def _takes_over(function: FunctionType) -> bool:
-    code = function.__code__
-    found = _known.get(code)
+    key = key_of(function)
+    found = _known.get(key)
     if found is None:
-        _known[code] = False  # for recursion
+        keep(function)
+        _known[key] = False  # for recursion
         try:
             found = _Uses(function).takes_over()
         except NoSource:
             found = True
-        _known[code] = found
+        _known[key] = found
     return found
 
 

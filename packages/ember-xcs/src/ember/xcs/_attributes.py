@@ -13,8 +13,10 @@ from typing import Any, Final
 
 from ember.core.externals import External
 
+from . import _effects as effects
 from ._apart import apart, unknown
 from ._containers import change
+from ._footprints import put
 from ._memory import lazy, settle
 from ._order import await_turn, must_wait, quiet
 from ._run import Run, local
@@ -39,7 +41,7 @@ def attr(thing: Any, name: str) -> Any:
         return apart(run, _attr, (thing, name), (thing,))
     if isinstance(thing, External):  # what it is does not change
         return getattr(thing, name)
-    if hasattr(kind, "__ember_frozen__") and _is_stored(thing, kind, name):  # nor does an Ember module
+    if hasattr(kind, effects.FROZEN) and _is_stored(thing, kind, name):  # nor does an Ember module
         return getattr(thing, name)
     found = getattr(kind, name, None)
     if type(found) is property and type(found.fget) is FunctionType and not hasattr(kind, "__getattr__"):
@@ -149,7 +151,9 @@ def _set_attr(run: Run, thing: Any, name: str, value: Any) -> None:
         set_attr(thing, name, value)
         return
     run.barrier()
-    setattr(settle(run, thing), name, settle(run, value))
+    value = settle(run, value)
+    put(run, thing, (value,))
+    setattr(settle(run, thing), name, value)
 
 
 def del_attr(thing: Any, name: str) -> None:

@@ -155,12 +155,17 @@ def _told(run: Run, coroutine: Any) -> Any:
 
 
 def _tell(run: Run, coroutine: Any) -> Any:
+    me = run.current
     try:
         value = run.force(_begun(run, coroutine))
         run.drain()
+        if me in run.interruption[1]:  # it has swallowed what ends the gather all the same
+            _end(run)
     except Abandoned:
         raise
     except (Exception, asyncio.CancelledError) as error:
+        if me in run.interruption[1]:
+            _end(run)
         try:
             run.failed(error)
         except Abandoned:
@@ -169,6 +174,13 @@ def _tell(run: Run, coroutine: Any) -> Any:
             return earlier
         return error
     return value
+
+
+def _end(run: Run) -> None:
+    """End a gather that was cancelled itself, not just one of its coroutines."""
+    error = run.interruption[0]
+    assert error is not None
+    raise error
 
 
 # async with, async for --------------------------------------------------------------

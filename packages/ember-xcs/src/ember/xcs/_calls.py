@@ -17,21 +17,22 @@ from . import _effects as effects
 from ._apart import apart, ordered, unknown
 from ._classes import construct
 from ._external_calls import external_call
+from ._harmless import harmless, read_by
 from ._iterators import (
     begin as begin_generator,
     hold_iterator,
     next_of,
 )
-from ._library import library, library_of_arrays
+from ._library import library, library_of_arrays, own_context
 from ._memory import handed, ready_call, settle
 from ._method_calls import method
 from ._numeric import NOT_NUMERIC
-from ._order import in_turn, must_wait
+from ._order import await_all, await_turn, in_turn, must_wait
 from ._output import printed
 from ._program import Program, program_of
 from ._run import Run, local
 from ._staging import staged_call
-from ._tasks import Abandoned
+from ._tasks import HARMLESS, Abandoned
 from ._values import PENDING, SCALARS, has_pending, plain_deep
 
 _BUILTIN: Final = type(len)
@@ -91,12 +92,51 @@ def call(function: Any, /, *args: Any, **kwargs: Any) -> Any:
         whole = getattr(function, "__ember_external__", None)
         if whole is not None:
             return external_call(run, whole, args, kwargs)
+        parts = getattr(function, "__ember_calls__", None)
+        if parts is not None and all(map(harmless, parts)):
+            return _harmless_call(run, function, parts, args, kwargs)
     if kind is functools.partial:
         return call(function.func, *function.args, *args, **{**function.keywords, **kwargs})
     own = getattr(kind, "__call__", None)  # noqa: B004  # the function, not whether there is one
     if type(own) is FunctionType:
         return own_call(run, own, (function, *args), kwargs)
     return unknown(run, function, args, kwargs)
+
+
+def _harmless_call(
+    run: Run, function: Any, parts: tuple[Any, ...], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
+    """Call what beside external calls only calls `parts`, all of them harmless."""
+    own: Any = getattr(type(function), "__call__", None)  # noqa: B004
+    program = program_of(own) if type(own) is FunctionType else None
+    inputs = (*parts, *args, *kwargs.values())
+    if program is None or not program.lowered:
+        return apart(run, _as_it_is, (function, parts, args, kwargs), inputs, flags=HARMLESS)
+    return run.spawn(
+        program.twin(own),
+        (function, *args),
+        kwargs,
+        inputs=inputs,
+        flags=HARMLESS,
+        what=own.__qualname__,
+    )
+
+
+def _as_it_is(
+    run: Run, function: Any, parts: tuple[Any, ...], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
+    """Call what only calls `parts`, which compute, before its turn: its own external calls are waited for in here."""
+    own_context()
+    given, words = ready_call(run, args, kwargs)
+    for part in parts:
+        settle(run, part)
+    await_turn(run, function)  # for all that may change anything
+    await_all(run, read_by(parts))
+    if run.record is not None:
+        run.record.really(function, run.current)
+    return function(
+        *[settle(run, one) for one in given], **{name: settle(run, one) for name, one in words.items()}
+    )
 
 
 def _call_later(run: Run, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -131,7 +171,8 @@ def own_call(run: Run, function: FunctionType, args: tuple[Any, ...], kwargs: di
             if program.generator:  # it goes over them later, and as they are then
                 return hold_iterator(run, made, tuple(settle(run, one) for one in things))
             return handed(run, made, things)
-        return apart(run, _plain, (function, args, kwargs), (*args, *kwargs.values()))
+        inputs = (function, *args, *kwargs.values())
+        return apart(run, _plain, (function, args, kwargs), inputs, flags=HARMLESS if program.vouched else 0)
     if hasattr(function, effects.MAKES) and not any(map(has_pending, (*args, *kwargs.values()))):
         return function(*args, **kwargs)
     return unknown(run, function, args, kwargs)
@@ -164,13 +205,16 @@ def begin(
     if not program.waits or program.sets:
         return twin(*args, **kwargs)
     inputs = (*args, *kwargs.values(), function) if kwargs or function.__closure__ else args
+    flags, changed = program.flags, program.changed if not kwargs or not program.changed else -1
+    if run.current.flags & HARMLESS and function.__globals__.get("__ember_lower__") is True:
+        flags, changed = HARMLESS, 0  # a part of the same sibling's code
     return run.spawn(
         twin,
         args,
         kwargs,
         inputs=inputs,
-        changed=program.changed if not kwargs or not program.changed else -1,
-        flags=program.flags,
+        changed=changed,
+        flags=flags,
         what=function.__qualname__,
         gives=program.gives if not kwargs or not program.gives else -1,
         outside=program.outside,

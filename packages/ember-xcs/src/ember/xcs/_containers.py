@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from . import _effects as effects
 from ._apart import apart, may_be_lazy, read, unknown
+from ._footprints import put
 from ._memory import fill, lazy, outward, ready, settle
 from ._order import await_all, await_turn, may_be_outside, must_wait, quiet
 from ._run import Run, local
@@ -133,15 +134,18 @@ def _change_now(run: Run, held: Fresh, name: str, args: tuple[Any, ...], kwargs:
     if run.current.scope is not held.scope:
         for arg in args:
             outward(run, arg, held.scope)
-    for arg in args:
-        if not held.live and type(arg) not in SCALARS and type(arg) not in PENDING:
-            held.nested = [arg] if held.nested is None else held.nested
-            if held.nested[-1] is not arg:
-                held.nested.append(arg)
+    for arg in (*args, *kwargs.values()):
+        if type(arg) not in SCALARS:
+            put(run, thing, (arg,))
+            if not held.live and type(arg) not in PENDING:
+                held.nested = [arg] if held.nested is None else held.nested
+                if held.nested[-1] is not arg:
+                    held.nested.append(arg)
     if name == "__getitem__" and args[0] not in thing:
         made = thing[args[0]]
         if type(made) in effects.CHANGING:
             new(made)
+            put(run, thing, (made,))
             held.nested = [made] if held.nested is None else [*held.nested, made]
         return made
     return getattr(thing, name)(*args, **kwargs)
@@ -166,7 +170,7 @@ def _change_fresh(run: Run, thing: Any, name: str, args: tuple[Any, ...], kwargs
             await_turn(run, thing, True)
             fill(run, thing)
     if scope is not run.outermost and not scope.encloses(held.scope):
-        run.drain_scope(scope)
+        run.drain_scope(scope.first_without(held.scope))
     await_turn(run, thing, True)
     if any(not is_data(arg) and type(arg) not in PENDING for arg in args) and name in ("extend", "update"):
         run.barrier()
@@ -180,6 +184,7 @@ def _change_shared(run: Run, thing: Any, name: str, args: tuple[Any, ...], kwarg
     run.barrier()
     args = tuple(settle(run, arg) for arg in args)
     kwargs = {word: settle(run, arg) for word, arg in kwargs.items()}
+    put(run, thing, (*args, *kwargs.values()))
     return getattr(thing, name)(*args, **kwargs)
 
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import operator
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from . import _effects as effects
 from ._apart import apart
+from ._footprints import put_anywhere
 from ._iterators import held_iterator
 from ._library import turns
 from ._memory import fill, lazy, outward, ready
@@ -20,7 +21,7 @@ from ._order import await_turn, must_wait, quiet
 from ._pending import UNBOUND
 from ._run import Run, local
 from ._tasks import SCOPED, WRITES, Abandoned, Scope
-from ._values import PENDING, SCALARS, has_pending, is_data
+from ._values import PENDING, SCALARS, has_pending, is_data, look_again
 
 
 def test(value: Any) -> bool:
@@ -130,7 +131,10 @@ def plain(
     """Run statements that make no external call, as they are: here if what they need is there, as a task if not."""
     run: Run = local.run
     if _can_run(run, flags, changed, inputs):
-        return function(*inputs)
+        made = function(*inputs)
+        if changed:
+            _mixed(run, changed, inputs)
+        return made
     made = run.spawn(
         _plain, (run, function, flags, changed, inputs), None, inputs=inputs, flags=flags, changed=changed,
         what=function.__name__, gives=gives, outside=gives < 0,
@@ -176,12 +180,25 @@ def _plain(run: Run, function: Callable[..., Any], flags: int, changed: int, inp
     if shared:
         run.barrier()
     elif run.current.scope is not run.outermost:
-        run.drain_scope(run.current.scope)
+        run.drain_scope(run.current.scope.first_without(run.outermost))
     for place, value in enumerate(values):
         if value is not UNBOUND and type(value) not in SCALARS:
             await_turn(run, value, bool(changed >> place & 1))
     there = iter(ready(run, [value for value in values if value is not UNBOUND]))
-    return function(*[value if value is UNBOUND else next(there) for value in values])
+    values = [value if value is UNBOUND else next(there) for value in values]
+    made = function(*values)
+    if changed:
+        _mixed(run, changed, values)
+    return made
+
+
+def _mixed(run: Run, changed: int, values: Sequence[Any]) -> None:
+    """Statements that nobody watched may have put any of `values` into those with a bit in `changed`."""
+    for place, value in enumerate(values):
+        if changed >> place & 1:
+            look_again(run, value, set())
+    if run.suspended:
+        put_anywhere(run, [value for value in values if value is not UNBOUND])
 
 
 # Expressions that decide -----------------------------------------------------------------------------
@@ -279,6 +296,12 @@ def entered() -> Scope:
 def left(around: Scope) -> None:
     """A `try` or `with` that is no region has ended."""
     local.run.current.scope = around
+
+
+def passed_through() -> None:
+    """A `finally` ends. If an exception passes through it, what fails in it has that for its context."""
+    if sys.exc_info()[1] is not None:
+        local.run.drain()
 
 
 def alive() -> bool:

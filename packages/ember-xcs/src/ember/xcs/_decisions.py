@@ -41,7 +41,7 @@ class Decisions(Statements):
 
     def _joined(self, *ways: tuple[set[str], Sequence[ast.stmt]]) -> set[str]:
         """What is bound after one of several ways was taken; those that never end by their end do not count."""
-        ended = [known for known, body in ways if not _never_ends(body)]
+        ended = [known for known, body in ways if not names.never_ends(body)]
         if not ended:
             return set(ways[0][0])
         known = set(ended[0])
@@ -98,7 +98,8 @@ class Decisions(Statements):
     def _for(self, node: ast.For, source: ast.expr) -> list[ast.stmt]:
         self._forget(node.body)
         known = set(self.known)
-        if isinstance(node.target, ast.Name) and node.target.id not in self.shared | self.globals:
+        kept = self.shared | self.globals | self._precise
+        if isinstance(node.target, ast.Name) and node.target.id not in kept:
             target: ast.expr = store(node.target.id)
             self.known.add(node.target.id)
             head: list[ast.stmt] = []
@@ -118,6 +119,12 @@ class Decisions(Statements):
 
     def _loop_body(self, body: Sequence[ast.stmt], also: set[str] = frozenset()) -> list[ast.stmt]:  # type: ignore[assignment]
         """A loop's body; where `continue` is decided, each turn is a task."""
+        around, self._turn = self._turn, body
+        made = self._loop_body_in(body)
+        self._turn = around
+        return made
+
+    def _loop_body_in(self, body: Sequence[ast.stmt]) -> list[ast.stmt]:
         if "continue" in names.leaves(body) and self.taskable(body, loop_body=True):
             outputs = sorted(names.stored(body) & self.locals)
 
@@ -150,7 +157,10 @@ class Decisions(Statements):
             ways.append((self.known, case.body))
             cases.append(ast.match_case(case.pattern, guard, body))
         self.known = self._joined(*ways, (known, []))
-        return [ast.copy_location(ast.Match(self.X("subject", subject), cases), node)]
+        looked_at = self.X("subject", subject)
+        if self._precise & names.stored([case.pattern for case in node.cases]):
+            looked_at = self.X("shown", looked_at)
+        return [ast.copy_location(ast.Match(looked_at, cases), node)]
 
 
 class _Continue(ast.NodeTransformer):
@@ -166,21 +176,12 @@ class _Continue(ast.NodeTransformer):
     def _leave(self, node: Any) -> Any:
         return node
 
-    visit_For = visit_While = visit_FunctionDef = visit_Lambda = visit_AsyncFunctionDef = visit_ClassDef = (
-        _leave
-    )
+    def _loop(self, node: Any) -> Any:
+        node.orelse = [self.visit(one) for one in node.orelse]  # what stands there continues the loop around
+        return node
 
-
-def _never_ends(body: Sequence[ast.stmt]) -> bool:
-    """Whether these statements are never left by their end."""
-    if not body:
-        return False
-    last = body[-1]
-    if isinstance(last, (ast.Return, ast.Raise, ast.Break, ast.Continue)):
-        return True
-    if isinstance(last, ast.If):
-        return _never_ends(last.body) and _never_ends(last.orelse)
-    return False
+    visit_For = visit_While = _loop
+    visit_FunctionDef = visit_Lambda = visit_AsyncFunctionDef = visit_ClassDef = _leave
 
 
 def _breaks(body: Sequence[ast.stmt]) -> bool:

@@ -276,7 +276,18 @@ def rebind(value: Any) -> Any:
     run: Run = local.run
     value = settle(run, value)
     run.drain()
+    scope = run.current.scope
+    if scope is not run.outermost:  # should something before it fail, whoever handles that may read it
+        run.drain_scope(scope.first_without(run.outermost))
     _await_others(run)
+    return value
+
+
+def rebind_outer(value: Any) -> Any:
+    """As `rebind`, of a variable of a function around: it may be read wherever this program fails."""
+    run: Run = local.run
+    value = settle(run, value)
+    run.barrier()
     return value
 
 

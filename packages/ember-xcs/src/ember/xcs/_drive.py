@@ -10,14 +10,17 @@ the next call to end, this one goes back to the task, which waits as any other d
 from __future__ import annotations
 
 import asyncio
+import signal
 import threading
 from collections.abc import Callable, Generator
 from contextlib import suppress
+from functools import partial
 from types import MethodType
 from typing import Any
 
 from greenlet import getcurrent, greenlet
 
+from ._interrupts import guard
 from ._memory import perform
 from ._program import program_of
 from ._run import Run, local
@@ -34,6 +37,7 @@ class Drive:
         self._bell: asyncio.Future[None] | None = None
         self._thrown: BaseException | None = None
         self._asleep = False
+        self._run: Run | None = None
 
     def __await__(self) -> Generator[Any, Any, Any]:
         self._loop = asyncio.get_running_loop()
@@ -49,34 +53,43 @@ class Drive:
         root = greenlet(play)
         target: Any = root
         root.gr_context = getcurrent().gr_context
-        run: Run | None = None
         try:
             while True:
                 self._host = root.parent = getcurrent()
-                outer, local.run = local.run, run
-                try:
-                    target.switch()
-                finally:
-                    run, local.run = local.run, outer
+                self._step(target.switch)
                 if root.dead:
                     break
+                run = self._run
                 assert run is not None
                 target = run.hub
                 yield from self._wait(run)
         finally:
-            if not root.dead:  # thrown away unfinished
+            if root:  # begun, and thrown away unfinished
                 root.parent = getcurrent()
-                outer, local.run = local.run, run
-                try:
-                    root.throw(Abandoned)
-                finally:
-                    local.run = outer
+                if self._run is not None:
+                    self._run.current = self._run.root
+                    self._run.root.dead = True
+                self._step(partial(root.throw, Abandoned))
         if errors:
             try:
                 raise errors[0]
             finally:
                 errors.clear()
         return value[0]
+
+    def _step(self, go_on: Callable[[], Any]) -> None:
+        """Have the thread be the run's until it waits."""
+        # asyncio's own handler of SIGINT asks the task to end. Only where SIGINT raises, it must not raise in here.
+        taken = guard() if signal.getsignal(signal.SIGINT) is signal.default_int_handler else None
+        outer, local.run = local.run, self._run
+        try:
+            if taken is not None:
+                taken.enter()
+            go_on()
+        finally:
+            self._run, local.run = local.run, outer
+            if taken is not None:
+                taken.leave()
 
     def _wait(self, run: Run) -> Generator[Any, Any, None]:
         """Wait, as the task does, until something has ended. What is thrown in meanwhile is for the program."""
@@ -109,8 +122,9 @@ class Drive:
                 self._loop.call_soon_threadsafe(self._wake)
 
     def _wake(self) -> None:
-        if self._bell is not None and not self._bell.done():
-            self._bell.set_result(None)
+        if self._bell is not None:
+            with suppress(asyncio.InvalidStateError):  # the task was cancelled, perhaps by a signal just now
+                self._bell.set_result(None)
 
     def turn(self, run: Run, future: Any) -> None:
         """Wait for what an awaitable has yielded to the event loop. Raises what the caller's task is told meanwhile."""

@@ -146,6 +146,14 @@ STR_TO_STR: Final[frozenset[str]] = frozenset(
     ]
 )
 STR_METHODS: Final[frozenset[str]] = frozenset(name for name in dir(str) if not name.startswith("_"))
+STR_KINDS: Final[dict[str, type]] = {
+    **dict.fromkeys(STR_TO_STR, str),
+    **{name: bool for name in STR_METHODS if name.startswith("is")},
+    **dict.fromkeys(("startswith", "endswith"), bool),
+    **dict.fromkeys(("count", "find", "rfind", "index", "rindex"), int),
+    "encode": bytes,
+}
+"""The types of what methods of text return, where these never change."""
 
 CHANGING: dict[type, frozenset[str]] = {
     list: frozenset("append extend insert pop remove clear sort reverse".split()),  # noqa: SIM905
@@ -183,6 +191,9 @@ CONTAINERS: Final[frozenset[type]] = frozenset(
 
 MAKES: Final = "__ember_makes__"
 """An attribute of functions of ours that only keep what they are given in what they make: called at once."""
+
+FROZEN: Final = "__ember_frozen__"
+"""An attribute of classes whose objects never change."""
 
 LAZY: Final[frozenset[Any]] = frozenset(
     {

@@ -20,6 +20,7 @@ from heapq import heappop, heappush
 from types import CodeType, NoneType
 from typing import Any, Final, Generic, ParamSpec, cast, get_origin, get_type_hints
 
+from ember.core.concurrency import one_by_one
 from ember.core.externals import Estimate, External, handling
 
 from ._grad import differentiating
@@ -201,11 +202,13 @@ class Rehearsal(Run):
         """Answer an awaited call."""
         return self._at_once(external, args, kwargs)
 
-    def gather(self, thunks: Iterable[Callable[[], Any]], limit: int | None) -> list[Any]:
+    def gather(
+        self, thunks: Iterable[Callable[[], Any]], limit: int | None, return_exceptions: bool = False
+    ) -> list[Any]:
         """Run thunks as tasks; those of other threads one after the other."""
         if self.elsewhere() or self.over:
-            return [thunk() for thunk in thunks]
-        return super().gather(thunks, limit)
+            return one_by_one(thunks, return_exceptions)
+        return super().gather(thunks, limit, return_exceptions)
 
     def elsewhere(self) -> bool:
         """Whether this is not the run's thread."""
@@ -402,5 +405,7 @@ def estimate(
     >>> found.calls, found.seconds
     (3, 4.0)
     """
+    if not callable(function):
+        raise TypeError(f"xcs.estimate takes a function, not a {type(function).__name__}.")
     given = dict(answers or {})
     return Estimator(function, lambda: Terms(given, seconds, output_tokens, max_calls))

@@ -58,6 +58,8 @@ class Expressions(Pieces):
         if node.target.id in self.shared or node.target.id in self.globals:
             raise Unsupported(f"line {node.lineno}: := of a variable that others see")
         self.known.add(node.target.id)
+        if node.target.id in self._precise:
+            value = self.X("shown", value)
         return ast.NamedExpr(store(node.target.id), value)
 
     def ex_JoinedStr(self, node: ast.JoinedStr) -> ast.expr:

@@ -9,33 +9,23 @@ import ast
 import copy
 import logging
 import re
-from collections.abc import Callable, Sequence
 from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any
 
 from ember.core.externals import External
 
 from . import _effects as effects, _names as names
-from ._kinds import DATA, Kinds, arguments_of, as_called, is_in
+from ._bindings import Text, arguments_of, as_called, is_in, is_mixed
+from ._kinds import DATA, Kinds
 from ._methods import is_of_user
-from ._origins import ANYWHERE, NOWHERE, OUTSIDE, Effects, Origins, global_origin
+from ._origins import ANYWHERE, NOWHERE, OUTSIDE, Origins, global_origin
 
 
 class Flow(Kinds):
     """What is kept in what, among the variables of some statements."""
 
-    def __init__(
-        self,
-        statements: Sequence[ast.AST],
-        local: set[str],
-        resolve: Callable[[str], Any],
-        effects_of: Callable[[FunctionType], Effects],
-        inputs: set[str],
-        namespace: dict[str, Any],
-        kinds: dict[str, Any] | None = None,
-        of_self: tuple[str, type] | None = None,
-    ) -> None:
-        super().__init__(statements, local, resolve, effects_of, inputs, namespace, kinds, of_self)
+    def __init__(self, text: Text) -> None:
+        super().__init__(text)
         self.outside: set[str] = set()
         self._from: dict[str, Origins] = {}
         self._in: dict[str, Origins] = {}
@@ -77,8 +67,12 @@ class Flow(Kinds):
         if isinstance(node, (ast.BoolOp, ast.IfExp)):
             parts = node.values if isinstance(node, ast.BoolOp) else [node.body, node.orelse]
             return NOWHERE.union(*(self.origins(part, content) for part in parts))
-        if not content or self.kind(node) is DATA:
+        if not content:
             return NOWHERE  # it is made here
+        if isinstance(node, (ast.ListComp, ast.SetComp)):
+            return self.origins(node.elt, True)
+        if isinstance(node, ast.DictComp):
+            return self.origins(node.key, True) | self.origins(node.value, True)
         if isinstance(node, ast.Lambda):
             own = {arg.arg for arg in names.walk(node.args) if isinstance(arg, ast.arg)}
             return NOWHERE.union(*(self._content_of(name) for name in names.loaded([node.body]) - own))
@@ -146,13 +140,15 @@ class Flow(Kinds):
         value = self._callee(function)
         if isinstance(value, External) or (value is not None and is_in(effects.COMPUTE - {copy.copy}, value)):
             return NOWHERE
-        if self.kind(node) is DATA and not isinstance(function, ast.Attribute):
-            return NOWHERE
         candidates = self._candidates(node)
         found: set[str] = set()
         if isinstance(value, type) and not content and value is not type:
             return NOWHERE  # a new one
-        for one in arguments_of(node):
+        arguments = arguments_of(node)
+        if isinstance(value, FunctionType) and candidates and not is_mixed(node):
+            gives = self._effects_of(value).gives
+            arguments = [one for place, one in enumerate(arguments) if gives >> place & 1]
+        for one in arguments:
             found |= self.origins(one, True)
         if isinstance(function, ast.Attribute) and not isinstance(
             value, (BuiltinFunctionType, type, FunctionType)
@@ -161,7 +157,10 @@ class Flow(Kinds):
         for candidate in candidates:
             found |= self._effects_of(candidate).outside
         if isinstance(function, ast.Name):
-            if value is None and not candidates and function.id not in self._defined:
+            if function.id in self._defined and function.id in self._local:
+                # It may return what it has captured.
+                found |= NOWHERE.union(*map(self._content_of, names.loaded(self._defined[function.id])))
+            elif value is None and not candidates:
                 found |= ANYWHERE
         elif value is None and not candidates and not isinstance(function, ast.Attribute):
             found |= ANYWHERE

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import ast
 import builtins
+from collections.abc import Callable
 from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE
 from types import CodeType, FunctionType
 from typing import Any, Final, TypeAlias
 
 from . import _names as names
+from ._bindings import Text
 from ._methods import forget_classes, index_names, is_installed, owner_of
 from ._origins import ANYTHING, OUTSIDE, Effects, forget_globals
 from ._pending import Pending
+from ._reliance import look_again, relied_on
 from ._source import NoSource, tree_of
 from ._summary import Summary
 
@@ -52,6 +55,12 @@ def key_of(function: FunctionType, within: tuple[CodeType, ...] = ()) -> Key:
     return id(code), id(function.__globals__), tuple(captured)
 
 
+def keep(function: FunctionType) -> None:
+    """Have what is known of `function` by the address of its code and of its module's variables stay true."""
+    code, namespace = function.__code__, function.__globals__
+    _alive[id(code)], _alive[id(namespace)] = code, namespace
+
+
 # What functions may do --------------------------------------------------------------------------
 
 _effects: dict[Key, Effects] = {}
@@ -67,7 +76,7 @@ def effects_of(function: FunctionType) -> Effects:
         if key in _open:
             _open[key] = True
         return known
-    _alive[id(code)], _alive[id(function.__globals__)] = code, function.__globals__
+    keep(function)
     if says_it_computes(function):
         known = _effects[key] = Effects()
         return known
@@ -98,11 +107,28 @@ def effects_of(function: FunctionType) -> Effects:
     return known
 
 
-def forget_effects() -> None:
-    """Forget what functions may do: for tests."""
+def is_asking() -> bool:
+    """Whether effects are being found out: what is known of functions that call each other may still change."""
+    return bool(_open)
+
+
+forgets: list[Callable[[], None]] = []
+"""What is called to forget what else is known by keys of functions."""
+
+
+def forget_functions() -> None:
+    """Forget what functions may do: some have been replaced, or too many are known."""
+    for forget in forgets:
+        forget()
+    look_again()
     _effects.clear()
     _alive.clear()
     looked_into.clear()
+
+
+def forget_effects() -> None:
+    """Forget what functions may do, and the classes and variables of their modules: for tests."""
+    forget_functions()
     forget_classes()
     forget_globals()
 
@@ -138,6 +164,7 @@ def _effects_now(function: FunctionType) -> Effects:
         None if extra else whole.kept(positions),
         (function,) if whole.gives_closures(body) else whole.result(body),
         whole.gives(positions, [node.value for node in names.own(body) if isinstance(node, ast.Return)]),
+        whole.parts,
     )
 
 
@@ -159,7 +186,7 @@ def look_into(function: FunctionType) -> tuple[Any, dict[str, Any], Summary, lis
     body: list[Any] = [ast.Return(inside)] if isinstance(tree, ast.Lambda) else list(inside)
     extra = bool(code.co_flags & 0x04) + bool(code.co_flags & 0x08)
     parameters = set(code.co_varnames[: code.co_argcount + code.co_kwonlyargcount + extra])
-    summary = Summary(
+    text = Text(
         body,
         set(code.co_varnames) | set(code.co_cellvars),
         resolver(function),
@@ -169,6 +196,7 @@ def look_into(function: FunctionType) -> tuple[Any, dict[str, Any], Summary, lis
         None,
         _self_of(function),
     )
+    summary = Summary(text)
     return tree, summary.kinds(), summary, body
 
 
@@ -208,8 +236,11 @@ def resolver(function: FunctionType) -> Any:
                 return free[name].cell_contents
             except ValueError:
                 return None
-        found = function.__globals__.get(name)
-        return getattr(builtins, name, None) if found is None else found
+        namespace = function.__globals__
+        found = namespace.get(name)
+        if found is None:
+            return getattr(builtins, name, None)
+        return None if callable(found) and not relied_on(namespace, name, found) else found
 
     return resolve
 

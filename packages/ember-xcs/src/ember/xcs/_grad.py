@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import wraps
 from typing import Any, Final, ParamSpec, TypeVar, cast, overload
 
+from ember.core.concurrency import one_by_one
 from ember.core.externals import Estimate, External, Handler, handler, handling
 
 from ._errors import GradientThroughCall
@@ -115,9 +116,11 @@ class _Gradient:
         with handling(self.outer):
             return await external.aio(*args, **kwargs)
 
-    def gather(self, thunks: Iterable[Callable[[], Any]], limit: int | None) -> list[Any]:
+    def gather(
+        self, thunks: Iterable[Callable[[], Any]], limit: int | None, return_exceptions: bool = False
+    ) -> list[Any]:
         """Run one after the other: jax follows values in one thread."""
-        return [thunk() for thunk in thunks]
+        return one_by_one(thunks, return_exceptions)
 
     def _admitted(
         self, external: External[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]

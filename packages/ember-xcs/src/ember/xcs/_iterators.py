@@ -28,7 +28,7 @@ from ._order import await_turn, content, reach
 from ._pending import Entry, Pending
 from ._program import Program, program_of
 from ._run import Run, local
-from ._tasks import CHANGES, OBJECTS, SHARED, WRITES, Abandoned, Scope, Task, owner_of
+from ._tasks import CHANGES, OBJECTS, PARTS, SHARED, SHARED_FROM, WRITES, Abandoned, Scope, Task, owner_of
 from ._values import SCALARS, Fresh
 
 _Generator: TypeAlias = "GeneratorType[Any, Any, Any]"
@@ -94,8 +94,8 @@ def footprints(run: Run, task: Task, found: set[int], changes: set[int], later: 
                 if type(value) not in SCALARS and not content(value, inside):
                     task.writes = True
             changes |= inside
-            task.writes = task.writes or bool(held.flags & (WRITES | OBJECTS))
-            task.shared = (*task.shared, *SHARED[held.flags >> 4])
+            task.writes = task.writes or bool(held.flags & (WRITES | OBJECTS | PARTS))
+            task.shared = (*task.shared, *SHARED[held.flags >> SHARED_FROM])
 
 
 Run.iterators = staticmethod(footprints)
@@ -226,9 +226,13 @@ def _await_turn(held: Held) -> None:
         return
     scope = run.current.scope
     if scope is not run.outermost and not scope.encloses(held.scope):
-        run.drain_scope(scope)
+        run.drain_scope(scope.first_without(held.scope))
     if run.suspended:
         await_turn(run, held.object, True)
+        if held.flags is None:  # what it goes over may be changed meanwhile
+            for source in held.nested:
+                if type(source) not in SCALARS:
+                    await_turn(run, source)
 
 
 def delegate(value: Any) -> Any:

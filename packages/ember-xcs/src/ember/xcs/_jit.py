@@ -30,8 +30,9 @@ from ._calls import call
 from ._grad import differentiating
 from ._memory import perform, settle
 from ._numeric import NOT_NUMERIC, Numeric
-from ._program import Program, program_of
+from ._program import Program, forget_programs, program_of
 from ._record import Recorder
+from ._reliance import still_holds
 from ._run import Run, local
 
 if TYPE_CHECKING:
@@ -127,6 +128,9 @@ class Jitted(Generic[P, R]):
     def _performed(
         self, program: Program, function: FunctionType, args: Any, kwargs: Any, drive: Drive | None = None
     ) -> Any:
+        if program.lowered and not still_holds():  # what it relied on has been replaced
+            forget_programs()
+            program = program_of(function)
         if program.lowered:
             twin = program.twin(function)
             if self._limit is None and listening.get() is None:
@@ -297,6 +301,8 @@ def perform_as_lowered(
 ) -> R:
     """Run code of ours that is written as lowered code is, as a program of its own; whoever listens hears of it."""
     twin: Any = function
+    if not still_holds():
+        forget_programs()
     if listening.get() is None:
         return cast(R, perform(Run(None, drive), twin, args, kwargs))
     return cast(R, Jitted(function).recorded(twin, "", args, kwargs, drive))

@@ -10,6 +10,7 @@ import dataclasses
 import functools
 from collections import deque
 from collections.abc import Iterator
+from contextlib import suppress
 from contextvars import Context
 from types import FunctionType
 from typing import Any, Final, cast
@@ -24,6 +25,7 @@ from ._apart import apart, ordered, read, unknown
 from ._attributes import attr
 from ._classes import only_stores
 from ._containers import new
+from ._harmless import harmless
 from ._iterators import (
     held_iterator,
     hold_iterator,
@@ -35,7 +37,7 @@ from ._order import await_turn, in_turn, must_wait
 from ._pending import Pending
 from ._program import program_of
 from ._run import Run
-from ._tasks import WRITES
+from ._tasks import HARMLESS, SCOPED, WRITES, Scope
 from ._values import PENDING, SCALARS, has_pending, is_data, plain_deep
 
 
@@ -54,7 +56,7 @@ def library(run: Run, function: Any, args: tuple[Any, ...], kwargs: dict[str, An
         type(one) in SCALARS
         or type(one) is FunctionType
         or isinstance(one, External)
-        or hasattr(type(one), "__ember_frozen__")
+        or hasattr(type(one), effects.FROZEN)
         for one in (*args, *kwargs.values())
     ):
         partial: Any = function
@@ -198,16 +200,21 @@ def calling_back(run: Run, function: Any, args: tuple[Any, ...], kwargs: dict[st
     return unknown(run, function, args, kwargs)
 
 
-def _gather(run: Run, thunks: Any, limit: int | None = None) -> Any:
+def _gather(run: Run, thunks: Any, limit: int | None = None, *, return_exceptions: bool = False) -> Any:
     """`ember.core.gather`: the thunks are tasks."""
-    if limit is not None or type(thunks) not in (list, tuple) or not in_turn(run, (thunks,)):
-        return apart(run, gathered, (thunks, limit), (thunks,), writes=True, changes=True)
-    return new([_thunk(run, thunk) for thunk in thunks])
+    # What the thunks themselves read, they read in their turn.
+    there = type(thunks) is tuple or (type(thunks) is list and must_wait(run, thunks, False) is None)
+    if limit is None and there and type(return_exceptions) is bool:
+        return new([_thunk(run, thunk, return_exceptions, place) for place, thunk in enumerate(thunks)])
+    given = (thunks, limit, return_exceptions)
+    if there and all(map(harmless, thunks)):
+        return apart(run, gathered, given, (thunks, *thunks), flags=HARMLESS)
+    return apart(run, gathered, given, (thunks,), writes=True, changes=True)
 
 
-def gathered(run: Run, thunks: Any, limit: int | None) -> list[Any]:
+def gathered(run: Run, thunks: Any, limit: int | None, return_exceptions: bool = False) -> list[Any]:
     """Begin thunks, at most `limit` at once, until one has failed; their results may be pending."""
-    thunks, limit = run.force(thunks), run.force(limit)
+    thunks, limit, return_exceptions = run.force(thunks), run.force(limit), run.force(return_exceptions)
     if limit is not None and limit < 1:
         raise ValueError(f"limit is how many run at once, at least 1; got {limit!r}.")
     made: list[Any] = []
@@ -228,7 +235,7 @@ def gathered(run: Run, thunks: Any, limit: int | None) -> list[Any]:
             for one in made:
                 if type(one) in PENDING and one.done and one.error is not None:
                     run.force(one)
-        one = _thunk(run, thunk)
+        one = _thunk(run, thunk, return_exceptions, len(made))
         made.append(one)
         if type(one) in PENDING and not one.done:
             active += 1
@@ -236,27 +243,53 @@ def gathered(run: Run, thunks: Any, limit: int | None) -> list[Any]:
     return cast("list[Any]", new(made))
 
 
-def _thunk(run: Run, thunk: Any) -> Any:
-    function = thunk if type(thunk) is FunctionType else None
-    program = None if function is None else program_of(function)
-    flags = WRITES if program is None or not program.lowered else program.flags
+def _thunk(run: Run, thunk: Any, keep: bool, place: int) -> Any:
+    if run.current.flags & HARMLESS or harmless(thunk):
+        flags = HARMLESS
+    else:
+        function = thunk if type(thunk) is FunctionType else None
+        program = None if function is None else program_of(function)
+        flags = WRITES if program is None or not program.lowered else program.flags
     return run.spawn(
-        _in_own_context,
-        (run, thunk),
+        _kept if keep else _in_own_context,
+        (run, thunk, place),
         None,
         inputs=(thunk,),
-        changed=-1,
-        flags=flags,
+        changed=0 if flags & HARMLESS else -1,
+        flags=flags | SCOPED if keep else flags,
+        scope=Scope(run.current.scope) if keep else None,
         what="a thunk of gather",
     )
 
 
-def _in_own_context(run: Run, thunk: Any) -> Any:
+def _in_own_context(run: Run, thunk: Any, place: int) -> Any:
+    own_context()
+    try:
+        value = run.force(run.lowered_call(thunk))
+        run.drain()
+    except Exception as error:
+        with suppress(AttributeError, TypeError):  # it has slots
+            error.__ember_place__ = place  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
+        raise
+    return value
+
+
+def _kept(run: Run, thunk: Any, place: int) -> Any:
+    """Return what a thunk returned, or the exception it raised."""
+    try:
+        try:
+            return _in_own_context(run, thunk, place)
+        except Exception as error:
+            run.failed(error)
+            raise
+    except Exception as error:
+        return error
+
+
+def own_context() -> None:
+    """From here on the running task sets context variables for itself alone."""
     here = getcurrent()
     here.gr_context = (here.gr_context or Context()).copy()
-    value = run.force(run.lowered_call(thunk))
-    run.drain()
-    return value
 
 
 def _library_pick(run: Run, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

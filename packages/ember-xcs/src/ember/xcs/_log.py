@@ -28,6 +28,7 @@ from ._tasks import (
 
 if TYPE_CHECKING:
     from ._drive import Drive
+    from ._interrupts import Guard
     from ._record import Recorder
 
 
@@ -50,6 +51,10 @@ class Log:
         """Tasks with inputs of which it is not known yet what they are; and those that may change such inputs."""
         self.changing: dict[int, Line] = {}
         self.reading: dict[int, Line] = {}
+        self.keeping: dict[int, dict[Task, None]] = {}
+        """Stores that wait, and what they store into."""
+        self.within: dict[int, frozenset[int]] = {}
+        """Of what was put into something that tasks wait for: what it was put into."""
         self.filtered: dict[int, tuple[Pending, list[Any]]] = {}
         """Of pending lists that are still being filtered: what may be in them, in order."""
         self.in_flight = self.turns = 0
@@ -58,6 +63,9 @@ class Log:
         self._ready: deque[Task] = deque()
         self._queued: list[tuple[float, int, Flight]] = []
         self._arrived: SimpleQueue[Pending] = SimpleQueue()
+        self._landing: deque[Pending] = deque()
+        self.guard: Guard | None = None
+        """Takes SIGINT while a run of the main thread goes on, from its first call."""
         self.coroutines: dict[int, Any] = {}
         self._firing = False
         self._fire: deque[Entry] = deque()
@@ -76,6 +84,8 @@ class Log:
         self.stepping = False
         """Whether it has made iterators."""
         self.over = False
+        self.interruption: tuple[BaseException | None, set[Task]] = None, set()
+        """What interrupted the run last, and the tasks it came into, from the root on."""
 
     def note(self, entry: Entry, task: Task | None = None) -> None:
         """Put `entry` at the end of the log of the running task."""

@@ -39,22 +39,33 @@ class Lowering(Decisions):
     def _inline(self, node: ast.stmt, lower: Callable[[], list[ast.stmt]]) -> list[ast.stmt]:
         scope = self.temporary()
         self._tries += 1
+        self._around += 1
         inner = lower()
         self._tries -= 1
+        self._around -= 1
         leave = ast.Expr(self.X("left", load(scope)))
         return [
             ast.Assign([store(scope)], self.X("entered")),
             ast.copy_location(ast.Try(inner, [], [], [leave]), node),
         ]
 
-    def _guarded(self, body: list[ast.stmt], node: ast.AST) -> ast.stmt:
-        """`body`, left only when everything in it succeeded, or with the earliest failure in it."""
+    def _guarded(self, body: list[ast.stmt], node: ast.AST, lost: set[str] = frozenset()) -> ast.stmt:  # type: ignore[assignment]
+        """`body`, left only when everything in it succeeded, or with the earliest failure in it.
+
+        The variables in `lost` are then read by nobody: what they hold, perhaps what never came, is let go.
+        """
         self.hooks.add("Abandoned")
         self.hooks.add("BaseException")
+        forgotten: list[ast.stmt] = [
+            ast.Assign([store(name)], self.hook("UNBOUND"))
+            for name in sorted((lost & self.stored) - self.shared - self.captured)
+        ]
         handlers = [
             ast.ExceptHandler(load("_x_Abandoned"), None, [ast.Raise(None, None)]),
             ast.ExceptHandler(
-                load("_x_BaseException"), None, [ast.Expr(self.X("caught")), ast.Raise(None, None)]
+                load("_x_BaseException"),
+                None,
+                [ast.Expr(self.X("caught")), *forgotten, ast.Raise(None, None)],
             ),
         ]
         return ast.copy_location(ast.Try([*body, ast.Expr(self.X("drain"))], handlers, [], []), node)
@@ -62,12 +73,20 @@ class Lowering(Decisions):
     def _try(self, node: ast.Try | ast.TryStar) -> list[ast.stmt]:
         known = set(self.known)
         in_body = names.stored(node.body)
-        handled = [names.surely(handler.body) for handler in node.handlers]
-        sure: set[str] = set.intersection(*map(set, handled)) if handled else set()
+        # After a failure only these ways lead on in this function; what else is left is seen to by a `try` around.
+        ways_on = [h.body for h in node.handlers if not _leaves_for_good(h.body)]
+        sure = [set[str]() if names.leaves(way) else names.surely(way) for way in ways_on]
+        open_ = in_body - set[str].intersection(*sure) if sure else set[str]()
+        if names.leaves(node.finalbody):
+            ways_on, open_ = [node.finalbody], in_body
+        if all(map(names.never_ends, ways_on)):
+            read_later = self._used_after(self._turn)
+        else:
+            read_later = self._used_after([*node.body, *node.orelse])
         seen = names.loaded([*node.handlers, *node.finalbody])
         precise = self._precise
-        self._precise = precise | (in_body & seen) | (in_body - sure if node.handlers else set())
-        body = self._guarded(self.block(node.body), node)
+        self._precise = precise | (in_body & seen) | (open_ & read_later)
+        body = self._guarded(self.block(node.body), node, in_body - self._precise)
         self._precise = precise
         after_body = set(self.known)
         orelse = self.block(node.orelse)
@@ -81,15 +100,18 @@ class Lowering(Decisions):
             if handler.name:
                 name = self.temporary()
                 head = [ast.Assign([store(handler.name)], load(name))]
-                tail = [ast.Assign([store(handler.name)], self.hook("UNBOUND"))]
+                tail = [ast.Assign([store(handler.name)], self.hook("UNBOUND"))]  # however it is left
                 self.known.add(handler.name)
                 self.sentinels.add(handler.name)
-            inner = self.block(handler.body)
+            # What fails in here has what is handled for its context.
+            inner = [*self.block(handler.body), ast.Expr(self.X("drain"))]
             if handler.name:
                 self.known.discard(handler.name)
             ways.append((self.known, handler.body))
             kind = handler.type
-            handlers.append(ast.copy_location(ast.ExceptHandler(kind, name, [*head, *inner, *tail]), handler))
+            if tail:
+                inner = [ast.copy_location(ast.Try(inner, [], [], tail), handler)]
+            handlers.append(ast.copy_location(ast.ExceptHandler(kind, name, [*head, *inner]), handler))
         del after_body
         self.known = self._joined(*ways)
         whole: ast.stmt
@@ -104,8 +126,15 @@ class Lowering(Decisions):
         self.known = known - self._deleted(node.body)
         final = self.block(node.finalbody)
         self.known = joined | (self.known - known)
+        # On the way out by `return` or `break`, a `try` around would not hear of what fails in here.
+        leaving = self._around > 1 and names.leaves([node])
+        final.append(ast.Expr(self.X("drain" if leaving else "passed_through")))
         last: list[ast.stmt] = [ast.If(self.X("alive"), final, [])]
         return [ast.copy_location(ast.Try([self._guarded(inner_block, node)], [], [], last), node)]
+
+    def _used_after(self, body: Sequence[ast.stmt]) -> set[str]:
+        """The variables whose value at the moment in which `body` fails may be read later: outside, or by it itself."""
+        return names.used_outside(self.body, body) | names.exposed(body) | self.captured
 
     def st_With(self, node: ast.With) -> list[ast.stmt]:
         if self.taskable([node]):
@@ -122,11 +151,17 @@ class Lowering(Decisions):
             self.assign(first.optional_vars, load(name)) if first.optional_vars is not None and name else []
         )
         precise = self._precise
-        self._precise = precise | names.stored(node.body)
+        self._precise = precise | (names.stored(node.body) & self._used_after(node.body))
+        lost = names.stored(node.body) - self._precise
         inner = (
             self._with(ast.copy_location(ast.With(rest, node.body), node)) if rest else self.block(node.body)
         )
         self._precise = precise
         self.known &= known | names.stored([first.optional_vars] if first.optional_vars else [])
         item = ast.withitem(manager, store(name) if name else None)
-        return [ast.copy_location(ast.With([item], [self._guarded([*head, *inner], node)]), node)]
+        return [ast.copy_location(ast.With([item], [self._guarded([*head, *inner], node, lost)]), node)]
+
+
+def _leaves_for_good(body: Sequence[ast.stmt]) -> bool:
+    """Whether these statements can only be left by `return` or `raise`."""
+    return names.never_ends(body) and not names.leaves(body) & {"break", "continue"}

@@ -7,19 +7,24 @@
 from __future__ import annotations
 
 import copy
+import functools
 import operator
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from types import CoroutineType, FunctionType
-from typing import Any
+from typing import Any, Final
 
 from ember.core.externals import handling
 
 from . import _effects as effects
-from ._order import await_all
+from ._footprints import footprint, leave
+from ._order import await_all, await_turn
+from ._pending import Pending
 from ._run import Run, local
-from ._tasks import Scope, owner_of
+from ._tasks import WRITES, Scope, owner_of
 from ._values import METHODS, PENDING, SCALARS, Lazy, is_data, is_fixed, take
+
+Run.footprint, Run.leave = staticmethod(footprint), staticmethod(leave)
 
 
 def perform(run: Run, twin: FunctionType, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -35,8 +40,7 @@ def perform(run: Run, twin: FunctionType, args: tuple[Any, ...], kwargs: dict[st
             run.drain()
             return settle(run, value)
     finally:
-        run.close()
-        local.run = None
+        run.end()
 
 
 # Pending values -----------------------------------------------------------------------------
@@ -48,7 +52,14 @@ def lazy(
     """Return `function(*args)`, which only computes, as soon as all of `args` are there."""
     waiting = [arg for arg in args if type(arg) in PENDING and not arg.done]
     if not waiting:
-        return function(*[run.force(arg) if type(arg) in PENDING else arg for arg in args])
+        values = tuple([run.force(arg) if type(arg) in PENDING else arg for arg in args])
+        if not log or _computes_now(run, function, values):
+            return function(*values)
+        acting = not all(map(is_data, values))
+        return run.spawn(
+            reading, (run, function, values), None, inputs=values, flags=WRITES if acting else 0,
+            changed=-1 if acting else 0, what="an operation on an object",
+        )  # fmt: skip
     result = Lazy(run, function, args, len(waiting), kind)
     if run.record is not None:
         run.record.derived(result, args)
@@ -60,8 +71,18 @@ def lazy(
         if not result.left:
             _compute(run, result)
 
+    def one_of_several(arg: Pending) -> None:
+        if result.done or result.function is None:
+            return
+        if arg.error is None and not is_fixed(arg.value):
+            # Others may change it while the rest is not there yet: from now on somebody reads it.
+            _compute_late(run, result, reading, result.args, not is_data(arg.value))
+        else:
+            one()
+
+    several = log and len(waiting) > 1 and function not in _LOOKS_AT_NOTHING
     for arg in waiting:
-        run.then(arg, one)
+        run.then(arg, functools.partial(one_of_several, arg) if several else one)
     return result
 
 
@@ -77,13 +98,10 @@ def _compute(run: Run, result: Lazy) -> None:
             arg = arg.value
         values.append(arg)
     function = result.function
-    assert function is not None
-    result.args, result.function = (), None
-    if (
-        result.owner is None
-        or all(map(is_fixed, values))
-        or (type(function) is operator.attrgetter and run.reads_plainly(values[0], function))
-    ):
+    if function is None:
+        return  # a task does it
+    if result.owner is None or _computes_now(run, function, values):
+        result.args, result.function = (), None
         try:
             value = function(*values)
         except BaseException as error:
@@ -93,8 +111,42 @@ def _compute(run: Run, result: Lazy) -> None:
             if type(value) in (list, dict) and owner is not None and all(map(is_fixed, values)):
                 take(run, value, owner.scope)
             run.set(result, value)
+    elif _reads_attribute(run, function, values):
+        _compute_late(run, result, _attribute, tuple(values), False)
     else:
-        run.begin_late(result, reading, (run, function, tuple(values)), not all(map(is_data, values)))
+        _compute_late(run, result, reading, tuple(values), not all(map(is_data, values)))
+
+
+def _compute_late(
+    run: Run, result: Lazy, how: Callable[..., Any], values: tuple[Any, ...], writes: bool
+) -> None:
+    """Have a task compute `result`, which reads something that others may change."""
+    function, result.function = result.function, None
+    run.begin_late(result, how, (run, function, values), writes)
+    run.then(result, lambda: setattr(result, "args", ()))  # till then it may be one of these
+
+
+def _computes_now(run: Run, function: Callable[..., Any], values: Sequence[Any]) -> bool:
+    """Whether nothing has to be waited for to compute `function(*values)`: nothing in these can change."""
+    return (
+        function in _LOOKS_AT_NOTHING
+        or all(map(is_fixed, values))
+        or (not run.altering.tasks and _reads_attribute(run, function, values))
+    )
+
+
+def _reads_attribute(run: Run, function: Callable[..., Any], values: Sequence[Any]) -> bool:
+    return type(function) is operator.attrgetter and run.reads_plainly(values[0], function)
+
+
+def _attribute(run: Run, getter: Callable[[Any], Any], values: tuple[Any, ...]) -> Any:
+    """Read an attribute that something that waits before this point may still store."""
+    await_turn(run, values[0])
+    return getter(values[0])
+
+
+_LOOKS_AT_NOTHING: Final = frozenset({operator.is_, operator.is_not})
+"""What is in their arguments is nothing to them: it may be what they are computed for."""
 
 
 def reading(run: Run, function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
@@ -171,7 +223,9 @@ def snapshot(value: Any, copies: dict[int, Any] | None = None) -> Any:
         return made
     if kind is tuple and not all(type(item) in SCALARS for item in value):
         copies = {} if copies is None else copies
-        return tuple(snapshot(item, copies) for item in value)
+        known = copies.get(id(value))
+        made = tuple([snapshot(item, copies) for item in value]) if known is None else known
+        return copies.setdefault(id(value), made)  # one that is in itself was copied on the way
     return value
 
 

@@ -212,7 +212,7 @@ def _container_method(run: Run, thing: Any, name: str, args: tuple[Any, ...], kw
 def _of_str(
     run: Run, thing: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any] | None = None
 ) -> Any:
-    known = str if name in effects.STR_TO_STR else None
+    known = effects.STR_KINDS.get(name)
     if kwargs:
         things = (*args, *kwargs.values())
         if type(thing) in PENDING or any(map(has_pending, things)) or not in_turn(run, things):

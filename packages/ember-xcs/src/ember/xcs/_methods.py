@@ -10,8 +10,8 @@ import sys
 import sysconfig
 from pathlib import PurePath
 from types import FunctionType
-from typing import Any, Final
-from weakref import WeakKeyDictionary, WeakSet
+from typing import Any, Final, Literal
+from weakref import WeakKeyDictionary, WeakSet, ref
 
 _INSTALLED: Final = tuple(
     sysconfig.get_paths()[key] for key in ("stdlib", "platstdlib", "purelib", "platlib")
@@ -79,12 +79,13 @@ def index_names(namespace: dict[str, Any]) -> None:
             index(value)
 
 
-def of_class(cls: type, name: str, getter: bool = False) -> list[FunctionType]:
-    """Return the method (or property's getter) of that name of a class, and its subclasses' own."""
+def of_class(cls: type, name: str, part: Literal["fget", "fset"] | None = None) -> list[FunctionType]:
+    """Return the method (or that `part` of the property) of that name of a class, and its subclasses' own."""
     found: list[FunctionType] = []
     for one in (cls, *subclasses(cls)):
         value: Any = getattr(one, name, None)
-        value = value.fget if getter and isinstance(value, property) else None if getter else value
+        if part is not None:
+            value = getattr(value, part) if isinstance(value, property) else None
         value = getattr(value, "__func__", value)
         value = getattr(value, "__ember_jit__", value)
         if type(value) is FunctionType and value not in found:
@@ -98,12 +99,18 @@ def subclasses(cls: type) -> list[type]:
     return [*direct, *(other for one in direct for other in subclasses(one))]
 
 
-_owners: WeakKeyDictionary[FunctionType, type] = WeakKeyDictionary()
+_owners: WeakKeyDictionary[FunctionType, ref[type]] = WeakKeyDictionary()
 
 
 def owner_of(function: FunctionType) -> type | None:
     """Return the class whose method `function` is."""
-    return _owners.get(function)
+    owner = _owners.get(function)
+    return None if owner is None else owner()
+
+
+def is_generated(function: FunctionType) -> bool:
+    """Whether a method was made for a dataclass: it only reads what the object holds."""
+    return function.__code__.co_filename == "<string>"
 
 
 def index(cls: type) -> None:
@@ -116,14 +123,14 @@ def index(cls: type) -> None:
             for kind, function in (("getter", value.fget), ("setter", value.fset)):
                 if type(function) is FunctionType:
                     _index.setdefault(f"{name}.{kind}", WeakSet()).add(function)
-                    _owners[function] = cls
+                    _owners[function] = ref(cls)
             continue
         function = getattr(value, "__func__", value)
         function = getattr(function, "__ember_jit__", function)
         if type(function) is FunctionType:
             _index.setdefault(name, WeakSet()).add(function)
             if not isinstance(value, (staticmethod, classmethod)):
-                _owners[function] = cls
+                _owners[function] = ref(cls)
             if isinstance(value, staticmethod):
                 static_methods.add(function)
         elif isinstance(function, type):

@@ -273,20 +273,74 @@ def surely(statements: Nodes) -> set[str]:
         elif isinstance(node, (ast.AugAssign, ast.FunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom)):
             names |= stored([node])
         elif isinstance(node, ast.If):
-            names |= surely(node.body) & surely(node.orelse)
+            ways = [surely(way) for way in (node.body, node.orelse) if not never_ends(way)]
+            names |= set[str].intersection(*ways) if ways else set()
         elif isinstance(node, ast.With):
             names |= stored([item.optional_vars for item in node.items if item.optional_vars is not None])
             # A context manager may swallow an exception: what its body assigns is not sure.
         elif isinstance(node, ast.Try):
             through = surely(node.body) | surely(node.orelse)
             for handler in node.handlers:
-                through &= surely(handler.body)
+                if not never_ends(handler.body):
+                    through &= surely(handler.body)
             names |= through | surely(node.finalbody)
         elif isinstance(node, ast.Delete):
             names -= stored([node])
         elif isinstance(node, (ast.Return, ast.Raise)):
             return names | stored(statements)  # nothing comes after it
     return names
+
+
+def never_ends(body: Nodes) -> bool:
+    """Whether these statements are never left by their end."""
+    if not body:
+        return False
+    last = body[-1]
+    if isinstance(last, (ast.Return, ast.Raise, ast.Break, ast.Continue)):
+        return True
+    if isinstance(last, ast.If):
+        return never_ends(last.body) and never_ends(last.orelse)
+    return False
+
+
+def exposed(statements: Nodes) -> set[str]:
+    """Return the names that these statements may read as they were before: not surely assigned by them first."""
+    found: set[str] = set()
+    sure: set[str] = set()
+    for node in statements:
+        found |= _exposed(node) - sure
+        sure |= surely([node])
+    return found
+
+
+def _exposed(node: ast.AST) -> set[str]:
+    if isinstance(node, ast.If):
+        return loaded([node.test]) | exposed(node.body) | exposed(node.orelse)
+    if isinstance(node, ast.While):
+        return loaded([node.test]) | exposed(node.body) | exposed(node.orelse)
+    if isinstance(node, ast.For):
+        inside = exposed(node.body) - stored([node.target])
+        return loaded([node.iter, node.target]) | inside | exposed(node.orelse)
+    if isinstance(node, ast.With):
+        own = stored([item.optional_vars for item in node.items if item.optional_vars is not None])
+        return loaded(node.items) | (exposed(node.body) - own)
+    if isinstance(node, ast.Delete):
+        return loaded([node]) | stored([node])
+    return loaded([node])
+
+
+def used_outside(body: Nodes, inside: Nodes) -> set[str]:
+    """Return the names that `body` reads or deletes outside of `inside`, statements that stand in it."""
+    hidden = {id(node) for node in inside}
+    found: set[str] = set()
+    left = [node for node in body if id(node) not in hidden]
+    for node in left:
+        if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Store):
+            found.add(node.id)
+        elif isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name):
+            found.add(node.target.id)
+        left += [child for child in children(node) if id(child) not in hidden]
+    return found
 
 
 def unusual_yields(body: Nodes) -> Iterable[tuple[int, str]]:

@@ -20,7 +20,7 @@ from ._containers import change
 from ._memory import lazy
 from ._pending import UNBOUND as UNBOUND, Pending, Unbound as Unbound
 from ._run import Run, local
-from ._values import PENDING, SCALARS
+from ._values import PENDING, SCALARS, is_fixed
 
 NONE: Final[frozenset[int]] = frozenset()
 _MISSING: Final = object()
@@ -174,13 +174,14 @@ def text(*parts: Any) -> Any:
     """An f-string: strings, and (value, conversion, format) for what stands in braces."""
     run: Run = local.run
     values: list[Any] = []
-    waits = simple = True
-    waits = False
+    simple, waits = True, False
     for part in parts:
         if type(part) is tuple:
             value, _, spec = part
             if type(value) in PENDING:
                 waits = True
+                if value.done and not is_fixed(value.value):
+                    simple = False
             elif type(value) not in SCALARS and not isinstance(value, str) and not plain_error(value):
                 simple = False
             values.append(value)

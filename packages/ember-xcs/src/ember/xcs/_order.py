@@ -14,12 +14,10 @@ from typing import Any, Final
 from ember.core.externals import External
 
 from . import _effects as effects
-from ._function_effects import effects_of
 from ._methods import is_of_user
-from ._origins import global_at
 from ._pending import UNBOUND, Pending
 from ._run import Run
-from ._tasks import CHANGES, OBJECTS, Abandoned, Flight, Line, Task, is_earlier
+from ._tasks import Abandoned, Flight, Line, Task, is_earlier
 from ._values import METHODS, PENDING, SCALARS, Lazy, captured, is_data, own_object
 
 
@@ -127,109 +125,25 @@ _MOST_CONTENT: Final = 1000
 _BUILT_IN: Final = frozenset({"builtins", "functools", "types"})
 
 
-def footprint(run: Run, task: Task) -> None:
-    """Note what a task that is about to wait may still read and change."""
-    found: set[int] = set()
-    later: list[Pending] = []
-    inputs, task.inputs = task.inputs, ()
-    changes: set[int] = set()
-    within: list[Any] = []
-    objects = task.flags & OBJECTS
-    for place, value in enumerate(inputs):
-        kind = type(value)
-        if kind in SCALARS or value is UNBOUND:
-            continue
-        changing = (task.changed >> place) & 1
-        if changing and task.shallow:
-            changes.add(id(value))
-            changing = False
-        if kind is FunctionType and value.__closure__ and (task.writes or _may_write(value)):
-            changing = True  # what it has captured, that is
-        mine = changes if changing else found
-        reach((value,), mine, later, run, within if changing else None)
-        if kind is FunctionType:
-            mine.update(id(one) for one in captured(value) if type(one) in effects.CHANGING)
-            if objects and _may_write(value):
-                task.writes = True
-        elif kind not in PENDING and kind is not tuple:
-            held = run.fresh.get(id(value))
-            own = held is not None and held.object is value
-            if objects and not is_data(value) and not isinstance(value, External):
-                task.writes = task.writes or not own or "<locals>" in kind.__qualname__
-            mine.add(id(value))
-            if hasattr(kind, "__next__"):
-                changes.add(id(value))
-                task.writes = task.writes or not (own or kind in effects.ITERATORS)
-    for one in within:  # what is not the run's own, but is in what it may change
-        if not content(one, changes):
-            task.writes = True
-    if run.stepping:
-        run.iterators(run, task, found, changes, later)
-    for number in task.shared:
-        if not content(global_at(number), changes):
-            task.writes = True
-    if task.gives:
-        outer: list[Any] = []
-        for place, value in enumerate(inputs):
-            if (task.gives >> place) & 1:
-                reach((value,), task.reach, [], run, outer)
-        if task.outside or not all(content(one, task.reach) for one in outer):
-            task.reach.add(OUTSIDE_ID)
-    changes.discard(OUTSIDE_ID)
-    found.discard(OUTSIDE_ID)
-    task.inputs = tuple(later)
-    lines: list[Line] = []
-    for table, keys in ((run.changing, changes), (run.reading, found)):
-        for key in keys:
-            line = table.get(key)
-            if line is None:
-                line = table[key] = Line()
-            lines.append(line)
-    if task.writes:
-        lines.append(run.writers)
-    if later:
-        lines.append(run.guessing)
-        if task.writes or task.changed or task.flags & (CHANGES | OBJECTS):
-            lines.append(run.altering)
-    for line in lines:
-        line.join(task)
-    task.lines, task.keys = tuple(lines), (*changes, *found)
-
-
-Run.footprint = staticmethod(footprint)
-
-
-def _may_write(function: FunctionType) -> bool:
-    done = effects_of(function)
-    return done.writes or done.objects
-
-
-def leave(run: Run, task: Task) -> None:
-    """`task` has ended: nobody has to wait for it any more."""
-    for line in task.lines:
-        line.tasks.remove(task)
-    task.lines = ()
-    for key in task.keys:
-        for table in (run.changing, run.reading):
-            found = table.get(key)
-            if found is not None and not found.tasks:
-                del table[key]
-
-
-Run.leave = staticmethod(leave)
+def _of_lines(run: Run, key: int, changing: bool) -> Task | None:
+    """Return a task before the running one that may change (or read, if `changing`) what has this key."""
+    line: Line | None = run.changing.get(key)
+    if line is not None and (task := line.last_before(run.current)) is not None:
+        return task
+    line = run.reading.get(key) if changing else None
+    return None if line is None else line.last_before(run.current)
 
 
 def must_wait(run: Run, thing: Any, changing: bool) -> Task | None:
     """Return a task that must end before the running one may read (or change) `thing`; None if there is none."""
     if not run.suspended:
+        run.within.clear()
         return None
     here, key = run.current, id(thing)
-    line: Line | None = run.changing.get(key)
-    if line is not None and (task := line.last_before(here)) is not None:
+    if (task := _of_lines(run, key, changing)) is not None:
         return task
-    if changing:
-        line = run.reading.get(key)
-        if line is not None and (task := line.last_before(here)) is not None:
+    for around in run.within.get(key, ()):
+        if (task := _of_lines(run, around, changing)) is not None:
             return task
     held = run.fresh.get(key)
     if held is None or held.object is not thing:

@@ -17,7 +17,8 @@ ANYWHERE: Final[Origins] = frozenset({OUTSIDE})
 
 @dataclass
 class Effects:
-    """What calling a function may do: `writes`, anything; `objects`, call unknown methods of its parameters; `changed`,
+    """What calling a function may do: `writes`, anything; `objects`, call unknown methods of its parameters; `parts`,
+    call what frozen objects among its parameters are made of; `changed`,
     the bits of the parameters whose content it may change (-1: all); `shared`, change these global variables' content.
     `outside` is what of others' it may return or keep, `kept` says which parameters' content it may keep in which
     others (None: any in any), `kind` what kind its result is of, and the bits of `gives` which parameters it may be, or
@@ -31,6 +32,7 @@ class Effects:
     kept: frozenset[tuple[int, int]] | None = frozenset()
     kind: Any = None
     gives: int = 0
+    parts: bool = False
 
 
 ANYTHING: Final = Effects(True, True, -1, NOWHERE, ANYWHERE, None, None, -1)

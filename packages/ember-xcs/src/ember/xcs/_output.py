@@ -20,8 +20,6 @@ from ._values import PENDING, SCALARS, is_data
 def printed(run: Run, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     if quiet(run):
         print(*(settle(run, arg) for arg in args), **kwargs)
-    elif all(type(arg) in PENDING or type(arg) in SCALARS for arg in args) and not kwargs:
-        apart(run, _print_later, (args, kwargs), ())
     else:
         things = (*args, *kwargs.values())
         plain = all(map(_shown, args)) and all(name in ("sep", "end", "flush") for name in kwargs)

@@ -13,7 +13,7 @@ from typing import Any, Final
 from . import _names as names
 from ._source import Function
 from ._summary import Summary
-from ._tasks import CHANGES, WRITES, shared_flag
+from ._tasks import CHANGES, PARTS, WRITES, shared_flag
 from ._trees import BINARY, Unsupported, arguments, load
 
 _MADE: Final = (
@@ -54,9 +54,13 @@ class Pieces:
         self.waits = False
         self.notes: list[str] = []
         self._counter = 0
-        self._tries = 0
+        self._tries = self._around = 0
+        """How many `try` and `with` are left by a `break` from here, and how many by a `return`."""
         self._enclosed = 0
+        self._turn: Sequence[ast.stmt] = ()
+        """The body of the loop around: what `continue` and `break` leave."""
         self._precise: set[str] = set()
+        """Variables whose value counts where something in the `try` or `with` around fails."""
         self.sentinels: set[str] = set()
         body = node.body if not isinstance(node, ast.Lambda) else [ast.Return(node.body)]
         args = node.args
@@ -202,6 +206,7 @@ class Pieces:
         seen = self.summary(nodes)
         return ast.Constant(
             (WRITES if seen.writes or seen.objects else 0)
+            | (PARTS if seen.parts else 0)
             | (CHANGES if seen.changed else 0)
             | shared_flag(seen.shared)
         )

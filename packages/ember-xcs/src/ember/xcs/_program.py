@@ -18,11 +18,13 @@ from weakref import WeakKeyDictionary
 from ember.core.externals import External
 
 from . import _effects as effects, _names as names
+from ._bindings import Text
 from ._compiling import cell_for, compiled
 from ._function_effects import (
     Key,
     effects_of,
     forget_effects,
+    forget_functions,
     is_installed_code,
     key_of,
     look_into,
@@ -31,9 +33,10 @@ from ._function_effects import (
     says_it_computes,
 )
 from ._lower import Lowering
-from ._source import NoSource, nonlocals_of
+from ._reliance import relied_on
+from ._source import NoSource, nonlocals_of, was_written_since
 from ._summary import Summary
-from ._tasks import OBJECTS, WRITES, shared_flag
+from ._tasks import OBJECTS, PARTS, WRITES, shared_flag
 from ._trees import Unsupported
 
 
@@ -77,27 +80,39 @@ class Program:
         self.reason = ""
         self.code: CodeType | None = None
         self.origin: Any = None
-        self._cells: tuple[Any, ...] = ()
+        self._cells: dict[str, Any] | None = None
         self._twins: WeakKeyDictionary[FunctionType, FunctionType] = WeakKeyDictionary()
 
     def twin(self, function: FunctionType) -> FunctionType:
         """Return the lowered form of `function`, with its globals, defaults and captured variables."""
-        found = self._twins.get(function)
-        if found is not None:
-            return found
-        code = self.code
+        closure = function.__closure__
+        if closure is None:
+            found = self._twins.get(function)
+            if found is not None:
+                return found
+        code, hooks = self.code, self._cells
         assert code is not None
-        own = dict(zip(function.__code__.co_freevars, function.__closure__ or ()))
-        cells = tuple(own[name] if name in own else cell_for(name, function) for name in code.co_freevars)
+        if hooks is None:
+            own = function.__code__.co_freevars
+            hooks = {name: cell_for(name, function) for name in code.co_freevars if name not in own}
+            self._cells = hooks
+        if closure is None:
+            cells = tuple(hooks[name] for name in code.co_freevars)
+        else:
+            every = {**hooks, **dict(zip(function.__code__.co_freevars, closure))}
+            cells = tuple(every[name] for name in code.co_freevars)
         made = FunctionType(code, function.__globals__, function.__name__, function.__defaults__, cells)
         made.__kwdefaults__ = function.__kwdefaults__
         made.__qualname__, made.__module__ = function.__qualname__, function.__module__
-        self._twins[function] = made
+        if closure is None:  # else it may hold the function itself, which would be kept for ever
+            self._twins[function] = made
         return made
 
 
 NO_CALL: Final = "it makes no external call"
 _programs: dict[Key, Program] = {}
+_MOST: Final = 4_096
+"""So many functions are known at once; they keep alive what they capture. With one more, all are looked into anew."""
 _under_way: dict[Key, Program] = {}
 _lowering = RLock()
 
@@ -111,6 +126,8 @@ def program_of(function: FunctionType) -> Program:
 def _looked_at(function: FunctionType) -> Program:
     code, key = function.__code__, key_of(function)
     with _lowering:
+        if len(_programs) >= _MOST and not _under_way:
+            forget_programs()
         found = _programs.get(key) or _under_way.get(key)
         if found is None:
             found = _under_way[key] = Program()  # for whoever asks meanwhile: itself, by recursion
@@ -142,8 +159,15 @@ def _after_fork() -> None:
 os.register_at_fork(after_in_child=_after_fork)
 
 
+def forget_programs() -> None:
+    """Forget all lowered functions. Those under way go on as they are."""
+    with _lowering:
+        _programs.clear()
+        forget_functions()
+
+
 def forget() -> None:
-    """Forget all lowered functions: for tests."""
+    """Forget all that is known: for tests."""
     _programs.clear()
     forget_effects()
 
@@ -172,14 +196,16 @@ def _lowered(function: FunctionType) -> Program:
         if program.asynchronous:
             program.closed = _is_closed(tree, function)
         local = set(code.co_varnames) | set(code.co_cellvars)
-        outer = nonlocals_of(code.co_filename) & frozenset(code.co_freevars)
+        outer = frozenset(code.co_freevars)
+        if not was_written_since(code.co_filename):  # else those beside it may no longer be what they were
+            outer &= nonlocals_of(code.co_filename)
         plain_body: list[Any] = [tree.body] if isinstance(tree, ast.Lambda) else list(tree.body)
         program.writes, program.objects, program.changed = whole.writes, whole.objects, whole.changed
         program.gives, program.outside = whole.gives, whole.gives < 0
         if not _reaches(plain_body, local, resolve):
             program.reason = NO_CALL
             program.computes = not (
-                outer or whole.writes or whole.objects or whole.changed or whole.shared
+                outer or whole.writes or whole.objects or whole.parts or whole.changed or whole.shared
             ) and not names.has(plain_body, ast.Attribute)
             if program.computes or whole.writes:
                 return program
@@ -187,10 +213,13 @@ def _lowered(function: FunctionType) -> Program:
 
         def summary(statements: Any) -> Summary:
             inputs = local - names.stored(statements)
-            return Summary(statements, local, resolve, effects_of, inputs, function.__globals__, kinds)
+            return Summary(Text(statements, local, resolve, effects_of, inputs, function.__globals__, kinds))
 
         program.flags = (
-            (WRITES if whole.writes else 0) | (OBJECTS if whole.objects else 0) | shared_flag(whole.shared)
+            (WRITES if whole.writes else 0)
+            | (OBJECTS if whole.objects else 0)
+            | (PARTS if whole.parts else 0)
+            | shared_flag(whole.shared)
         )
 
         def reaches(statements: Any, data: set[str]) -> bool:
@@ -242,7 +271,10 @@ def _reaches(body: list[ast.AST], local: set[str], resolve: Any, data: set[str] 
                     owner = resolve(target.value.id)
                     if isinstance(owner, ModuleType):
                         try:
-                            if getattr(owner, target.attr, None) in effects.READ - effects.CALLS_BACK:
+                            value = getattr(owner, target.attr, None)
+                            if value in effects.READ - effects.CALLS_BACK and relied_on(
+                                vars(owner), target.attr, value
+                            ):
                                 continue
                         except TypeError:
                             pass

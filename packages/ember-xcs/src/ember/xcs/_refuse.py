@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, NoReturn
 
+from ember.core.concurrency import one_by_one
 from ember.core.externals import External
 
 
@@ -26,6 +27,8 @@ class RefuseCalls:
     ) -> NoReturn:
         self.call(external, args, kwargs)
 
-    def gather(self, thunks: Iterable[Callable[[], Any]], limit: int | None) -> list[Any]:
+    def gather(
+        self, thunks: Iterable[Callable[[], Any]], limit: int | None, return_exceptions: bool = False
+    ) -> list[Any]:
         """Run one after the other: what jax follows, it follows in one thread."""
-        return [thunk() for thunk in thunks]
+        return one_by_one(thunks, return_exceptions)

@@ -12,7 +12,7 @@ from typing import Final
 
 from . import _names as names
 from ._call_expressions import Calls
-from ._tasks import OBJECTS, WRITES, shared_flag
+from ._tasks import OBJECTS, PARTS, WRITES, shared_flag
 from ._trees import Unsupported, arguments, function_def, load, store
 
 _WHERE_THEY_ARE: Final = (
@@ -96,7 +96,8 @@ class Regions(Calls):
         name = f"_x_r{self.count()}"
         values: ast.expr = ast.Tuple([load(one) for one in outputs], ast.Load())
         seen = self.summary(statements)
-        flags |= (WRITES if seen.writes else 0) | (OBJECTS if seen.objects else 0) | shared_flag(seen.shared)
+        flags |= (WRITES if seen.writes else 0) | (OBJECTS if seen.objects else 0)
+        flags |= (PARTS if seen.parts else 0) | shared_flag(seen.shared)
         parameters = ([guard_name] if guard_name else []) + inputs
         changed = sum(1 << place for place, one in enumerate(parameters) if one in seen.changed)
         gives = seen.gives(parameters, [load(one) for one in self._lasting(statements, outputs)])
@@ -138,7 +139,7 @@ class Regions(Calls):
         outputs = sorted(stored)
         inputs = sorted((read | stored) & self.known)
         seen = self.summary([node])
-        flags = (WRITES if seen.writes or seen.shared else 0) | (OBJECTS if seen.objects else 0)
+        flags = (WRITES if seen.writes or seen.parts or seen.shared else 0) | (OBJECTS if seen.objects else 0)
         changed = sum(1 << place for place, one in enumerate(inputs) if one in seen.changed)
         name, held = f"_x_r{self.count()}", self.temporary()
         body: list[ast.stmt] = [node]

@@ -22,6 +22,7 @@ import os
 import threading
 from collections.abc import Callable, Iterable
 from contextvars import copy_context
+from functools import partial
 from heapq import heappop, heappush
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
@@ -32,6 +33,7 @@ from ember.core.externals import External
 from ember.core.loop import io_loop
 
 from ._errors import Stuck
+from ._interrupts import guard
 from ._pending import Entry, Pending
 from ._tasks import (
     Abandoned,
@@ -83,6 +85,10 @@ class Run(Switching):
                 continue
             if task.start is None:
                 fiber.switch()
+            elif task.thrown is not None:
+                error, task.thrown, task.start = task.thrown, None, None
+                self.current = task
+                fiber.switch(task, _raising, (error,), None)
             else:
                 start, task.start = task.start, None
                 self.current = task
@@ -90,7 +96,12 @@ class Run(Switching):
 
     def _await_arrival(self) -> None:
         if self.drive is None:
-            self._land(self._arrived.get())
+            if self.guard is None:
+                self._landing.append(self._arrived.get())
+            else:
+                self.guard.wait(self._arrived, self._landing)
+        while self._landing:
+            self._land(self._landing.popleft())
         while not self._arrived.empty():
             self._land(self._arrived.get())
         if self.drive is not None and not self._ready:
@@ -156,28 +167,28 @@ class Run(Switching):
             self.record.issued(flight)
         waiting = [arg for arg in (*args, *kwargs.values()) if isinstance(arg, Pending)]
         left = len(waiting)
+        copies: dict[int, Any] = {}
 
-        def one() -> None:
+        def one(pending: Pending) -> None:
             nonlocal left
             left -= 1
-            if left or flight.done:
+            if flight.done:
+                return
+            if pending.error is None:
+                # As it is now: the program may go on to change what it was given.
+                copies[id(pending)] = self.snapshot(pending.value)
+            if left:
                 return
             for pending in waiting:
                 if pending.error is not None:
                     self.set(flight, None, pending.error)
                     return
-            # As they are now: the program may go on to change what it was given.
-            flight.args = tuple(
-                self.snapshot(arg.value) if isinstance(arg, Pending) else arg for arg in flight.args
-            )
-            flight.kwargs = {
-                name: self.snapshot(arg.value) if isinstance(arg, Pending) else arg
-                for name, arg in flight.kwargs.items()
-            }
+            flight.args = tuple(copies.get(id(arg), arg) for arg in flight.args)
+            flight.kwargs = {name: copies.get(id(arg), arg) for name, arg in flight.kwargs.items()}
             self.send(flight)
 
         for pending in waiting:
-            self.then(pending, one)
+            self.then(pending, partial(one, pending))
         return flight
 
     def send(self, flight: Flight) -> None:
@@ -223,6 +234,9 @@ class Run(Switching):
         io = self._io
         if io is None or io.stopped:
             io = self._io = io_loop()
+            if self.drive is None and self.guard is None and (made := guard()) is not None:
+                self.guard = made
+                made.enter()
         io.start(
             flight.external.arun(*flight.args, **flight.kwargs), lambda: self.arrive(flight), flight.begun
         )
@@ -291,17 +305,30 @@ class Run(Switching):
         """Answer an awaited external call."""
         return await external.arun(*args, **kwargs)
 
-    def gather(self, thunks: Iterable[Callable[[], Any]], limit: int | None) -> list[Any]:
+    def gather(
+        self, thunks: Iterable[Callable[[], Any]], limit: int | None, return_exceptions: bool = False
+    ) -> list[Any]:
         """Run what was given to `ember.core.gather`, each as a task."""
         if local.run is not self or self.over:
             from ember.core import gather
             from ember.core.externals import handling
 
             with handling(None):
-                return gather(thunks, limit)
+                return gather(thunks, limit, return_exceptions=return_exceptions)
         from ._library import gathered
+        from ._memory import settle
 
-        return [self.force(result) for result in gathered(self, thunks, limit)]
+        return [settle(self, result) for result in gathered(self, thunks, limit, return_exceptions)]
+
+    def end(self) -> None:
+        """End what is left of the run, which is this thread's no longer. Raises an interruption that came late."""
+        try:
+            self.close()
+        finally:
+            local.run = None
+            taken, self.guard = self.guard, None
+            if taken is not None:
+                taken.leave()
 
     def close(self) -> None:
         """End whatever still waits, and the greenlets. Explicitly: the collector would end them wherever it likes."""
@@ -330,6 +357,10 @@ class Run(Switching):
             if one is not None:
                 one.parent = getcurrent()
                 one.throw()
+
+
+def _raising(error: BaseException) -> None:
+    raise error
 
 
 class _Local(threading.local):

@@ -5,10 +5,13 @@ from __future__ import annotations
 import ast
 import linecache
 import re
+import time
+from pathlib import Path
 from types import CodeType
 from typing import Final, TypeAlias
 
 from ._names import walk
+from ._originals import is_instrumented, is_original
 
 Function: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
@@ -19,6 +22,29 @@ class NoSource(Exception):
 
 def tree_of(code: CodeType) -> Function:
     """Return the syntax tree of the function that `code` belongs to, with the lines of its file. Raises `NoSource`."""
+    found = _found(code)
+    for tree in found:
+        if is_original(tree, code):
+            return tree
+    if is_instrumented(code) and not was_written_since(code.co_filename):
+        return found[0]
+    raise NoSource(_CHANGED)
+
+
+_CHANGED: Final = "its source has changed since it was imported, or something has rewritten it on its way"
+_STARTED: Final = time.time()
+
+
+def was_written_since(file: str) -> bool:
+    """Whether a file was written after this process had imported us. What a notebook keeps is none, and stays."""
+    try:
+        return Path(file).stat().st_mtime >= _STARTED
+    except OSError:
+        return False
+
+
+def _found(code: CodeType) -> list[Function]:
+    """Return the functions that stand where `code` says, the most likely first; at least one."""
     linecache.checkcache(code.co_filename)
     lines = linecache.getlines(code.co_filename)
     if not lines:
@@ -26,21 +52,23 @@ def tree_of(code: CodeType) -> Function:
     first = code.co_firstlineno
     last = _last_line(code)
     if last > len(lines):
-        raise NoSource("the source file has changed since it was imported")
+        raise NoSource(_CHANGED)
     for end in (last, last + 1, last + 2, last + 5, last + 20):
         # In an `if`, a body may be indented as it is; the text of its strings stays what it is.
         text = "".join(lines[first - 1 : end])
         found = _parsed(text, first)
         if found is not None:
-            for node in _candidates(found, code):
-                return node
+            nodes = _candidates(found, code)
+            if nodes:
+                return nodes
     try:
         whole = ast.parse("".join(lines))
     except SyntaxError:
-        raise NoSource("the source file has changed since it was imported") from None
-    for node in _candidates(whole, code):
-        return node
-    raise NoSource("the source file has changed since it was imported")
+        raise NoSource(_CHANGED) from None
+    nodes = _candidates(whole, code)
+    if not nodes:
+        raise NoSource(_CHANGED)
+    return nodes
 
 
 _nonlocals: dict[str, tuple[int, frozenset[str]]] = {}

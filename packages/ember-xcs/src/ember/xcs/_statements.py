@@ -50,7 +50,8 @@ class Statements(Regions):
             self.known.add(target.id)
             if target.id in self.shared:
                 self.waits = True
-                return [ast.Assign([store(target.id)], self.X("rebind", value))]
+                how = "rebind" if target.id in self.stored else "rebind_outer"
+                return [ast.Assign([store(target.id)], self.X(how, value))]
             if target.id in self._precise:
                 return [ast.Assign([store(target.id)], self.X("shown", value))]
             return [ast.Assign([store(target.id)], value)]
@@ -106,8 +107,12 @@ class Statements(Regions):
         value = self.X("augmented", op, current, self.ex(node.value))
         return [*made, ast.Expr(self.X("set_item", load(holder), load(index), value))]
 
+    def _drained(self, node: ast.stmt) -> list[ast.stmt]:
+        """What stands before a statement that binds variables whose value is read where a `try` fails."""
+        return [ast.Expr(self.X("drain"))] if self._precise & names.stored([node]) else []
+
     def st_Delete(self, node: ast.Delete) -> list[ast.stmt]:
-        made: list[ast.stmt] = []
+        made = self._drained(node)
         for target in node.targets:
             if isinstance(target, ast.Name):
                 if target.id in self.globals or target.id in self.shared:
@@ -127,7 +132,7 @@ class Statements(Regions):
 
     def st_Return(self, node: ast.Return) -> list[ast.stmt]:
         value = ast.Constant(None) if node.value is None else self.ex(node.value)
-        if self._tries:
+        if self._around:
             self.waits = True
             value = self.X("leaving", value)
         return [ast.Return(value)]
@@ -171,7 +176,7 @@ class Statements(Regions):
         else:
             wanted = [] if node.level else [(node.module or "", one.name) for one in node.names]
         pairs = [ast.Tuple([ast.Constant(part) for part in pair], ast.Load()) for pair in wanted]
-        return [ast.Expr(self.X("importing", *pairs)), node]
+        return [ast.Expr(self.X("importing", *pairs)), *self._drained(node), node]
 
     st_ImportFrom = st_Import
 
@@ -180,7 +185,7 @@ class Statements(Regions):
         args.defaults = [self.X("force", self.ex(value)) for value in args.defaults]
         args.kw_defaults = [value and self.X("force", self.ex(value)) for value in args.kw_defaults]
         decorators, node.decorator_list = node.decorator_list, []
-        made: list[ast.stmt] = []
+        made = self._drained(node)
         held: list[str] = []
         for decorator in decorators:
             name = self.temporary()

@@ -15,17 +15,19 @@ from __future__ import annotations
 
 import ast
 import contextlib
-from collections.abc import Callable, Sequence
-from types import FunctionType, ModuleType
-from typing import Any, Final
+from collections.abc import Sequence
+from types import FunctionType, MethodType, ModuleType
+from typing import Any, Final, Literal
 
 from ember.core.externals import External
 
 from . import _effects as effects, _names as names
+from ._bindings import Text, arguments_of, as_called, is_in, is_mixed
 from ._flow import Flow
-from ._kinds import ALL_CHANGING, CONTAINER, DATA, arguments_of, as_called, is_in
-from ._methods import methods_named, of_class, static_methods
+from ._kinds import ALL_CHANGING, CONTAINER, DATA
+from ._methods import is_generated, is_installed, methods_named, of_class, static_methods
 from ._origins import NOWHERE, OUTSIDE, Effects, Origins
+from ._unnamed import OPERATING, READ as READING_METHODS, called_by
 
 READING: Final = (
     effects.STR_METHODS
@@ -51,22 +53,13 @@ class Summary(Flow):
     run's own, they may change anything. `effects_of` says what calling a function may do.
     """
 
-    def __init__(
-        self,
-        statements: Sequence[ast.AST],
-        local: set[str],
-        resolve: Callable[[str], Any],
-        effects_of: Callable[[FunctionType], Effects],
-        inputs: set[str],
-        namespace: dict[str, Any],
-        kinds: dict[str, Any] | None = None,
-        of_self: tuple[str, type] | None = None,
-    ) -> None:
-        super().__init__(statements, local, resolve, effects_of, inputs, namespace, kinds, of_self)
-        self.writes = self.objects = False
+    def __init__(self, text: Text) -> None:
+        super().__init__(text)
+        self.writes = self.objects = self.parts = False
         self.changed: set[str] = set()
         self.shared: set[str] = set()
         acting = [node for node in self._everything if isinstance(node, _ACTING)]
+        operating = [node for node in self._everything if isinstance(node, OPERATING)]
         before = None
         for _ in range(_ROUNDS):
             if before == (now := self._state()):
@@ -74,6 +67,9 @@ class Summary(Flow):
             before = now
             for node in acting:
                 self._visit(node)
+            for one in operating:
+                for called, operands in called_by(one):
+                    self._operate(called, operands)
         else:
             self.writes = True
 
@@ -84,6 +80,7 @@ class Summary(Flow):
         return (
             self.writes,
             self.objects,
+            self.parts,
             set(self._mixed),
             set(self.outside),
             set(self.shared),
@@ -102,6 +99,7 @@ class Summary(Flow):
         if isinstance(value, (ModuleType, type(None))):
             value = None
         elif is_in(effects.READ, value) or value is print or value is contextlib.suppress:
+            self._operate(READING_METHODS, arguments_of(node))
             return
         candidates = self._candidates(node)
         arguments = arguments_of(node)
@@ -113,7 +111,13 @@ class Summary(Flow):
                 if not only_stores(value) and not candidates and made is not object.__init__:
                     self._anything(arguments)
                 arguments = [ast.Constant(None), *arguments]
-            elif not candidates:
+            elif isinstance(value, MethodType) and isinstance(function, ast.Attribute):
+                arguments = [function.value, *arguments]
+            elif not candidates or isinstance(value, MethodType):
+                from ._harmless import harmless
+
+                if hasattr(type(value), effects.FROZEN) and harmless(value):
+                    return
                 self._anything(arguments)
         elif isinstance(function, ast.Attribute):
             base, kind = function.value, self.kind(function.value)
@@ -125,22 +129,38 @@ class Summary(Flow):
                     self._mixes(base, one)
             elif kind is DATA or kind is CONTAINER or isinstance(kind, tuple):
                 pass
-            elif not candidates and function.attr not in READING:
+            elif not candidates and function.attr not in READING and not self._is_part(function):
                 self._unknown(base)
         elif isinstance(function, ast.Name) and function.id in self._local:
-            if isinstance(self.kind(function), tuple) or function.id in self._defined | self._lambdas:
+            if (
+                isinstance(self.kind(function), tuple)
+                or function.id in self._defined
+                or function.id in self._lambdas
+            ):
                 pass
             elif function.id in self._inputs:
                 self.objects = True  # it is looked at when it is there
                 for one in (function, *arguments):
                     self._changed(self.origins(one, True))
-            else:
+            elif not self._is_part(function):
                 self._anything(arguments)
-        elif not candidates:
+        elif not candidates and not self._is_part(function):
             self._anything(arguments)
-        starred = bool(node.keywords) or any(isinstance(one, ast.Starred) for one in node.args)
+        mixed = is_mixed(node)
         for candidate in candidates:
-            self._apply(self._effects_of(candidate), arguments, starred or candidate in static_methods)
+            self._apply(self._effects_of(candidate), arguments, mixed or candidate in static_methods)
+
+    def _is_part(self, function: ast.expr) -> bool:
+        """Whether what is called is a part of frozen objects that are inputs: it is looked at when they are there."""
+        if isinstance(function, ast.Attribute) and not isinstance(function.value, ast.Name):
+            return False  # perhaps a method of a part
+        origins = self.origins(function)
+        given = origins & self._inputs
+        part = bool(given) and all(hasattr(self._kind_of(name), effects.FROZEN) for name in given)
+        if not part or not origins - given <= self._assigned.keys():
+            return False
+        self.parts = True
+        return True
 
     def _anything(self, arguments: Sequence[ast.expr]) -> None:
         """Something nobody knows is called: it may change anything, and what it is given."""
@@ -156,7 +176,7 @@ class Summary(Flow):
             if done.changed == -1 or (mixed and done.changed) or (done.changed >> place) & 1:
                 self._changed(self.origins(one, True))
                 self._mixes(one, None)
-            if done.objects:
+            if done.objects or (done.parts and place == 0 and not self._is_part(one)):
                 self._unknown(one)
         if done.kept is None or (mixed and done.kept):
             everything = NOWHERE.union(*(self.origins(one, True) for one in arguments))
@@ -166,6 +186,19 @@ class Summary(Flow):
             for into, of in done.kept:
                 if into < len(arguments) and of < len(arguments):
                     self._flows(arguments[into], self.origins(arguments[of], True))
+
+    def _operate(self, called: Sequence[str], operands: Sequence[ast.expr]) -> None:
+        """Methods of `operands` are called by an operator, or by a function that reads them.
+
+        Those of objects whose class is not known here are looked at when these are there: see `_footprints`.
+        """
+        for one in operands:
+            kind = self.kind(one)
+            if isinstance(kind, type):
+                for name in called:
+                    for function in of_class(kind, name):
+                        if not is_installed(function.__code__.co_filename) and not is_generated(function):
+                            self._apply(self._effects_of(function), operands, True)
 
     def _unknown(self, thing: ast.expr) -> None:
         """A method of `thing` that nobody knows is called."""
@@ -198,18 +231,10 @@ class Summary(Flow):
             if isinstance(node, ast.Attribute) and self._module(node.value) is not None:
                 self.writes = True
             if isinstance(node, ast.Attribute):
-                for function in methods_named(node.attr + ".setter"):
+                for function in self._behind(node, "fset"):
                     self._apply(self._effects_of(function), [node.value], True)
         elif isinstance(node, ast.Attribute):
-            kind = self.kind(node.value)
-            if kind is DATA or kind is CONTAINER:
-                return
-            found = (
-                of_class(kind, node.attr, True)
-                if isinstance(kind, type)
-                else methods_named(node.attr + ".getter")
-            )
-            for function in found:
+            for function in self._behind(node, "fget"):
                 self._apply(self._effects_of(function), [node.value], False)
         elif isinstance(
             node, (ast.Global, ast.Nonlocal, ast.Import, ast.ImportFrom, ast.ClassDef, ast.Await)
@@ -236,6 +261,15 @@ class Summary(Flow):
                 self._manager(item.context_expr)
         elif isinstance(node, ast.Call):
             self._call(node)
+
+    def _behind(self, node: ast.Attribute, part: Literal["fget", "fset"]) -> list[FunctionType]:
+        """Return the functions of users that reading (or storing) an attribute may call."""
+        kind = self.kind(node.value)
+        if kind is DATA or kind is CONTAINER:
+            return []
+        if isinstance(kind, type):
+            return of_class(kind, node.attr, part)
+        return methods_named(f"{node.attr}.{'getter' if part == 'fget' else 'setter'}")
 
     def _manager(self, node: ast.expr) -> None:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "_x_amanager":

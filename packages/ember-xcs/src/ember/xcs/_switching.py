@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from opcode import opmap
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, NoReturn, cast
 
 from greenlet import getcurrent, greenlet
 
@@ -70,7 +70,7 @@ class Switching(Log):
             if self.over and not self.current.dead:
                 raise _too_late() from None
             raise Abandoned from None
-        raise error
+        _raise_as_it_is(error)
 
     def _doomed(self, task: Task | None) -> bool:
         """Whether something before `task` has failed."""
@@ -102,6 +102,11 @@ class Switching(Log):
             raise Abandoned
         if self.over:
             raise _too_late()
+        first = task.first
+        if first is not None and first.error is not None:  # it failed while this task was on its way to go on
+            error = first.error
+            self._end_all(task)
+            raise error
         record = self.record
         held = None if record is None else record.holds(task, entry)
         if entry.waiters is None:
@@ -135,7 +140,7 @@ class Switching(Log):
         self.current = task
         thrown, task.thrown = task.thrown, None
         if thrown is not None:
-            raise thrown
+            _raise_as_it_is(thrown)
 
     def drain(self) -> None:
         """Wait until everything in the running task's log has succeeded. Raises the earliest failure of it."""
@@ -146,7 +151,7 @@ class Switching(Log):
             if first.error is not None:
                 error = first.error
                 self._end_all(task)
-                raise error
+                _raise_as_it_is(error)
             last = task.last
             assert last is not None
             # The last one: when it is done, mostly everything is. A failure is thrown here as soon as it is certain.
@@ -173,9 +178,9 @@ class Switching(Log):
         while True:
             self.drain()
             task: Task | None = self.current
-            while task is not None and task.outer is scope and task.prev is None:
+            while task is not None and scope.encloses(task.outer) and task.prev is None:
                 task = parent_of(task)
-            if task is None or task.outer is not scope:
+            if task is None or not scope.encloses(task.outer):
                 return
             self._wait_before(task)
 
@@ -221,7 +226,7 @@ class Switching(Log):
         if self.record is not None:
             self.record.spawned(child, parent)
         here = getcurrent()
-        child.back = here
+        child.back, child.handled = here, sys.exc_info()[1]
         fiber = self._idle.pop() if self._idle else self._born(self._fiber)
         fiber.gr_context = here.gr_context
         self.current = child
@@ -234,7 +239,7 @@ class Switching(Log):
             self._strike(child)
             if isinstance(error, Abandoned) and not parent.dead:
                 self.drain()  # what failed before it may be this task's own affair, to be handled here
-            raise error
+            _raise_as_it_is(error)
         value, child.value = child.value, None
         self._take_over(parent, child)
         return value
@@ -297,7 +302,10 @@ class Switching(Log):
             value, error = None, None
             try:
                 try:
-                    value = function(*args, **kwargs) if kwargs else function(*args)
+                    if task.handled is not None:
+                        value = _in_handler(task, function, args, kwargs or {})
+                    else:
+                        value = function(*args, **kwargs) if kwargs else function(*args)
                 except Abandoned:
                     raise
                 except BaseException as raised:
@@ -335,9 +343,9 @@ class Switching(Log):
         task.done = True
         if error is not None:
             self._end_all(task)
-            self.set(result, None, error)
             if task.owner is not None and task.prev is None:
                 self._earliest(task)
+            self.set(result, None, error)
             self._wake(task)
             return
         if self.record is not None:
@@ -355,6 +363,7 @@ class Switching(Log):
         Returns False if that is the running task itself, whose affair it is then.
         """
         task = self.root
+        self.interruption = error, (within := {task})
         while True:
             entry = task.first
             while isinstance(entry, Task) and entry.finished and entry.first is None:
@@ -362,6 +371,7 @@ class Switching(Log):
             if not isinstance(entry, Task):
                 break
             task = entry
+            within.add(task)
         if entry is None:
             waits = task.waiting
             if isinstance(waits, Turn):
@@ -381,11 +391,42 @@ class Switching(Log):
         if isinstance(error, KeyboardInterrupt) and not _is_raised(error):
             # Ctrl-C came while code ran that plain Python would not have come to yet.
             self.interrupt(error)
-        self.drain()
+        try:
+            self.drain()
+        except BaseException as earlier:
+            if earlier.__context__ is error:  # which was not there yet when that failed
+                earlier.__context__ = error.__context__
+            raise
 
     def _serve(self) -> None:
         """Resume what can go on; when nothing can, wait for calls to end. Runs in a greenlet of its own: see `_run`."""
         raise NotImplementedError
+
+
+def _in_handler(
+    task: Task, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
+    """Call a function where an exception is handled: it is the context of those that the function raises."""
+    handled, task.handled = task.handled, None
+    assert handled is not None
+    trace = handled.__traceback__
+    try:
+        raise handled
+    except BaseException:
+        handled.__traceback__ = trace
+        del handled, trace
+        return function(*args, **kwargs)
+
+
+def _raise_as_it_is(error: BaseException) -> NoReturn:
+    """Raise `error`, which was raised elsewhere, with the context it has from there."""
+    context = error.__context__
+    try:
+        raise error
+    finally:
+        if context is not None:
+            error.__context__ = context
+        del error, context
 
 
 def _too_late() -> XCSError:

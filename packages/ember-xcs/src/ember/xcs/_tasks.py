@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Set as AbstractSet
 from contextvars import Context
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -32,7 +32,15 @@ CHANGES: Final = 8
 """A flag of tasks: it may change its inputs."""
 
 
-SHARED_FROM: Final = 4
+HARMLESS: Final = 16
+"""A flag of tasks: all that it does beside external calls is to compute. What it calls is not looked at again."""
+
+
+PARTS: Final = 32
+"""A flag of tasks: it calls what frozen objects among its inputs are made of."""
+
+
+SHARED_FROM: Final = 6
 SHARED: Final[list[tuple[int, ...]]] = [()]
 _SHARED_NUMBERS: Final[dict[tuple[int, ...], int]] = {(): 0}
 
@@ -48,6 +56,7 @@ def shared_flag(globals_: Iterable[str]) -> int:
 
 
 Ids: TypeAlias = set[int]
+_NOTHING: Final[frozenset[int]] = frozenset()
 
 
 class Abandoned(BaseException):
@@ -70,6 +79,13 @@ class Scope:
             other = other.parent
         return False
 
+    def first_without(self, other: Scope) -> Scope:
+        """Return the outermost `try` or `with` around this code, or itself, that `other` does not lie in."""
+        found = self
+        while found.parent is not None and not found.parent.encloses(other):
+            found = found.parent
+        return found
+
 
 class Task(Entry):
     """A piece of the program, in program order, that can wait while others go on. It stands in its parent's log."""
@@ -84,7 +100,10 @@ class Task(Entry):
         "first",
         "flags",
         "gives",
+        "handled",
         "inputs",
+        "into",
+        "keeps",
         "keys",
         "last",
         "lines",
@@ -116,17 +135,20 @@ class Task(Entry):
         self.back: greenlet | None = None
         self.fiber: greenlet | None = None
         self.waiting: Entry | None = None
+        self.handled: BaseException | None = None
         self.thrown: BaseException | None = None
         self.result: Pending | None = None
         self.dead = self.finished = False
         self.writes = False
         self.lines: tuple[Line, ...] = ()
         self.keys: tuple[int, ...] = ()
+        self.into = 0
+        self.keeps: tuple[Any, ...] = ()
         self.inputs: tuple[Any, ...] = ()
         self.flags = self.changed = 0
         self.shared: tuple[int, ...] = ()
         self.gives, self.outside, self.shallow = -1, True, False
-        self.reach: set[int] = set()
+        self.reach: AbstractSet[int] = _NOTHING
 
 
 class Line:

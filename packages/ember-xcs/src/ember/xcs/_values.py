@@ -93,6 +93,19 @@ def take(run: Run, made: Any, scope: Scope) -> Any:
     return made
 
 
+def look_again(run: Run, value: Any, seen: set[int]) -> None:
+    """Note anew what is in the run's own containers that `value` reaches: code that is not lowered has changed them."""
+    held = run.fresh.get(id(value)) if type(value) not in SCALARS else None
+    if held is None or held.object is not value or id(value) in seen:
+        return
+    seen.add(id(value))
+    if type(value) in effects.CONTAINERS:
+        items = list(value.values() if type(value) in effects.DICTS else value)
+        held.nested = [one for one in items if type(one) not in SCALARS and type(one) not in PENDING] or None
+    for one in list(held.nested or ()):
+        look_again(run, one, seen)
+
+
 def is_data(value: Any) -> bool:
     """Whether operators and methods of `value` are Python's own, and so only compute."""
     kind = type(value)
