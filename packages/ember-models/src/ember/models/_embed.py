@@ -19,7 +19,7 @@ from ._call import EmbedCall
 from ._engine import book, decoded, encoded, reply_to
 from ._job import Job, Watch
 from ._matrix import Matrix, Sheet
-from ._provider import Vectors
+from ._provider import HttpReply, Vectors
 from ._response import Embeddings
 from .errors import InvalidResponse
 
@@ -96,8 +96,7 @@ async def _in_batches(job: Job[EmbedCall], batches: Sequence[range], watch: Watc
             # In threads, so that the loop only moves bytes.
             request = await in_pool(encoded, (part, part.provider.encode_embed), {})
             reply = await reply_to(part, request, watch)
-            vectors: Vectors = await in_pool(decoded, (part, part.provider.decode_embed, reply, watch), {})
-            book(job, vectors.model, vectors.usage, watch)
+            vectors = await _read(part, reply, watch)
             answers.append(replace(vectors, vectors=()))
             _put(sheet, numbers.start, _checked(call, vectors))
 
@@ -114,6 +113,21 @@ async def _in_batches(job: Job[EmbedCall], batches: Sequence[range], watch: Watc
         raise InvalidResponse(f"the vectors are of different models: {', '.join(sorted(models))}.")
     watch.admitted = None  # each request has its own
     return _embeddings(job, sheet.matrix(), answers[0], watch)
+
+
+async def _read(job: Job[EmbedCall], reply: HttpReply, watch: Watch) -> Vectors:
+    """Decode and book what came back, to its end: it is paid for, even when the call is ended meanwhile."""
+
+    async def read() -> Vectors:
+        vectors: Vectors = await in_pool(decoded, (job, job.provider.decode_embed, reply, watch), {})
+        book(job, vectors.model, vectors.usage, watch)
+        return vectors
+
+    reading = asyncio.create_task(read())
+    try:
+        return await asyncio.shield(reading)
+    finally:
+        await asyncio.wait((reading,))
 
 
 def _put(sheet: Sheet, first: int, part: Matrix) -> None:
