@@ -17,7 +17,7 @@ from ._memory import fill, lazy, outward, ready, settle
 from ._order import await_all, await_turn, may_be_outside, must_wait, quiet
 from ._run import Run, local
 from ._tasks import Abandoned
-from ._values import PENDING, SCALARS, Fresh, has_pending, is_data
+from ._values import PENDING, SCALARS, Fresh, has_pending, is_data, is_held
 
 
 def new(made: Any) -> Any:
@@ -26,8 +26,9 @@ def new(made: Any) -> Any:
     held = Fresh(made, run.current.scope)
     items = made.values() if type(made) in effects.DICTS else made
     for item in items:
-        if type(item) not in SCALARS and type(item) not in PENDING:
-            held.nested = [item] if held.nested is None else [*held.nested, item]
+        if is_held(item):
+            held.nested = [] if held.nested is None else held.nested
+            held.nested.append(item)
     run.hold(held)
     return made
 
@@ -137,7 +138,7 @@ def _change_now(run: Run, held: Fresh, name: str, args: tuple[Any, ...], kwargs:
     for arg in (*args, *kwargs.values()):
         if type(arg) not in SCALARS:
             put(run, thing, (arg,))
-            if not held.live and type(arg) not in PENDING:
+            if not held.live and is_held(arg):
                 held.nested = [arg] if held.nested is None else held.nested
                 if held.nested[-1] is not arg:
                     held.nested.append(arg)

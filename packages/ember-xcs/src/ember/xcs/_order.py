@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextlib import suppress
 from types import FunctionType, MethodType, ModuleType
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from ember.core.externals import External
 
@@ -72,16 +72,27 @@ def _reach_by(value: Pending, found: set[int]) -> None:
 OUTSIDE_ID: Final = 0
 
 
-def may_be_outside(value: Any) -> bool:
+def may_be_outside(value: Pending) -> bool:
     """Whether a pending value may turn out to be something that is not the run's own, and not an answer either."""
-    if type(value) is Flight:
-        return False
-    if type(value) is Lazy:
-        return any(may_be_outside(arg) for arg in value.args if type(arg) in PENDING and not arg.done)
-    maker = value.maker
-    if maker is None:
-        return True
-    return OUTSIDE_ID in maker.reach if type(maker) is Task else may_be_outside(maker)
+    left, seen = [value], set[int]()
+    while left:
+        one = left.pop()
+        if id(one) in seen or type(one) is Flight:
+            continue
+        seen.add(id(one))
+        if type(one) is Lazy and not one.done:
+            outer: list[Any] = []
+            reach(one.args, set(), left, cast("Run", one.run), outer)
+            if outer:
+                return True
+        elif type(one.maker) is Task:
+            if OUTSIDE_ID in one.maker.reach:
+                return True
+        elif one.maker is None:
+            return True
+        else:
+            left.append(one.maker)
+    return False
 
 
 def content(value: Any, found: set[int]) -> bool:

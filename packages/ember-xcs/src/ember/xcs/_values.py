@@ -43,7 +43,7 @@ PENDING: Final = frozenset({Pending, Flight, Lazy})
 class Fresh:
     """A container that the run made and that nothing outside of it can reach: it may hold pending values.
 
-    `nested` is what is in it besides plain values. If it is `live`, that is a view, of an object's attributes say, and
+    `nested` is what is in it, or will be, besides plain values. If it is `live`, that is a view, of an object's attributes say, and
     nobody has to keep it up to date.
     """
 
@@ -53,6 +53,12 @@ class Fresh:
         self.object, self.scope = made, scope
         self.nested: Any = None
         self.live = False
+
+
+def is_held(value: Any) -> bool:
+    """Whether a container holds in `value`, which may be pending, more than what never changes."""
+    kind = type(value)
+    return (value.kind if kind in PENDING else kind) not in SCALARS
 
 
 def own_object(value: Any, run: Run | None = None) -> Fresh | None:
@@ -101,7 +107,7 @@ def look_again(run: Run, value: Any, seen: set[int]) -> None:
     seen.add(id(value))
     if type(value) in effects.CONTAINERS:
         items = list(value.values() if type(value) in effects.DICTS else value)
-        held.nested = [one for one in items if type(one) not in SCALARS and type(one) not in PENDING] or None
+        held.nested = [one for one in items if is_held(one)] or None
     for one in list(held.nested or ()):
         look_again(run, one, seen)
 
