@@ -9,7 +9,6 @@ import inspect
 import pickle
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterable, Iterator
 from contextvars import Context, ContextVar
 from types import FrameType

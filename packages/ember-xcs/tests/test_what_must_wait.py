@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -610,3 +611,67 @@ def test_a_list_still_to_come_is_printed_before_it_changes(capsys: pytest.Captur
     plain, said = program(), capsys.readouterr().out
     assert jit(program)() == plain
     assert capsys.readouterr().out == said
+
+
+def test_what_a_function_gives_late_is_read_in_a_list_before_it_changes() -> None:
+    def program() -> tuple[list[str], list[Any]]:
+        inner = ["l"]
+
+        def late(text: str) -> list[str]:
+            return inner if ask(text) else []
+
+        out = [late("a")]
+        around = {"out": out}
+        said = [f"{one} {ask('m')}" for one in around.values()]
+        inner.append("mid")
+        return said, out
+
+    assert jit(program)() == program()
+
+
+class Drawer:
+    count = 0
+
+    def __init__(self, items: list[str]) -> None:
+        self.items = items
+        Drawer.count += 1
+
+    def __add__(self, other: list[str]) -> Drawer:
+        return Drawer(self.items + other)
+
+    @property
+    def label(self) -> str:
+        return "shelf"
+
+
+def test_a_part_of_what_has_come_may_be_the_callers(capsys: pytest.CaptureFixture[str]) -> None:
+    def both(items: list[str]) -> list[list[str]]:
+        return [items, items]
+
+    def program(shelf: Drawer, xs: list[str]) -> None:
+        out: list[Any] = []
+        ask("first")
+        Drawer(["m"])
+        pair = both(shelf.items)
+        pair[0].append("x" if xs else "y")
+        out.append(pair)
+        print(json.dumps(out, default=str))
+
+    program(Drawer(["i"]), ["one"])
+    said = capsys.readouterr().out
+    jit(program)(Drawer(["i"]), ["one"])
+    assert capsys.readouterr().out == said
+
+
+def test_a_variable_without_a_value_that_a_nested_function_sees_fails_as_it_does_plainly() -> None:
+    def program(words: list[str]) -> list[Any]:
+        for word in words:  # noqa: B007  # there are none
+            pass
+        found: list[Any] = [lambda: word]  # pyright: ignore[reportPossiblyUnboundVariable]
+        try:
+            found.append(ask("a") == "A" and ask(word) == "B")  # pyright: ignore[reportPossiblyUnboundVariable]
+        except UnboundLocalError as error:
+            found[0] = f"{error}"
+        return found
+
+    assert jit(program)([]) == program([])

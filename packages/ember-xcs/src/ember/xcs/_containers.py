@@ -17,7 +17,7 @@ from ._memory import fill, lazy, outward, ready, settle
 from ._order import await_all, await_turn, may_be_outside, must_wait, quiet
 from ._run import Run, local
 from ._tasks import Abandoned
-from ._values import PENDING, SCALARS, Fresh, has_pending, is_data, is_held
+from ._values import PENDING, SCALARS, Fresh, has_pending, is_data
 
 
 def new(made: Any) -> Any:
@@ -26,9 +26,8 @@ def new(made: Any) -> Any:
     held = Fresh(made, run.current.scope)
     items = made.values() if type(made) in effects.DICTS else made
     for item in items:
-        if is_held(item):
-            held.nested = [] if held.nested is None else held.nested
-            held.nested.append(item)
+        if type(item) not in SCALARS:
+            held.keep(item)
     run.hold(held)
     return made
 
@@ -138,16 +137,14 @@ def _change_now(run: Run, held: Fresh, name: str, args: tuple[Any, ...], kwargs:
     for arg in (*args, *kwargs.values()):
         if type(arg) not in SCALARS:
             put(run, thing, (arg,))
-            if not held.live and is_held(arg):
-                held.nested = [arg] if held.nested is None else held.nested
-                if held.nested[-1] is not arg:
-                    held.nested.append(arg)
+            if not held.live:
+                held.keep(arg)
     if name == "__getitem__" and args[0] not in thing:
         made = thing[args[0]]
         if type(made) in effects.CHANGING:
             new(made)
             put(run, thing, (made,))
-            held.nested = [made] if held.nested is None else [*held.nested, made]
+            held.keep(made)
         return made
     return getattr(thing, name)(*args, **kwargs)
 

@@ -26,10 +26,12 @@ class Expressions(Pieces):
     def ex_Name(self, node: ast.Name) -> ast.expr:
         if node.id in self.shared:
             self.waits = True
-            both = ast.Tuple([self.X("turn"), load(node.id)], ast.Load())
+            both = ast.Tuple([self.X("turn"), self._own(node)], ast.Load())
             return ast.Subscript(both, ast.Constant(1), ast.Load())
         if node.id in self.locals and node.id not in self.globals:
-            if node.id not in self.known and node.id not in self.captured:
+            if node.id in self.captured:
+                return self._own(node)
+            if node.id not in self.known:
                 self.sentinels.add(node.id)
                 return self.X(
                     "bound_around" if self._enclosed else "bound", load(node.id), ast.Constant(node.id)
@@ -42,6 +44,12 @@ class Expressions(Pieces):
                 ast.Lambda(arguments(()), load(node.id)),
             )
         return node
+
+    def _own(self, node: ast.Name) -> ast.expr:
+        """A variable that nested functions see: where it may have no value, no sentinel can stand in its place."""
+        if node.id in self.known or node.id not in self.locals or self._enclosed:
+            return node
+        return self.X("own", ast.Lambda(arguments(()), load(node.id)), ast.Constant(node.id))
 
     def _may_change(self, name: str) -> bool:
         if name in self.free:

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import partial
 from types import FunctionType
 from typing import Any, Final
 from weakref import WeakKeyDictionary
@@ -18,7 +17,7 @@ from . import _effects as effects
 from ._function_effects import effects_of, is_installed_code
 from ._harmless import made_of_harmless
 from ._methods import is_generated, is_of_user
-from ._order import OUTSIDE_ID, content, reach
+from ._order import OUTSIDE_ID, content, lies_within, reach
 from ._origins import global_at
 from ._pending import UNBOUND, Pending
 from ._run import Run
@@ -220,7 +219,7 @@ def put(run: Run, container: Any, values: Iterable[Any]) -> None:
     ask for the container as well.
     """
     if run.suspended:
-        _lies_within(run, _waited_for(run, (id(container),)), values)
+        lies_within(run, _waited_for(run, (id(container),)), values)
 
 
 def put_anywhere(run: Run, things: Iterable[Any]) -> None:
@@ -231,7 +230,7 @@ def put_anywhere(run: Run, things: Iterable[Any]) -> None:
         reach(things, found, [], run, outer)
         for one in outer:
             content(one, found)
-        _lies_within(run, _waited_for(run, found), things)
+        lies_within(run, _waited_for(run, found), things)
 
 
 def _waited_for(run: Run, keys: Iterable[int]) -> set[int]:
@@ -245,23 +244,3 @@ def _waited_for(run: Run, keys: Iterable[int]) -> set[int]:
 
 
 _NONE: Final[frozenset[int]] = frozenset()
-
-
-def _lies_within(run: Run, around: set[int], values: Iterable[Any]) -> None:
-    if not around:
-        return
-    found: set[int] = set()
-    later: list[Pending] = []
-    outer: list[Any] = []
-    reach(values, found, later, run, outer)
-    for one in outer:
-        content(one, found)
-    for key in found:
-        run.within[key] = run.within.get(key, _NONE) | around
-    for one in later:
-        run.then(one, partial(_has_come, run, around, one))
-
-
-def _has_come(run: Run, around: set[int], one: Pending) -> None:
-    if one.error is None:
-        _lies_within(run, around, (one.value,))

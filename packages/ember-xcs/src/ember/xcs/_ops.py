@@ -29,12 +29,23 @@ _MISSING: Final = object()
 def bound(value: Any, name: str) -> Any:
     """Return the value of a local variable that may have none."""
     if value is UNBOUND:
-        raise UnboundLocalError(
-            f"cannot access local variable {name!r} where it is not associated with a value"
-        )
+        raise _unbound(name)
     if type(value) in PENDING and value.kind not in SCALARS:
         return checked(value, lambda found: bound(found, name))
     return value
+
+
+def own(read: Callable[[], Any], name: str) -> Any:
+    """As `bound`, of a variable that nested functions see: read where it is, which may be in a function of ours."""
+    try:
+        return read()
+    except NameError:
+        pass
+    raise _unbound(name)
+
+
+def _unbound(name: str) -> UnboundLocalError:
+    return UnboundLocalError(f"cannot access local variable {name!r} where it is not associated with a value")
 
 
 def bound_around(value: Any, name: str) -> Any:

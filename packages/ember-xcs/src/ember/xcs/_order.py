@@ -6,8 +6,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Set as AbstractSet
 from contextlib import suppress
+from functools import partial
 from types import FunctionType, MethodType, ModuleType
 from typing import Any, Final, cast
 
@@ -18,7 +19,7 @@ from ._methods import is_of_user
 from ._pending import UNBOUND, Pending
 from ._run import Run
 from ._tasks import Abandoned, Flight, Line, Task, is_earlier
-from ._values import METHODS, PENDING, SCALARS, Lazy, captured, is_data, own_object
+from ._values import METHODS, PENDING, SCALARS, Fresh, Lazy, captured, is_data, own_object
 
 
 def reach(
@@ -45,6 +46,8 @@ def reach(
             fresh = run.fresh.get(id(value))
             if fresh is not None and fresh.object is value and id(value) not in found:
                 found.add(id(value))
+                if fresh.coming:
+                    _expect(run, fresh)
                 if fresh.nested:
                     reach(list(fresh.nested) if fresh.live else fresh.nested, found, later, run, outer)
             elif kind in METHODS:
@@ -53,6 +56,53 @@ def reach(
                 outer.append(value)  # it is not the run's own
 
 
+def _expect(run: Run, held: Fresh) -> None:
+    """Somebody may wait who has a container: note what comes into it when it comes, and what that may be."""
+    coming, held.coming = held.coming, None
+    key = id(held.object)
+    around = frozenset((key,))
+    for one in coming or ():
+        if one.done:
+            if one.error is None:
+                held.keep(one.value)
+            continue
+        found: set[int] = set()
+        _reach_by(one, found)
+        for part in found:
+            run.within[part] = run.within.get(part, around) | around
+        run.then(one, partial(_has_come_into, run, held, one))
+
+
+def _has_come_into(run: Run, held: Fresh, one: Pending) -> None:
+    key = id(held.object)
+    if one.error is None:
+        if run.fresh.get(key) is held:
+            held.keep(one.value)
+        lies_within(run, run.within.get(key, _NONE) | {key}, (one.value,))
+
+
+def lies_within(run: Run, around: AbstractSet[int], values: Iterable[Any]) -> None:
+    """Note that `values` lie within what has the keys `around`: whoever waits and has that comes to them, too."""
+    if not around:
+        return
+    found: set[int] = set()
+    later: list[Pending] = []
+    outer: list[Any] = []
+    reach(values, found, later, run, outer)
+    for one in outer:
+        content(one, found)
+    for key in found:
+        run.within[key] = run.within.get(key, _NONE) | around
+    for one in later:
+        run.then(one, partial(_has_come, run, around, one))
+
+
+def _has_come(run: Run, around: AbstractSet[int], one: Pending) -> None:
+    if one.error is None:
+        lies_within(run, around, (one.value,))
+
+
+_NONE: Final[frozenset[int]] = frozenset()
 _UNCHANGING: Final = frozenset({type(len), ModuleType})
 
 
@@ -85,13 +135,10 @@ def may_be_outside(value: Pending) -> bool:
             reach(one.args, set(), left, cast("Run", one.run), outer)
             if outer:
                 return True
-        elif type(one.maker) is Task:
-            if OUTSIDE_ID in one.maker.reach:
-                return True
-        elif one.maker is None:
-            return True
-        else:
+        elif isinstance(one.maker, Pending):
             left.append(one.maker)
+        elif one.maker is None or OUTSIDE_ID in one.maker.reach:
+            return True
     return False
 
 

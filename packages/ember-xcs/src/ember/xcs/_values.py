@@ -43,22 +43,33 @@ PENDING: Final = frozenset({Pending, Flight, Lazy})
 class Fresh:
     """A container that the run made and that nothing outside of it can reach: it may hold pending values.
 
-    `nested` is what is in it, or will be, besides plain values. If it is `live`, that is a view, of an object's attributes say, and
-    nobody has to keep it up to date.
+    `nested` is what is in it besides plain values. If it is `live`, that is a view, of an object's attributes say, and
+    nobody has to keep it up to date. `coming` are the pending values in it that nobody has asked for yet who waits.
     """
 
-    __slots__ = ("live", "nested", "object", "scope")
+    __slots__ = ("coming", "live", "nested", "object", "scope")
 
     def __init__(self, made: Any, scope: Scope) -> None:
         self.object, self.scope = made, scope
         self.nested: Any = None
         self.live = False
+        self.coming: list[Pending] | None = None
 
-
-def is_held(value: Any) -> bool:
-    """Whether a container holds in `value`, which may be pending, more than what never changes."""
-    kind = type(value)
-    return (value.kind if kind in PENDING else kind) not in SCALARS
+    def keep(self, value: Any) -> None:
+        """Note that `value` is in it, which is not live."""
+        kind = type(value)
+        if kind in PENDING and not value.done:
+            if value.kind not in SCALARS:
+                self.coming = [] if self.coming is None else self.coming
+                self.coming.append(value)
+            return
+        thing = value.value if kind in PENDING else value
+        if type(thing) in SCALARS:
+            return
+        if self.nested is None:
+            self.nested = [thing]
+        elif not self.nested or self.nested[-1] is not thing:
+            self.nested.append(thing)
 
 
 def own_object(value: Any, run: Run | None = None) -> Fresh | None:
@@ -89,12 +100,9 @@ def take(run: Run, made: Any, scope: Scope) -> Any:
     """Take a list or dict computed from what never changes, and those in it: nobody else can know them."""
     held = Fresh(made, scope)
     for one in made.values() if type(made) is dict else made:
-        if type(one) not in SCALARS:
-            held.nested = [one] if held.nested is None else held.nested
-            if held.nested[-1] is not one:
-                held.nested.append(one)
-            if type(one) in (list, dict):
-                take(run, one, scope)
+        held.keep(one)
+        if type(one) in (list, dict):
+            take(run, one, scope)
     run.hold(held)
     return made
 
@@ -106,8 +114,9 @@ def look_again(run: Run, value: Any, seen: set[int]) -> None:
         return
     seen.add(id(value))
     if type(value) in effects.CONTAINERS:
-        items = list(value.values() if type(value) in effects.DICTS else value)
-        held.nested = [one for one in items if is_held(one)] or None
+        held.nested = held.coming = None
+        for one in list(value.values() if type(value) in effects.DICTS else value):
+            held.keep(one)
     for one in list(held.nested or ()):
         look_again(run, one, seen)
 
