@@ -331,8 +331,11 @@ def _by_key(run: Run, function: Any, things: Any, kwargs: dict[str, Any]) -> Any
 
 def sort_list(run: Run, things: list[Any], kwargs: dict[str, Any]) -> None:
     """`things.sort(key=...)`."""
-    if run.fresh.get(id(things)) is None:
+    held = run.fresh.get(id(things))
+    if held is None:
         run.barrier()
+    else:
+        run.drain_out_to(held.scope)
     await_turn(run, things, True)
     items = things[:]
     things.clear()  # as in Python: whoever looks at it while it is sorted finds it empty
