@@ -700,7 +700,7 @@ def test_a_list_is_not_sorted_before_what_may_fail_above_it() -> None:
 
 
 class Named:
-    """Hashed, called, and asked for attributes that are made up as they are asked for."""
+    """Called, and asked for attributes that are made up as they are asked for."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -708,10 +708,6 @@ class Named:
     def __getattr__(self, name: str) -> Named:
         asked.append(name)
         return Named(f"{self.name}/{name}")
-
-    def __hash__(self) -> int:
-        asked.append("hash")
-        return hash(self.name)
 
     def __call__(self, text: str) -> str:
         return ask(f"{self.name}?{text}")

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
-
-_PLAIN: Final = object.__getattribute__
+from types import FunctionType
+from typing import Any
 
 
 def mark(thing: Any, name: str, default: Any = None) -> Any:
@@ -19,9 +18,9 @@ def mark(thing: Any, name: str, default: Any = None) -> Any:
     True
     """
     kind: Any = type(thing)  # pyright: ignore[reportUnknownVariableType]
-    if kind.__getattribute__ is _PLAIN and not hasattr(kind, "__getattr__"):
+    if type(kind.__getattribute__) is not FunctionType and not hasattr(kind, "__getattr__"):
         return getattr(thing, name, default)
-    look = type.__getattribute__ if isinstance(thing, type) else _PLAIN
+    look = type.__getattribute__ if isinstance(thing, type) else object.__getattribute__
     try:
         return look(thing, name)
     except AttributeError:
