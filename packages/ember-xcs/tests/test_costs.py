@@ -112,8 +112,12 @@ def decided(calls: int) -> list[str]:
     return ["yes" if ask(f"{number}") == "1" else "no" for number in range(calls)]
 
 
+def decide(number: int) -> str:
+    return "yes" if ask(f"{number}") == "1" else "no"
+
+
 def mapped(calls: int) -> list[str]:
-    return vmap(lambda number: "yes" if ask(f"{number}") == "1" else "no")(range(calls))
+    return vmap(decide)(range(calls))
 
 
 @pytest.mark.parametrize("program", [in_a_try, decided, mapped])
