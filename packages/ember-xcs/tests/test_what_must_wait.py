@@ -725,3 +725,17 @@ def test_objects_that_are_called_are_asked_for_nothing_that_the_program_does_not
     assert jit(program)(Named("x")) == plain == ["X/USERS/LIST?A", "X?B"]
     assert asked == said == ["users", "list"]
     assert jit(Named("x"))("c") == "X?C"
+
+
+def test_an_iterator_over_a_list_still_to_come_is_gone_over_before_the_list_changes() -> None:
+    def program(words: list[str]) -> list[Any]:
+        match ask("a"):
+            case "b":
+                out: list[Any] = []
+            case _:
+                out = list(words)
+        left = iter(out)
+        out.append(list(left))
+        return out
+
+    assert jit(program)(["k"]) == program(["k"])
