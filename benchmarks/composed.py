@@ -379,7 +379,8 @@ def tree_of_thoughts(fan: Fan, ask: Ask, question: str) -> Any:
         scores = map(float, fan([partial(ask, f"Score from 0 to 10: {one}") for one in texts]))
         ranked = sorted(zip(scores, texts), key=lambda one: one[0], reverse=True)[:2]
         ends = fan([partial(deeper, one, score, depth - 1) for score, one in ranked])
-        return max(ends, key=lambda one: one[1])
+        best: tuple[str, float] = max(ends, key=lambda one: one[1])
+        return best
 
     text, score = deeper(question, 0.0, 2)
     return ask(f"Answer {question!r} by {text}"), score
