@@ -327,3 +327,23 @@ def test_an_attempt_at_an_operator_says_what_that_one_had_tried(way: Way) -> Non
     tried: Any = getattr(caught.value, "attempts")  # noqa: B009
     assert [one.who for one in tried] == ["Retry"]
     assert [one.number for one in tried[0].attempts] == [1, 2]
+
+
+class Named:
+    """It has every attribute it is asked for, made up then, as clients of remote interfaces do."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __getattr__(self, name: str) -> Named:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return Named(f"{self.name}/{name}")
+
+    def __call__(self, text: str) -> str:
+        return f"{self.name}?{text}"
+
+
+@both
+def test_a_member_whose_attributes_are_made_up_is_called_itself(way: Way) -> None:
+    assert way(Ensemble([Named("a"), Named("b").users]), "x") == ["a?x", "b/users?x"]

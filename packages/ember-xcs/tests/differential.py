@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import inspect
 import io
 import linecache
 import random
@@ -139,7 +140,8 @@ def execute(text: str, name: str, world: World, run: Callable[[Any], Any]) -> di
     random.seed(7)
     with contextlib.redirect_stdout(out):
         try:
-            result: Any = ("returned", run(namespace["program"])(xs, d, obj))
+            given = run(namespace["program"])(xs, d, obj)
+            result: Any = ("returned", asyncio.run(given) if inspect.iscoroutine(given) else given)
         except (Exception, Abandoned) as error:
             result = ("raised", type(error).__name__, str(error))
             world.failed = True

@@ -1,7 +1,7 @@
 """Compare random programs under `jit` with plain Python.
 
-python fuzz.py FIRST COUNT [SECONDS]            programs of these seeds, half of them by each writer, side by side
-python fuzz.py STYLE FIRST COUNT [SECONDS]      programs of one writer, "composed" or "sharing"
+python fuzz.py FIRST COUNT [SECONDS]            programs of these seeds, a third by each writer, side by side
+python fuzz.py STYLE FIRST COUNT [SECONDS]      programs of one writer: composed, sharing, awaiting
 python fuzz.py STYLE SEED                       the program of one seed, made small, and how it differs
 
 After SECONDS it stops where it is, and says how far it came. Exits 1 if one differs; the first is shown, made small.
@@ -19,12 +19,17 @@ import warnings
 from pathlib import Path
 from typing import Final
 
+import random_awaiting
 import random_programs
 import random_sharing
 from differential import compare, reasons
 from shrinking import shrink
 
-WRITERS: Final = {"composed": random_programs.write, "sharing": random_sharing.write}
+WRITERS: Final = {
+    "composed": random_programs.write,
+    "sharing": random_sharing.write,
+    "awaiting": random_awaiting.write,
+}
 
 FAILING: Final = (4, 0, 12)
 """How many percent of the calls of a program fail, by its seed."""
@@ -66,7 +71,9 @@ def small(style: str, seed: int, limit: int | None = None) -> str:
     whole = WRITERS[style](seed)
     wanted = kind_of(differences(whole))
     text = shrink(whole, lambda text: kind_of(differences(text)) == wanted, 800) if wanted else whole
-    return "\n".join([text[text.index("def program") :], *(line[:1500] for line in differences(text))])
+    first = text.find("async def program")
+    shown = text[first if first >= 0 else text.index("def program") :]
+    return "\n".join([shown, *(line[:1500] for line in differences(text))])
 
 
 def main(style: str, first: int, count: int, seconds: float = math.inf) -> int:

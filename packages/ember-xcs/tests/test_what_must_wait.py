@@ -675,3 +675,67 @@ def test_a_variable_without_a_value_that_a_nested_function_sees_fails_as_it_does
         return found
 
     assert jit(program)([]) == program([])
+
+
+def test_a_view_of_a_dict_is_told_with_its_values() -> None:
+    def program(words: list[str]) -> str:
+        found = {word: ask(word) for word in words}.values()
+        return f"{found} {ask(f'{found}')}"
+
+    assert jit(program)(["a", "b"]) == program(["a", "b"])
+
+
+def test_a_list_is_not_sorted_before_what_may_fail_above_it() -> None:
+    def refuse(text: str) -> None:
+        raise ValueError(text)
+
+    def program() -> list[str]:
+        things = ["l", "c"]
+        with suppress(ValueError):
+            refuse(ask("a"))
+            things.sort(key=str)
+        return things
+
+    assert jit(program)() == program() == ["l", "c"]
+
+
+class Named:
+    """Called, and asked for attributes that are made up as they are asked for."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __getattr__(self, name: str) -> Named:
+        asked.append(name)
+        return Named(f"{self.name}/{name}")
+
+    def __call__(self, text: str) -> str:
+        return ask(f"{self.name}?{text}")
+
+
+asked: list[str] = []
+
+
+def test_objects_that_are_called_are_asked_for_nothing_that_the_program_does_not_ask() -> None:
+    def program(api: Named) -> list[str]:
+        return [api.users.list("a"), api("b")]
+
+    plain, said = program(Named("x")), asked.copy()
+    asked.clear()
+    assert jit(program)(Named("x")) == plain == ["X/USERS/LIST?A", "X?B"]
+    assert asked == said == ["users", "list"]
+    assert jit(Named("x"))("c") == "X?C"
+
+
+def test_an_iterator_over_a_list_still_to_come_is_gone_over_before_the_list_changes() -> None:
+    def program(words: list[str]) -> list[Any]:
+        match ask("a"):
+            case "b":
+                out: list[Any] = []
+            case _:
+                out = list(words)
+        left = iter(out)
+        out.append(list(left))
+        return out
+
+    assert jit(program)(["k"]) == program(["k"])

@@ -10,6 +10,7 @@ from typing import Any, Final, TypeAlias, TypeVar, cast
 
 from ember.core import resolve
 from ember.core.externals import External
+from ember.core.marks import mark
 from ember.core.pool import in_pool
 
 __ember_lower__ = True
@@ -37,10 +38,10 @@ def computes(function: F) -> F:
 @computes
 def is_async(member: Any) -> bool:
     """Whether calling `member` gives something to await."""
-    member = getattr(member, "__ember_jit__", member)
-    code: Any = getattr(member, "__code__", None)
+    member = mark(member, "__ember_jit__", member)
+    code: Any = mark(member, "__code__")
     if code is None:
-        inner = getattr(member, "func", None)  # a partial
+        inner = mark(member, "func")  # a partial
         if inner is not None and not isinstance(member, type):
             return is_async(inner)
         code = getattr(getattr(type(member), "__call__", None), "__code__", None)  # noqa: B004
@@ -68,7 +69,7 @@ async def arun(member: Member, *args: Any, **kwargs: Any) -> Any:
     """Call `member` and await its answer: by its `acall` or `aio`, or in a thread, with the caller's context."""
     if isinstance(member, str):
         member = cast("Callable[..., Any]", resolve("model", member))
-    form = getattr(member, "acall", None) or getattr(member, "aio", None)
+    form = mark(member, "acall") or mark(member, "aio")
     if form is not None:
         return await form(*args, **kwargs)
     if is_async(member):

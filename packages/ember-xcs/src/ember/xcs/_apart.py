@@ -66,6 +66,7 @@ def may_be_lazy(args: tuple[Any, ...]) -> bool:
 
 def ordered(run: Run, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     run.barrier()
+    function = settle(run, function)  # what it is bound to, or has captured
     args = tuple(settle(run, arg) for arg in args)
     kwargs = {name: settle(run, arg) for name, arg in kwargs.items()}
     if run.record is not None:

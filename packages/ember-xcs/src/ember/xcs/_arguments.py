@@ -17,6 +17,7 @@ import random
 from types import FunctionType
 from typing import Any, Final
 
+from . import _effects as effects
 from ._function_effects import Key, forgets, is_installed_file, keep, key_of, resolver
 from ._kinds import ALL_CHANGING
 from ._source import NoSource, tree_of
@@ -133,11 +134,8 @@ class _Uses:
             value = self._resolve(function.id) if isinstance(function, ast.Name) else None
         if not given:
             return False
-        try:
-            if value in _CHANGING:
-                return True
-        except TypeError:
-            return False
+        if effects.is_among(value, _CHANGING):
+            return True
         if type(value) is not FunctionType or is_installed_file(value.__code__.co_filename):
             return False
         return _takes_over(value)

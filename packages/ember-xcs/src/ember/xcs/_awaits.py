@@ -14,6 +14,7 @@ from typing import Any, Final, cast
 
 from ember.context import ContextBlock
 from ember.core.externals import External
+from ember.core.marks import mark
 
 from ._apart import apart
 from ._calls import begin
@@ -33,7 +34,7 @@ def acall(function: Any, /, *args: Any, **kwargs: Any) -> Any:
     if run.current.dead:
         raise Abandoned
     while True:
-        inner = getattr(function, "__ember_jit__", None)
+        inner = mark(function, "__ember_jit__")
         if inner is not None:
             function = inner
         elif type(function) is functools.partial:

@@ -12,6 +12,7 @@ from types import FunctionType, MethodType, ModuleType
 from typing import Any
 
 from ember.core.externals import External
+from ember.core.marks import mark
 
 from . import _effects as effects, _names as names
 from ._origins import Effects
@@ -171,7 +172,7 @@ class Bindings:
                         value = MethodType(method, owner)  # a sibling's word, about this very method
         if isinstance(value, MethodType) and isinstance(value.__self__, External):
             return value.__self__
-        return getattr(value, "__ember_jit__", value)
+        return mark(value, "__ember_jit__", value)
 
     def _static(self, node: ast.expr) -> Any:
         if isinstance(node, ast.Name):

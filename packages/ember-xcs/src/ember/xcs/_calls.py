@@ -12,6 +12,7 @@ from types import FunctionType, MethodType
 from typing import Any, Final
 
 from ember.core.externals import External
+from ember.core.marks import mark
 
 from . import _effects as effects
 from ._apart import apart, ordered, unknown
@@ -73,26 +74,22 @@ def call(function: Any, /, *args: Any, **kwargs: Any) -> Any:
         return method(function.__self__, function.__name__, *args, **kwargs)
     if function is next and args and (run.stepping or type(args[0]) in PENDING):
         return next_of(run, args)
-    try:
-        reads = function in effects.READ
-    except TypeError:
-        reads = False
-    if reads:
+    if effects.is_among(function, effects.READ):
         return library(run, function, args, kwargs)
     if effects.computes_on_arrays(function):
         return library_of_arrays(run, function, args, kwargs)
     if kind is type or isinstance(function, type):
         return construct(run, function, args, kwargs)
-    inner = getattr(function, "__ember_jit__", None)
+    inner = mark(function, "__ember_jit__")
     if inner is not None:
         return call(inner, *args, **kwargs)
     if hasattr(kind, "__ember_tasks__"):
         return _tasks(run, function, args, kwargs)
     if type(run) is Run:  # a rehearsal looks into it instead
-        whole = getattr(function, "__ember_external__", None)
+        whole = mark(function, "__ember_external__")
         if whole is not None:
             return external_call(run, whole, args, kwargs)
-        parts = getattr(function, "__ember_calls__", None)
+        parts = mark(function, "__ember_calls__")
         if parts is not None and all(map(harmless, parts)):
             return _harmless_call(run, function, parts, args, kwargs)
     if kind is functools.partial:

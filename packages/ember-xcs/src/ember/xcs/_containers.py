@@ -150,7 +150,6 @@ def _change_now(run: Run, held: Fresh, name: str, args: tuple[Any, ...], kwargs:
 
 
 def _change_fresh(run: Run, thing: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    scope = run.current.scope
     held: Fresh | None = run.fresh.get(id(thing))
     if held is None:
         return _change_shared(run, thing, name, args, kwargs)
@@ -167,8 +166,7 @@ def _change_fresh(run: Run, thing: Any, name: str, args: tuple[Any, ...], kwargs
         if type(thing) is list and name in ("sort", "remove"):
             await_turn(run, thing, True)
             fill(run, thing)
-    if scope is not run.outermost and not scope.encloses(held.scope):
-        run.drain_scope(scope.first_without(held.scope))
+    run.drain_out_to(held.scope)
     await_turn(run, thing, True)
     if any(not is_data(arg) and type(arg) not in PENDING for arg in args) and name in ("extend", "update"):
         run.barrier()

@@ -34,7 +34,7 @@ import textwrap
 import unicodedata
 import urllib.parse
 from collections.abc import Callable
-from types import EllipsisType, NoneType
+from types import EllipsisType, MethodType, NoneType
 from typing import Any, Final
 
 from ember.context import create_context, with_context
@@ -108,6 +108,14 @@ READ: Final[frozenset[Any]] = COMPUTE.union(
     frozenset([with_context, create_context, gather, contextlib.suppress, contextlib.nullcontext]),
 )
 """Functions that read what they are given, perhaps by calling it, and change nothing themselves."""
+
+
+def is_among(function: Any, known: frozenset[Any]) -> bool:
+    """Whether `function` is one of `known`, of those here: objects of the user's are not asked for their hash."""
+    return type(function) in _KINDS and function in known
+
+
+_KINDS: Final = frozenset({MethodType, *map(type, READ)})
 
 CALLS_BACK: Final[frozenset[Any]] = frozenset(
     {max, min, sorted, map, filter, functools.reduce, getattr, hasattr, gather}

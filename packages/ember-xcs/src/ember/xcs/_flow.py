@@ -13,6 +13,7 @@ from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any
 
 from ember.core.externals import External
+from ember.core.marks import mark
 
 from . import _effects as effects, _names as names
 from ._bindings import Text, arguments_of, as_called, is_in, is_mixed
@@ -177,4 +178,4 @@ def is_constant(value: Any) -> bool:
         return value is not None
     if isinstance(value, (tuple, frozenset)):
         return all(map(is_constant, value))
-    return hasattr(value, "__ember_jit__")
+    return mark(value, "__ember_jit__") is not None

@@ -13,6 +13,8 @@ from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE
 from types import CodeType, FunctionType
 from typing import Any, Final, TypeAlias
 
+from ember.core.marks import mark
+
 from . import _names as names
 from ._bindings import Text
 from ._methods import forget_classes, index_names, is_installed, owner_of
@@ -43,7 +45,7 @@ def key_of(function: FunctionType, within: tuple[CodeType, ...] = ()) -> Key:
         except ValueError:
             captured.append(None)
             continue
-        value = getattr(value, "__ember_jit__", value) if callable(value) else value
+        value = mark(value, "__ember_jit__", value) if callable(value) else value
         if type(value) is FunctionType:
             # Made anew by each call of the function around, it is the same to us.
             captured.append(value.__code__ in within or key_of(value, (*within, code)))

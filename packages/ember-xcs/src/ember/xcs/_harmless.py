@@ -19,6 +19,7 @@ from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, Modul
 from typing import Any, Final, NamedTuple
 
 from ember.core.externals import External
+from ember.core.marks import mark
 
 from . import _effects as effects
 from ._function_effects import Key, effects_of, forgets, is_asking, is_installed_file, key_of, resolver
@@ -58,17 +59,14 @@ def harmless(thing: Any) -> bool:
         return harmless(thing.__func__)
     if kind is functools.partial:
         return harmless(thing.func)
-    inner = getattr(thing, "__ember_jit__", None)
+    inner = mark(thing, "__ember_jit__")
     if inner is not None:
         return harmless(inner)
-    parts = getattr(thing, "__ember_calls__", None)
+    parts = mark(thing, "__ember_calls__")
     if parts is not None:
         return all(map(harmless, parts))
-    try:
-        if thing in effects.COMPUTE:
-            return True
-    except TypeError:
-        return False
+    if effects.is_among(thing, effects.COMPUTE):
+        return True
     if kind is BuiltinFunctionType and type(thing.__self__) in SCALARS:  # `", ".join`
         return True
     own = getattr(kind, "__call__", None)  # noqa: B004  # the function, not whether there is one
@@ -118,11 +116,11 @@ def read_by(things: Iterable[Any]) -> list[Any]:
             left += (one.__self__, one.__func__)
         elif kind is functools.partial:
             left += (one.func, *one.args, *one.keywords.values())
-        elif (inner := getattr(one, "__ember_jit__", None)) is not None:
+        elif (inner := mark(one, "__ember_jit__")) is not None:
             left.append(inner)
         else:
             found.append(one)
-            left += getattr(one, "__ember_calls__", None) or ()
+            left += mark(one, "__ember_calls__") or ()
             if hasattr(kind, effects.FROZEN):
                 left += vars(one).values()
             left.append(getattr(kind, "__call__", None))  # noqa: B004
@@ -197,5 +195,5 @@ def _may_be_used(value: Any) -> bool:
     if isinstance(value, type) and value.__module__ != "builtins":
         from ._classes import only_stores  # which needs to know what must wait
 
-        return value in effects.READ or only_stores(value)
+        return effects.is_among(value, effects.READ) or only_stores(value)
     return True

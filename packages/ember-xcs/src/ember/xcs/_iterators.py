@@ -224,9 +224,7 @@ def _await_turn(held: Held) -> None:
     if run.fresh.get(id(held.object)) is not held:  # meanwhile it was handed to somebody
         run.barrier()
         return
-    scope = run.current.scope
-    if scope is not run.outermost and not scope.encloses(held.scope):
-        run.drain_scope(scope.first_without(held.scope))
+    run.drain_out_to(held.scope)
     if run.suspended:
         await_turn(run, held.object, True)
         if held.flags is None:  # what it goes over may be changed meanwhile

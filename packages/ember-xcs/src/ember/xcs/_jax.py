@@ -28,4 +28,4 @@ def kind_of(value: object) -> type[Any]:
 
 
 def _is_iterator(value: object) -> bool:
-    return hasattr(value, "__next__")
+    return hasattr(type(value), "__next__")

@@ -26,6 +26,7 @@ from typing import (
 )
 
 from ember.core.externals import External
+from ember.core.marks import mark
 
 from ._calls import call
 from ._grad import differentiating
@@ -291,7 +292,7 @@ def _plain(function: Any) -> tuple[Any, tuple[Any, ...], dict[str, Any]]:
             function = function.__func__
         elif type(function) is FunctionType or isinstance(function, (External, type)):
             return function, args, kwargs
-        elif getattr(function, "__ember_jit__", None) is not None:  # a sibling's object around a function
+        elif mark(function, "__ember_jit__") is not None:  # a sibling's object around a function
             function = function.__ember_jit__
         else:
             own = getattr(type(function), "__call__", None)  # noqa: B004  # the function, not whether there is one

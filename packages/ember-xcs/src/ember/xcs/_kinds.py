@@ -17,6 +17,7 @@ from types import FunctionType, MethodType
 from typing import Any, Final
 
 from ember.core.externals import External
+from ember.core.marks import mark
 
 from . import _effects as effects, _names as names
 from ._bindings import Bindings, Text, arguments_of, as_called, is_in
@@ -196,9 +197,7 @@ def joined(kinds: Sequence[Any]) -> Any:
 def table(value: Any) -> tuple[Any, ...] | None:
     """Return the functions that a global dict, list or tuple holds, if it holds nothing else."""
     if type(value) in (dict, list, tuple) and value:
-        held = [
-            getattr(one, "__ember_jit__", one) for one in (value.values() if type(value) is dict else value)
-        ]
+        held = [mark(one, "__ember_jit__", one) for one in (value.values() if type(value) is dict else value)]
         if all(isinstance(one, (FunctionType, External)) for one in held):
             return tuple(held)
     return None

@@ -70,6 +70,8 @@ def library(run: Run, function: Any, args: tuple[Any, ...], kwargs: dict[str, An
         if any(map(has_pending, things)) or not in_turn(run, things):
             return apart(run, library_later, (function, args, kwargs), things)
         return function(*args, **kwargs)
+    if args and (function is iter or function is reversed):
+        return _iterator(run, function, args)
     if function in effects.SHALLOW and args and all(type(arg) not in PENDING for arg in args):
         return _shallow(run, function, args)
     return read(run, function, args, effects.known_result(function))
@@ -97,10 +99,6 @@ def library_later(run: Run, function: Any, args: tuple[Any, ...], kwargs: dict[s
 
 def _shallow(run: Run, function: Any, args: tuple[Any, ...]) -> Any:
     """Functions that hand elements on as they are: pending ones may stay so, in what they return too."""
-    if function is iter or function is reversed:
-        if len(args) == 1 and is_data(args[0]) and must_wait(run, args[0], False) is None:
-            return hold_iterator(run, function(*args), args)
-        return apart(run, _iterator_later, (function, args), args)
     if function is dict and type(args[0]) not in effects.DICTS and not _are_pairs(args[0]):
         return apart(run, library_later, (function, args, {}), args)
     if function in (list, tuple, dict, len, bool, type, isinstance):
@@ -117,6 +115,12 @@ def _shallow(run: Run, function: Any, args: tuple[Any, ...]) -> Any:
     if function is set and args and any(map(has_pending, args)):
         return apart(run, library_later, (function, args, {}), args)
     return read(run, function, args, None)
+
+
+def _iterator(run: Run, function: Any, args: tuple[Any, ...]) -> Any:
+    if len(args) == 1 and is_data(args[0]) and must_wait(run, args[0], False) is None:
+        return hold_iterator(run, function(*args), args)
+    return apart(run, _iterator_later, (function, args), args)
 
 
 def _iterator_later(run: Run, function: Any, args: tuple[Any, ...]) -> Any:
@@ -331,8 +335,11 @@ def _by_key(run: Run, function: Any, things: Any, kwargs: dict[str, Any]) -> Any
 
 def sort_list(run: Run, things: list[Any], kwargs: dict[str, Any]) -> None:
     """`things.sort(key=...)`."""
-    if run.fresh.get(id(things)) is None:
+    held = run.fresh.get(id(things))
+    if held is None:
         run.barrier()
+    else:
+        run.drain_out_to(held.scope)
     await_turn(run, things, True)
     items = things[:]
     things.clear()  # as in Python: whoever looks at it while it is sorted finds it empty

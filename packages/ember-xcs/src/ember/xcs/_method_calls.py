@@ -16,6 +16,7 @@ from types import FunctionType, MethodType
 from typing import Any, Final, cast
 
 from ember.core.externals import External
+from ember.core.marks import mark
 
 from . import _effects as effects
 from ._apart import apart, read, unknown
@@ -99,7 +100,7 @@ def method(thing: Any, name: str, /, *args: Any, **kwargs: Any) -> Any:
         return getattr(thing, name)(*(settle(run, arg) for arg in args), **kwargs)
     if isinstance(thing, type):
         found = getattr(thing, name)
-        if type(found) in (FunctionType, MethodType) or hasattr(found, "__ember_jit__"):
+        if type(found) in (FunctionType, MethodType) or mark(found, "__ember_jit__") is not None:
             return run.lowered_call(found, *args, **kwargs)
     if kind in SCALARS or kind is tuple:
         return (

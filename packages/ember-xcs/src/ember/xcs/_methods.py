@@ -13,6 +13,8 @@ from types import FunctionType
 from typing import Any, Final, Literal
 from weakref import WeakKeyDictionary, WeakSet, ref
 
+from ember.core.marks import mark
+
 _INSTALLED: Final = tuple(
     sysconfig.get_paths()[key] for key in ("stdlib", "platstdlib", "purelib", "platlib")
 )
@@ -87,7 +89,7 @@ def of_class(cls: type, name: str, part: Literal["fget", "fset"] | None = None) 
         if part is not None:
             value = getattr(value, part) if isinstance(value, property) else None
         value = getattr(value, "__func__", value)
-        value = getattr(value, "__ember_jit__", value)
+        value = mark(value, "__ember_jit__", value)
         if type(value) is FunctionType and value not in found:
             found.append(value)
     return found
@@ -126,7 +128,7 @@ def index(cls: type) -> None:
                     _owners[function] = ref(cls)
             continue
         function = getattr(value, "__func__", value)
-        function = getattr(function, "__ember_jit__", function)
+        function = mark(function, "__ember_jit__", function)
         if type(function) is FunctionType:
             _index.setdefault(name, WeakSet()).add(function)
             if not isinstance(value, (staticmethod, classmethod)):

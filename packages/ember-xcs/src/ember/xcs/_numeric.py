@@ -24,6 +24,7 @@ from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import Any, Final
 
 from ember.core.externals import External
+from ember.core.marks import mark
 
 from ._jax import kind_of, tree_flatten, tree_leaves
 from ._numeric_check import Check, NotNumeric, is_generator
@@ -294,7 +295,7 @@ def _is_object(function: Any) -> bool:
     """Say whether `function` is an object of a class that defines `__call__`, so that it is an argument of that."""
     if isinstance(function, FunctionType | BuiltinFunctionType | type | partial | External):
         return False
-    if not callable(function) or hasattr(function, "__wrapped__"):
+    if not callable(function) or mark(function, "__wrapped__") is not None:
         return False
     return isinstance(type(function).__call__, FunctionType)
 

@@ -10,6 +10,7 @@ from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import Any, Final
 
 from ember.core.externals import External
+from ember.core.marks import mark
 
 from ._jax import kind_of, the_jax
 from ._numeric_check import Check, NotNumeric
@@ -177,7 +178,7 @@ def _kind(leaf: Any) -> str:
     if is_array(leaf):
         return "array"
     if isinstance(leaf, (*_FIXED, numpy.dtype, numpy.bool_)) or (
-        callable(leaf) and hasattr(leaf, "__wrapped__")
+        callable(leaf) and mark(leaf, "__wrapped__") is not None
     ):
         return "fixed"
     if type(leaf) in (int, float, complex) or isinstance(leaf, numpy.ndarray | numpy.generic):

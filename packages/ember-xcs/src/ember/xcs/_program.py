@@ -16,6 +16,7 @@ from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 from ember.core.externals import External
+from ember.core.marks import mark
 
 from . import _effects as effects, _names as names
 from ._bindings import Text
@@ -252,15 +253,8 @@ def _reaches(body: list[ast.AST], local: set[str], resolve: Any, data: set[str] 
                 target = node.func
                 if isinstance(target, ast.Name) and target.id not in local:
                     value = resolve(target.id)
-                    try:
-                        if (
-                            value is not None
-                            and value in effects.READ - effects.CALLS_BACK
-                            and not isinstance(value, External)
-                        ):
-                            continue
-                    except TypeError:
-                        pass
+                    if effects.is_among(value, effects.READ - effects.CALLS_BACK):
+                        continue
                     if type(value) is FunctionType and program_of(value).computes:
                         continue
                 elif (
@@ -270,14 +264,11 @@ def _reaches(body: list[ast.AST], local: set[str], resolve: Any, data: set[str] 
                 ):
                     owner = resolve(target.value.id)
                     if isinstance(owner, ModuleType):
-                        try:
-                            value = getattr(owner, target.attr, None)
-                            if value in effects.READ - effects.CALLS_BACK and relied_on(
-                                vars(owner), target.attr, value
-                            ):
-                                continue
-                        except TypeError:
-                            pass
+                        value = getattr(owner, target.attr, None)
+                        if effects.is_among(value, effects.READ - effects.CALLS_BACK) and relied_on(
+                            vars(owner), target.attr, value
+                        ):
+                            continue
                 elif isinstance(target, ast.Attribute) and (
                     isinstance(target.value, (ast.JoinedStr, ast.Constant))
                     or (isinstance(target.value, ast.Name) and target.value.id in data)
@@ -321,7 +312,7 @@ def _is_closed(tree: ast.AST, function: FunctionType) -> bool:
             return False
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "_x_acall":
             target = static(node.args[0])
-            target = getattr(target, "__ember_jit__", target)
+            target = mark(target, "__ember_jit__", target)
             if isinstance(target, MethodType) and isinstance(target.__self__, External):
                 continue
             if not isinstance(target, FunctionType):

@@ -184,6 +184,12 @@ class Switching(Log):
                 return
             self._wait_before(task)
 
+    def drain_out_to(self, made: Scope) -> None:
+        """Wait until a change of what was made in the scope `made` cannot show too early, should a scope in it fail."""
+        scope = self.current.scope
+        if scope is not self.outermost and not scope.encloses(made):
+            self.drain_scope(scope.first_without(made))
+
     def _wait_before(self, task: Task) -> None:
         before = task.prev
         if before is None or before.error is not None or self.current.dead:
