@@ -400,6 +400,21 @@ def test_recursion_that_decides_by_answers_five_hundred_deep() -> None:
     assert down(500) == 500
 
 
+def test_recursion_in_expressions_five_hundred_deep() -> None:
+    def down(n: int) -> str:
+        return ask("x", 0.0) if n == 0 else down(n - 1)[:5] + ask("y", 0.0)
+
+    @jit
+    def even(n: int) -> str:
+        return ask("e", 0.0) if n == 0 else odd(n - 1)[-5:] + ask("o", 0.0)
+
+    def odd(n: int) -> str:
+        return even(n - 1)[-5:] + ask("e", 0.0)
+
+    assert jit(down)(500) == "XYYYYY"
+    assert even(500) == "EOEOEO"
+
+
 def test_recursion_without_end_is_an_error_and_no_crash(tmp_path: Path) -> None:
     found = run_program(
         tmp_path,

@@ -19,6 +19,7 @@ import sys
 import textwrap
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -297,6 +298,21 @@ def test_name_docstring_signature_and_attributes_stay() -> None:
     assert inspect.unwrap(second) is plain_second
     assert "jit" in repr(first)
     assert "first" in repr(first)
+
+
+def test_a_coroutine_function_is_still_known_as_one() -> None:
+    async def wait() -> str:
+        return await ask.aio("a")
+
+    class Waits:
+        @jit
+        async def wait(self) -> str:
+            return await ask.aio("a")
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of asyncio's, from Python 3.14 on
+        assert asyncio.iscoroutinefunction(jit(wait)) and asyncio.iscoroutinefunction(Waits().wait)
+        assert not asyncio.iscoroutinefunction(jit(plain_second))
 
 
 def test_a_jitted_function_is_pickled_by_reference() -> None:

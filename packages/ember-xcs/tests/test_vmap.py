@@ -24,7 +24,7 @@ from crowd import Crowd
 
 from ember.context import get_context, with_context
 from ember.core import External, handling
-from ember.xcs import external, vmap
+from ember.xcs import external, jit, vmap
 
 TABLE = jnp.arange(6.0).reshape(3, 2)
 
@@ -121,6 +121,23 @@ def test_out_axes_puts_results_together_as_asked() -> None:
         vmap(lambda x: x, out_axes=None)([1, 2])
 
 
+def test_results_that_are_the_same_for_all_may_hold_arrays() -> None:
+    def shared(x: int) -> Any:
+        return x, {"table": [np.ones((2, 2))], "n": 1}
+
+    assert vmap(shared, out_axes=(0, None))([1, 2])[1]["n"] == 1
+    with pytest.raises(ValueError, match="the same for all"):
+        vmap(lambda x: np.ones((2, 2)) * x, out_axes=None)([1, 2])
+
+
+def test_wrong_out_axes_are_told_before_any_call_is_made() -> None:
+    asked: list[str] = []
+    for axes in (-1, "0", (0, -1), {"a": True}):
+        with pytest.raises(ValueError, match="out_axes"):
+            vmap(asked.append, out_axes=cast(Any, axes))(["a"])
+    assert asked == []
+
+
 def test_vmaps_nest() -> None:
     assert vmap(vmap(process))([["a", "b"], [], ["c"]]) == [["<A>", "<B>"], [], ["<C>"]]
 
@@ -165,7 +182,13 @@ def test_a_method_is_mapped_for_its_object() -> None:
         (lambda: vmap(process)(np.float64(1)), ValueError, "0 axes"),
         (lambda: vmap(lambda x: ["a"] * x, out_axes=1)([1, 2]), ValueError, "ragged"),
         (lambda: vmap(process, out_axes=-1)(["a"]), ValueError, "out_axes"),
+        (lambda: vmap(process, out_axes="0")(["a"]), ValueError, "out_axes are ints"),
+        (lambda: vmap(lambda x: (x, x), out_axes=(0,))(["a"]), ValueError, "1 parts, and a result has 2"),
+        (lambda: vmap(lambda x: "ab", out_axes=(0, 0))(["a"]), ValueError, "2 parts, .* it is a str"),
+        (lambda: vmap(lambda x: {"q": x, "r": x}, out_axes={"q": 0})(["a"]), ValueError, "has 'q', 'r'"),
+        (lambda: vmap(lambda x: x, out_axes={"q": 0})(["a"]), ValueError, "none: it is a str"),
         (lambda: vmap(process, max_concurrency=0), ValueError, "max_concurrency"),
+        (lambda: vmap(process, max_concurrency=cast(Any, "4")), ValueError, "got '4'"),
         (lambda: vmap(process, on_error=cast(Any, "ignore")), ValueError, "on_error"),
         (lambda: vmap(cast(Any, 3)), TypeError, "a function, not a int"),
     ],
@@ -482,6 +505,15 @@ def test_an_awaited_map_keeps_to_its_limit_and_to_the_earliest_error() -> None:
     assert results[3:] == list(range(3, 10)) and most == 2
 
 
+def test_a_coroutine_function_under_jit_is_mapped_as_one_that_is_not() -> None:
+    async def shout(word: str) -> str:
+        return await ask.aio(word, 0.0) + "!"
+
+    shouting = vmap(jit(shout))
+    assert shouting(["a", "b"]) == ["A!", "B!"]
+    assert asyncio.run(shouting.aio(["a", "b"])) == ["A!", "B!"]
+
+
 # Numbers
 
 
@@ -516,6 +548,45 @@ def test_a_function_of_arrays_that_keeps_a_record_is_called_once_per_element() -
 
     assert vmap(looks)(TABLE).tolist() == (TABLE * 2).tolist()
     assert shapes == [(2,)] * 3  # it keeps a record, so it is called once per element
+
+
+def test_arrays_in_parts_of_results_are_stacked_by_out_axes() -> None:
+    @external
+    async def word(length: int) -> str:
+        return "x" * length
+
+    def described(row: Any) -> Any:
+        return {"text": word(int(row.sum())), "row": row * 2}
+
+    got = vmap(described, out_axes={"text": 0, "row": 1})(TABLE)
+    assert got["text"] == ["x" * int(row.sum()) for row in TABLE]
+    assert got["row"].tolist() == (TABLE * 2).T.tolist()
+
+
+def test_elements_that_compute_on_arrays_between_their_calls_run_together() -> None:
+    gate = threading.Barrier(3)
+
+    @external
+    def ask(question: str) -> str:
+        gate.wait(timeout=10)  # it opens when all elements have asked
+        return question.upper()
+
+    def score(weights: Any, row: Any) -> Any:
+        return jnp.tanh(weights * row).sum()
+
+    weights = jnp.array([1.0, 2.0])
+
+    def asked_first(case: Any) -> Any:
+        return {"answer": ask(case["q"]), "score": score(weights, case["row"])}
+
+    def scored_first(row: Any) -> str:
+        return ask(f"{float(score(weights, row)):.1f}") + f"{score(weights, row):.1f}"
+
+    cases = vmap(asked_first)({"q": ["a", "b", "c"], "row": TABLE})
+    assert [case["answer"] for case in cases] == ["A", "B", "C"]
+    assert [float(case["score"]) for case in cases] == [float(score(weights, row)) for row in TABLE]
+    scores = [f"{float(score(weights, row)):.1f}" for row in TABLE]
+    assert vmap(scored_first)(TABLE) == [f"{one}{one}" for one in scores]
 
 
 def test_a_print_in_a_function_of_arrays_changes_no_result(capsys: pytest.CaptureFixture[str]) -> None:

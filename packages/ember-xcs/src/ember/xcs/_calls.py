@@ -192,6 +192,8 @@ def _later(run: Run, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any
 
 
 _AWAITED: Final = frozenset({"aio", "acall"})
+_MOST_NESTED: Final = 50
+"""So many calls that need no task stand on the stack: from then on each has one, which brings a stack of its own."""
 
 
 def begin(
@@ -199,8 +201,14 @@ def begin(
 ) -> Any:
     """Begin a call of a lowered function: a task, unless it never waits."""
     twin = program.twin(function)
-    if not program.waits or program.sets:
+    if program.sets:
         return twin(*args, **kwargs)
+    if not program.waits and run.nested < _MOST_NESTED:
+        run.nested += 1
+        try:
+            return twin(*args, **kwargs)
+        finally:
+            run.nested -= 1
     inputs = (*args, *kwargs.values(), function) if kwargs or function.__closure__ else args
     flags, changed = program.flags, program.changed if not kwargs or not program.changed else -1
     if run.current.flags & HARMLESS and function.__globals__.get("__ember_lower__") is True:

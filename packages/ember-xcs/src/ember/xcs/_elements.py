@@ -15,6 +15,7 @@ from ._memory import settle
 from ._program import program_of
 from ._run import Run, local
 from ._tasks import WRITES, Scope
+from ._values import captured
 
 Call: TypeAlias = tuple[tuple[Any, ...], dict[str, Any]]
 """The arguments of a call."""
@@ -103,17 +104,25 @@ def begin_element(
 ) -> Any:
     """Begin `one(index, args, kwargs)`, which calls `function`, as a task: return its result, which may be pending."""
     flags, changed = _footprint(python_function(function))
+    # What the function has captured, and not itself: the task that its call is says what it may change of that.
+    given = captured(function) if type(function) is FunctionType else (function,)
     return run.spawn(
-        one, (index, args, kwargs), None, inputs=(*args, *kwargs.values(), function), flags=flags, changed=changed,
+        one, (index, args, kwargs), None, inputs=(*args, *kwargs.values(), *given), flags=flags, changed=changed,
         scope=Scope(run.current.scope), what="an element",
     )  # fmt: skip
 
 
 def _footprint(plain: FunctionType | None) -> tuple[int, int]:
+    """Return the flags of an element's task, beside those of what it calls, and the bits of inputs it may change."""
     if plain is None:  # an external call: it has no part in the program's own objects
         return 0, 0
     program = program_of(plain)
-    return (program.flags, program.changed) if program.lowered else (WRITES, -1)
+    if program.lowered and not program.sets and not program.generator:
+        return (
+            0,
+            0,
+        )  # the call is a task of its own: all that is left to do after it is to wait for the result
+    return WRITES, -1
 
 
 def element(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

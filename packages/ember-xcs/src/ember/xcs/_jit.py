@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import sys
 from collections.abc import Callable, Coroutine, Sequence
 from contextvars import ContextVar
@@ -82,6 +83,9 @@ class Jitted(Generic[P, R]):
         self._limit: int | None = options.get("max_concurrency")
         self._plan = _Plan()
         self._numeric: Numeric | None = None
+        code = getattr(function, "__code__", None)
+        if code is not None and code.co_flags & inspect.CO_COROUTINE:
+            _mark(self)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         # A call of numbers may cost a fifth more than jax's own, which is 0.7 µs: this comes first, and does little.
@@ -256,6 +260,17 @@ class Jitted(Generic[P, R]):
 
     def __repr__(self) -> str:
         return f"<jit {self.__ember_jit__!r}>"
+
+
+def _mark(jitted: Jitted[..., Any]) -> None:
+    """Let others see that this is a coroutine function: `inspect` from Python 3.12 on, and asyncio."""
+    mark = getattr(inspect, "markcoroutinefunction", None)
+    if mark is not None:
+        mark(jitted)
+    else:
+        from asyncio import coroutines  # only for those who use it
+
+        vars(jitted)["_is_coroutine"] = vars(coroutines)["_is_coroutine"]
 
 
 def _again(function: Any, options: dict[str, Any]) -> Jitted[..., Any]:

@@ -91,6 +91,8 @@ class Log:
         self._sweep_at = 10_000
         self.stepping = False
         """Whether it has made iterators."""
+        self.nested = 0
+        """How many calls that need no task stand on the stack."""
         self.over = False
         self.interruption: tuple[BaseException | None, set[Task]] = None, set()
         """What interrupted the run last, and the tasks it came into, from the root on."""

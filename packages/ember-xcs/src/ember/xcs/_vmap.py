@@ -16,7 +16,7 @@ from ember.core.secrets import scrub
 from ._effects import MAKES
 from ._jax import the_jax
 from ._numeric import Numeric, jax_in_use
-from ._vmap_axes import Axes, Batch, stacked, together
+from ._vmap_axes import Axes, Batch, check_out_axes, together
 from ._vmap_run import Finished, Thunk, as_finished, in_order, run_all
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class Vmapped(Generic[E, B]):
     ) -> None:
         if not callable(function):
             raise TypeError(f"xcs.{name} takes a function, not a {type(function).__name__}.")
-        if max_concurrency is not None and (isinstance(max_concurrency, bool) or max_concurrency < 1):
+        if max_concurrency is not None and (type(max_concurrency) is not int or max_concurrency < 1):
             raise ValueError(f"max_concurrency is how many run at once, at least 1; got {max_concurrency!r}.")
         if on_error not in ("raise", "return"):
             raise ValueError(f'on_error is "raise" or "return"; got {on_error!r}.')
@@ -55,9 +55,7 @@ class Vmapped(Generic[E, B]):
         self._options: tuple[Any, ...] = (in_axes, out_axes, max_concurrency, on_error, name)
         self._in_axes, self._out_axes = in_axes, out_axes
         self._limit, self._returns_errors = max_concurrency, on_error == "return"
-        self._is_async = inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
-            getattr(function, "__call__", None)  # noqa: B004
-        )
+        self._is_async = _is_async(function)
         self._name = f"{name}({getattr(function, '__name__', type(function).__name__)})"
         self._over_arrays: Callable[..., Any] | None = None
         self._numeric: Numeric | None = None
@@ -153,7 +151,9 @@ class Vmapped(Generic[E, B]):
         return self._over_arrays if self._numeric.admits(args, kwargs) else None
 
     def _batch(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Batch:
-        return Batch(self._name, args, kwargs, self._in_axes)
+        batch = Batch(self._name, args, kwargs, self._in_axes)
+        check_out_axes(self._out_axes, self._name, batch.of_arrays)
+        return batch
 
     def _finished(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Iterator[Finished[E]]:
         batch = self._batch(args, kwargs)
@@ -205,9 +205,15 @@ class Vmapped(Generic[E, B]):
         return error
 
     def _together(self, results: list[Any], batch: Batch) -> B:
-        if batch.of_arrays and results and (arrays := stacked(results, self._out_axes)) is not None:
-            return cast(B, arrays)
-        return cast(B, together(results, self._out_axes, self._name))
+        return cast(B, together(results, self._out_axes, self._name, batch.of_arrays))
+
+
+def _is_async(function: Any) -> bool:
+    """Whether calls of `function`, jitted or not, give coroutines."""
+    while (inner := getattr(function, "__ember_jit__", None)) is not None:
+        function = inner
+    own = getattr(function, "__call__", None)  # noqa: B004
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(own)
 
 
 def _on_io_loop(coroutine: Coroutine[Any, Any, R], name: str) -> R:

@@ -13,7 +13,7 @@ from dataclasses import fields, is_dataclass, replace
 from functools import partial
 from itertools import count
 from operator import is_not
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from ._jax import kind_of, the_jax, tree_leaves
 
@@ -166,27 +166,47 @@ class _Items:
         return self._item
 
 
-def together(results: list[Any], axes: Axes, name: str) -> Any:
-    """Return the results of all elements as one, by out_axes: a list for axis 0. Errors among them stay whole."""
+def check_out_axes(axes: Axes, name: str, of_arrays: bool) -> None:
+    """Raise `ValueError` for what are no out_axes, before any call is made. Only those of arrays may be negative."""
+    if _is(axes, dict, tuple, list):
+        for axis in axes.values() if _is(axes, dict) else axes:
+            check_out_axes(axis, name, of_arrays)
+    elif axes is not None and (_is(axes, bool) or not _is(axes, int)):
+        raise ValueError(
+            f"{name}: out_axes are ints, None, or tuples, lists and dicts of them, not {axes!r}."
+        )
+    elif axes is not None and axes < 0 and not of_arrays:
+        raise ValueError(f"{name}: out_axes of lists are counted from 0, or None; got {axes!r}.")
+
+
+def together(results: list[Any], axes: Axes, name: str, of_arrays: bool = False) -> Any:
+    """Return the results of all elements as one, by out_axes: a list for axis 0. Errors among them stay whole.
+
+    What came `of_arrays` and is arrays is stacked.
+    """
     if axes is None:
         if not results:
             return None
-        if any(result is not results[0] and result != results[0] for result in results):
+        if not all(_same(result, results[0]) for result in results):
             raise ValueError(
                 f"{name} has out_axes=None, which is for a result that is the same for all elements."
             )
         return results[0]
-    if _is(axes, dict):
-        return {
-            key: together([_part(each, key) for each in results], axis, name) for key, axis in axes.items()
-        }
-    if _is(axes, tuple, list):
-        kind: Any = kind_of(axes)
-        return kind(
-            together([_part(each, at) for each in results], axis, name) for at, axis in enumerate(axes)
+    if _is(axes, dict, tuple, list):
+        for each in results:
+            _check_parts(each, axes, name)
+        named = cast(
+            "dict[Any, Axes]", axes if _is(axes, dict) else dict(enumerate(cast("list[Axes]", axes)))
         )
-    if _is(axes, bool) or not _is(axes, int) or axes < 0:
-        raise ValueError(f"{name}: out_axes of lists are counted from 0, or None; got {axes!r}.")
+        parts = {
+            key: together([_part(each, key) for each in results], axis, name, of_arrays)
+            for key, axis in named.items()
+        }
+        kind: Any = kind_of(axes)
+        return parts if _is(axes, dict) else kind(parts.values())
+    if of_arrays and results and (arrays := stacked(results, axes)) is not None:
+        return arrays
+    check_out_axes(axes, name, False)
     if axes == 0:
         return results
     sizes = {len(each) for each in results if not isinstance(each, Exception)}
@@ -200,7 +220,21 @@ def together(results: list[Any], axes: Axes, name: str) -> Any:
     ]
 
 
-def stacked(results: list[Any], axis: Axes) -> Any:
+def _check_parts(result: Any, axes: Any, name: str) -> None:
+    """Raise `ValueError` where out_axes has other parts than a result: none of these is to be left out."""
+    if isinstance(result, Exception):
+        return
+    if _is(axes, dict):
+        if not _is(result, Mapping) or set(result) != set(axes):
+            raise ValueError(
+                f"{name} has out_axes with the keys {_keys(axes)}, and a result has {_keys(result)}."
+            )
+    elif not _is(result, tuple, list) or len(result) != len(axes):
+        has = f"{len(result)}" if _is(result, tuple, list) else f"none: it is a {type(result).__name__}"
+        raise ValueError(f"{name} has out_axes with {len(axes)} parts, and a result has {has}.")
+
+
+def stacked(results: list[Any], axis: int) -> Any:
     """Return results that are pytrees of arrays as one of stacked arrays, as jax does; None if they are not."""
     jax = the_jax()
 
@@ -211,7 +245,7 @@ def stacked(results: list[Any], axis: Axes) -> Any:
     def stack(*rows: Any) -> Any:
         return jax.numpy.stack([jax.numpy.asarray(row) for row in rows], axis)
 
-    if not _is(axis, int) or len(structures) != 1 or not leaves:
+    if len(structures) != 1 or not leaves:
         return None
     if not all(hasattr(leaf, "shape") or isinstance(leaf, numbers) for leaf in leaves):
         return None
@@ -219,6 +253,26 @@ def stacked(results: list[Any], axis: Axes) -> Any:
         return jax.tree_util.tree_map(stack, *results)
     except (TypeError, ValueError):  # ragged: a list can hold them
         return None
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Whether two results are equal, arrays in them element by element."""
+    if one is other:
+        return True
+    shape = getattr(one, "shape", None)
+    if shape is not None:
+        return getattr(other, "shape", None) == shape and bool((one == other).all())
+    if kind_of(one) is kind_of(other) and _is(one, tuple, list):
+        return len(one) == len(other) and all(map(_same, one, other))
+    if _is(one, dict) and _is(other, dict):
+        return one.keys() == other.keys() and all(_same(one[key], other[key]) for key in one)
+    return bool(one == other)
+
+
+def _keys(value: Any) -> str:
+    if not _is(value, Mapping):
+        return f"none: it is a {type(value).__name__}"
+    return ", ".join(map(repr, value)) or "none"
 
 
 def _part(result: Any, key: Any) -> Any:
