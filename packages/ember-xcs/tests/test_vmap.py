@@ -550,6 +550,43 @@ def test_a_function_of_arrays_that_keeps_a_record_is_called_once_per_element() -
     assert shapes == [(2,)] * 3  # it keeps a record, so it is called once per element
 
 
+def test_elements_of_a_method_that_calls_what_its_object_holds_run_together() -> None:
+    gate = threading.Barrier(3)
+
+    @external
+    def knock(word: str) -> str:
+        gate.wait(timeout=10)
+        return word.upper()
+
+    class Holder:
+        def __init__(self, held: Callable[[str], str]) -> None:
+            self.held = held
+
+        def run(self, word: str) -> str:
+            return self.held(word)
+
+    assert vmap(Holder(lambda word: knock(word) + "!").run)(["a", "b", "c"]) == ["A!", "B!", "C!"]
+
+
+def test_a_method_that_changes_its_object_changes_it_in_the_order_of_the_batch() -> None:
+    class Counter:
+        def __init__(self) -> None:
+            self.seen: list[str] = []
+
+        def count(self, word: str) -> str:
+            self.seen.append(ask(word, 0.05 if word == "a" else 0.0))
+            return f"{word}{len(self.seen)}"
+
+    @jit
+    def counted() -> tuple[list[str], list[str]]:
+        counter = Counter()
+        numbers = vmap(counter.count)(["a", "b", "c"])
+        counter.seen.append("end")
+        return numbers, counter.seen
+
+    assert counted() == (["a1", "b2", "c3"], ["A", "B", "C", "end"])
+
+
 def test_arrays_in_parts_of_results_are_stacked_by_out_axes() -> None:
     @external
     async def word(length: int) -> str:

@@ -8,14 +8,16 @@ from typing import Any, TypeAlias, cast
 
 from ember.core.externals import External, handler
 
+from . import _effects as effects
 from ._calls import call
 from ._containers import new
+from ._jax import kind_of
 from ._jit import perform_as_lowered, python_function
 from ._memory import settle
 from ._program import program_of
 from ._run import Run, local
 from ._tasks import WRITES, Scope
-from ._values import captured
+from ._values import captured, own_object
 
 Call: TypeAlias = tuple[tuple[Any, ...], dict[str, Any]]
 """The arguments of a call."""
@@ -104,8 +106,10 @@ def begin_element(
 ) -> Any:
     """Begin `one(index, args, kwargs)`, which calls `function`, as a task: return its result, which may be pending."""
     flags, changed = _footprint(python_function(function))
-    # What the function has captured, and not itself: the task that its call is says what it may change of that.
-    given = captured(function) if type(function) is FunctionType else (function,)
+    # What it has captured, and not itself: the task that its call is says what it may change of that.
+    given: Iterable[Any] = captured(function) if type(function) is FunctionType else (function,)
+    if hasattr(kind_of(function), effects.FROZEN) and own_object(function, run) is None:
+        given = ()
     return run.spawn(
         one, (index, args, kwargs), None, inputs=(*args, *kwargs.values(), *given), flags=flags, changed=changed,
         scope=Scope(run.current.scope), what="an element",
@@ -118,10 +122,7 @@ def _footprint(plain: FunctionType | None) -> tuple[int, int]:
         return 0, 0
     program = program_of(plain)
     if program.lowered and not program.sets and not program.generator:
-        return (
-            0,
-            0,
-        )  # the call is a task of its own: all that is left to do after it is to wait for the result
+        return 0, 0  # its call is a task of its own: all that is left to do here is to wait for the result
     return WRITES, -1
 
 
