@@ -2,14 +2,16 @@
 
     composed.py threads|langchain|dspy UNIT
 
-What these offer is a fan: several things at once, all of them waited for. A program is then a fan of fans, and what
-does not have that shape cannot be expressed. Each program here gives the result that the plain one gives, or says that
-it does not. Run by `critical_path`; in an environment of the framework's own, whose Python prints one line of JSON.
+What these offer is a fan: several things at once, all of them waited for. A program is then rewritten as a fan of fans,
+and what it prints, logs or stores between its calls is left out: a fan has no order for it. Each program here gives the
+result that the plain one gives, or says that it does not. Run by `critical_path`; in an environment of the framework's
+own, whose Python prints one line of JSON.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import sys
 import time
 from collections import Counter, defaultdict
@@ -194,9 +196,224 @@ def rag(fan: Fan, ask: Ask, questions: list[str]) -> Any:
     return fan([partial(one, question) for question in questions])
 
 
+def agent(fan: Fan, ask: Ask, tasks: list[str]) -> Any:
+    plain: Any = import_module("agent")
+
+    def used(tool: str, given: str) -> str:
+        match tool:
+            case "calculator":
+                return str(plain.calculator(given))
+            case "web":
+                return "; ".join(document["text"] for document in ask(f"search {given} 4"))
+            case "table":
+                return str(ask(f"lookup {given}")["value"]).strip()
+            case _:
+                return f"there is no tool {tool!r}"
+
+    def one(task: str) -> tuple[str, int]:
+        messages = [{"role": "user", "content": task}]
+        for _ in range(6):
+            said = ask(simulated.as_text(messages))
+            messages.append({"role": "assistant", "content": said})
+            try:
+                action = json.loads(said)
+            except json.JSONDecodeError:
+                return said, len(messages)
+            messages.append({"role": "tool", "content": used(action["tool"], action["input"])})
+        return "gave up", len(messages)
+
+    return fan([partial(one, task) for task in tasks])
+
+
+def beam_search(fan: Fan, ask: Ask, start: str) -> Any:
+    def scored(text: str) -> tuple[float, str]:
+        return float(ask(f"How likely is: {text}")) - 0.01 * len(text), text
+
+    def extended(text: str) -> list[tuple[float, str]]:
+        if text.endswith("."):
+            return [scored(text)]
+        options = ask(f"Continue in three ways: {text}").split("/")
+        return fan([partial(scored, f"{text} {option.strip()}") for option in options])
+
+    beam = [(0.0, start)]
+    for _ in range(4):
+        found = fan([partial(extended, text) for _, text in beam])
+        beam = sorted((one for part in found for one in part), reverse=True)[:3]
+        if beam[0][1].endswith("."):
+            break
+    return beam[0][1]
+
+
+def debate(fan: Fan, ask: Ask, motions: list[str]) -> Any:
+    def held(motion: str) -> str:
+        said: dict[str, list[str]] = {"Ann": [], "Bob": []}
+
+        def speak(name: str, side: str, heard: str | None) -> str:
+            opening = f"{name}, open {side} {motion}"
+            rebuttal = f"{name}, {side} {motion}, after {said[name][-1:]} rebut: {heard}"
+            argument = str(ask(opening if heard is None else rebuttal).strip())
+            said[name].append(argument)
+            return argument
+
+        a, b = None, None
+        for _ in range(3):
+            a, b = fan([partial(speak, "Ann", "for", b), partial(speak, "Bob", "against", a)])
+        question = f"Who won on {motion}? For: {'; '.join(said['Ann'])} Against: {'; '.join(said['Bob'])}"
+        return "Ann" if "for" in ask(question).lower() else "Bob"
+
+    return dict(zip(motions, fan([partial(held, motion) for motion in motions])))
+
+
+def extraction(fan: Fan, ask: Ask, invoices: list[str]) -> Any:
+    def amount(invoice: str) -> float | None:
+        if (found := re.search(r"(\d+\.\d\d) EUR", ask(f"Amount in {invoice}?"))) is not None:
+            return float(found.group(1))
+        found = re.search(r"\d+", ask(f"Only digits, please: {invoice}"))
+        return None if found is None else float(found.group())
+
+    def checked(invoice: str) -> float | None:
+        return amount(invoice) if ask(f"Is {invoice} an invoice?").lower() == "yes" else None
+
+    values, languages = fan(
+        [
+            lambda: fan([partial(checked, one) for one in invoices]),
+            lambda: fan([partial(ask, f"Language of {one}") for one in invoices]),
+        ]
+    )
+    amounts = {one: value for one, value in zip(invoices, values) if value is not None}
+    found = sorted({language.strip() for language in languages})
+    return {"amounts": amounts, "total": round(sum(amounts.values()), 2), "languages": found}
+
+
+def guarded(fan: Fan, ask: Ask, questions: list[str]) -> Any:
+    plain: Any = import_module("guarded")
+
+    def answer(question: str) -> str:
+        for attempt in range(3):
+            found = str(ask(f"({attempt}) {question}"))
+            if found and "unsure" not in found:
+                return found
+        return "nobody knows"
+
+    def one(question: str) -> dict[str, str] | None:
+        if ask(f"Is this safe? {question}").startswith("no"):
+            return None
+        text = answer(question)
+        translated = fan([partial(ask, f"To {language}: {text}") for language in plain.LANGUAGES])
+        return {language: other.strip() for language, other in zip(plain.LANGUAGES, translated)}
+
+    found = fan([partial(one, question) for question in questions])
+    return {question: texts for question, texts in zip(questions, found) if texts is not None}
+
+
+def pipeline(fan: Fan, ask: Ask, subjects: list[str]) -> Any:
+    kinds = ("history", "numbers", "people")
+
+    def one(subject: str) -> tuple[str, int, int]:
+        facts = [fact.strip() for fact in fan([partial(ask, f"research: {k} of {subject}") for k in kinds])]
+        size = sum(map(len, facts))
+        summary = ask(f"Conclude {subject}: {', '.join(facts)}")
+        if size > 30:
+            summary = ask(f"Shorten {summary}")
+        return summary.upper(), size, len(kinds)
+
+    return fan([partial(one, subject) for subject in subjects])
+
+
+def profiles(fan: Fan, ask: Ask, users: list[str]) -> Any:
+    plain: Any = import_module("profiles")
+
+    def one(position: int, user: str) -> Any:
+        record = ask(f"lookup {user}")
+        name, tags = record["name"].strip().title(), tuple(sorted(record["tags"].lower().split(",")))
+        bio = ask(f"{position}. Bio of {name} ({'/'.join(tags)}), {ask(f'A tone for {tags[0]}')}")
+        return plain.Profile(name, tags, bio.replace("\n", " ").strip())
+
+    return fan([partial(one, position, user) for position, user in enumerate(users, start=1)])
+
+
+def reflexion(fan: Fan, ask: Ask, tasks: list[str]) -> Any:
+    plain: Any = import_module("reflexion")
+
+    def one(task: str) -> Any:
+        lessons: list[str] = []
+        code = ""
+        for trial in range(1, 5):
+            hints = "\n".join(f"* {lesson}" for lesson in lessons) or "none"
+            code = plain.code_in(ask(f"Write code for {task}. Lessons: {hints}"))
+            outcome = ask(f"Does this pass the tests of {task}? {code}")
+            if outcome.startswith("pass"):
+                return plain.Attempt(code, True, trial, lessons)
+            lessons.append(ask(f"Why did it fail? {outcome} {code}"))
+        return plain.Attempt(code, False, 4, lessons)
+
+    return fan([partial(one, task) for task in tasks])
+
+
+def router(fan: Fan, ask: Ask, queries: list[str]) -> Any:
+    plain: Any = import_module("router")
+
+    def specialist(kind: str, query: str) -> Any:
+        if kind == "math":
+            return ask(f"math: compute {query}")
+        if kind in ("code", "program"):
+            return ask(f"code: review {ask(f'code: write {query}')}")
+        return ask(f"talk: {query}")
+
+    def one(query: str) -> str:
+        kind = ask(f"Classify: {query}").strip().lower().rstrip(".")
+        try:
+            found = specialist(kind, query)
+        except plain.Overloaded:
+            found = ask(f"fallback: {query}")
+        return f"{kind}: {found}"
+
+    return fan([partial(one, query) for query in queries])
+
+
+def tree_of_thoughts(fan: Fan, ask: Ask, question: str) -> Any:
+    def deeper(text: str, score: float, depth: int) -> tuple[str, float]:
+        if depth == 0:
+            return text, score
+        texts = [one.strip("- ").strip() for one in ask(f"List 3 next steps after: {text}").splitlines()]
+        scores = map(float, fan([partial(ask, f"Score from 0 to 10: {one}") for one in texts]))
+        ranked = sorted(zip(scores, texts), key=lambda one: one[0], reverse=True)[:2]
+        ends = fan([partial(deeper, one, score, depth - 1) for score, one in ranked])
+        best: tuple[str, float] = max(ends, key=lambda one: one[1])
+        return best
+
+    text, score = deeper(question, 0.0, 2)
+    return ask(f"Answer {question!r} by {text}"), score
+
+
+def triage(fan: Fan, ask: Ask, tickets: list[str]) -> Any:
+    plain: Any = import_module("triage")
+
+    def one(ticket: str) -> tuple[str, str]:
+        match plain.parse(ask(f"As JSON: {ticket}")):
+            case {"kind": "bug", "severity": int(severity)} if severity > 2:
+                owner, how = fan([partial(ask, f"Who owns {ticket}?"), partial(ask, f"Reproduce {ticket}")])
+                return "urgent", f"{owner.strip()}: {how}"
+            case {"kind": "bug"}:
+                return "bugs", ask(f"Shorten {ticket}")
+            case {"kind": "question", "about": str(about)}:
+                return "answers", ask(f"Explain {about}")
+            case _:
+                return "people", ticket
+
+    queues: defaultdict[str, list[str]] = defaultdict(list)
+    for queue, text in fan([partial(one, ticket) for ticket in tickets]):
+        queues[queue].append(text)
+    return dict(sorted(queues.items()))
+
+
 PROGRAMS: Final[dict[str, Callable[..., Any]]] = {
-    one.__name__: one for one in (self_consistency, best_of_n, map_reduce, evaluation, rag)
-}
+    one.__name__: one
+    for one in (
+        self_consistency, best_of_n, map_reduce, evaluation, rag, agent, beam_search, debate, extraction, guarded,
+        pipeline, profiles, reflexion, router, tree_of_thoughts, triage,
+    )
+}  # fmt: skip
 
 
 def as_it_is(function: Any) -> Any:

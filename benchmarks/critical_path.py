@@ -3,8 +3,8 @@
     python benchmarks/critical_path.py [NAME …]
 
 Calls are simulated and take 75 to 125 ms. The critical path is what the program written by hand takes on a clock that
-leaps from event to event. Beside `jit` stand plain Python, asyncio written by hand, and, where the program has the
-shape that these ask for, fans of fans by ThreadPool, LangChain's `RunnableParallel` and DSPy's `Parallel` (`composed`).
+leaps from event to event. Beside `jit` stand plain Python, asyncio written by hand, and the programs rewritten as fans
+of fans by ThreadPool, LangChain's `RunnableParallel` and DSPy's `Parallel` (`composed`).
 Exits 1 if a program takes more than 1.05 of its critical path when warm, or 1.15 on the first call.
 """
 
@@ -28,7 +28,7 @@ FRAMEWORKS: Final = {"langchain": "langchain-core==1.7.2", "dspy": "dspy==3.4.1"
 
 
 def composed() -> dict[str, dict[str, float]]:
-    """Return the seconds of each program that can be composed of fans, by what they are of."""
+    """Return the seconds of each program composed of fans, by what they are of."""
     taken = {"threads": seconds("threads", UNIT)}
     for name, requirement in FRAMEWORKS.items():
         try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import copy
 import heapq
 from collections.abc import Callable
@@ -10,41 +9,30 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from crowd import Crowd
 
 from ember.xcs import external, jit
 
-_now = most = 0
+crowd = Crowd()
 STORE: list[list[str]] = []
-
-
-class _Counted:
-    async def __aenter__(self) -> None:
-        global _now, most
-        _now += 1
-        most = max(most, _now)
-        await asyncio.sleep(0.01)
-
-    async def __aexit__(self, *error: object) -> None:
-        global _now
-        _now -= 1
 
 
 @external
 async def size(words: list[str], note: str = "") -> str:
-    async with _Counted():
+    async with crowd.joined():
         return f"{len(words)} {note}{''.join(words)}"
 
 
 @external
 async def add(words: list[str], word: str) -> int:
-    async with _Counted():
+    async with crowd.joined():
         words.append(word)
         return len(words)
 
 
 @external
 async def mark(rows: list[dict[str, Any]]) -> str:
-    async with _Counted():
+    async with crowd.joined():
         for row in rows:
             row["seen"] = True
         return "marked"
@@ -56,27 +44,27 @@ def push(heap: list[int], number: int) -> None:
 
 @external
 async def push_through(heap: list[int], number: int) -> str:
-    async with _Counted():
+    async with crowd.joined():
         push(heap, number)
         return "pushed"
 
 
 @external
 async def keep(words: list[str]) -> str:
-    async with _Counted():
+    async with crowd.joined():
         STORE.append(words)
         return "kept"
 
 
 @external
 async def same(words: list[str]) -> list[str]:
-    async with _Counted():
+    async with crowd.joined():
         return words
 
 
 @external
 async def make(word: str) -> list[str]:
-    async with _Counted():
+    async with crowd.joined():
         return [word]
 
 
@@ -88,7 +76,7 @@ class Notes:
 
 @external
 async def write(notes: Notes, line: str) -> str:
-    async with _Counted():
+    async with crowd.joined():
         notes.lines.append(line)
         notes.count += 1
         return line.upper()
@@ -96,7 +84,7 @@ async def write(notes: Notes, line: str) -> str:
 
 @external(kind="model")
 async def chat(messages: list[dict[str, str]]) -> str:
-    async with _Counted():
+    async with crowd.joined():
         return "/".join(message["content"] for message in messages)
 
 
@@ -191,10 +179,9 @@ def test_arguments_end_up_as_in_plain_python(program: Callable[[list[str]], Any]
 
 @pytest.mark.parametrize("program", [reading, chatting])
 def test_calls_that_only_read_overlap(program: Callable[[list[str]], Any]) -> None:
-    global most
-    most = 0
+    crowd.expect(2)
     jit(program)(["a", "b"])
-    assert most >= 2
+    assert crowd.most >= 2
 
 
 def test_methods_that_are_external_are_looked_at_too() -> None:

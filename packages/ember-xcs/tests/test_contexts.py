@@ -9,30 +9,27 @@ from contextvars import ContextVar
 from typing import Any
 
 import pytest
+from crowd import Crowd
 
 from ember.context import create_context, get_context, with_context
 from ember.core import gather
 from ember.xcs import external, jit
 
 mood: ContextVar[str] = ContextVar("mood", default="none")
-_now = most = 0
+crowd = Crowd()
 
 
 @external
 async def look(name: str = "", seconds: float = 0.02) -> str:
     """The temperature and the mood in force, as a call sees them."""
-    global _now, most
-    _now += 1
-    most = max(most, _now)
-    await asyncio.sleep(seconds)
-    _now -= 1
+    async with crowd.joined():
+        await asyncio.sleep(seconds)
     return f"{name}{get_context().get_config('models.temperature')} {mood.get()}"
 
 
 @pytest.fixture(autouse=True)
 def fresh() -> Iterator[None]:
-    global _now, most
-    _now = most = 0
+    crowd.expect()
     token = mood.set("none")
     yield
     mood.reset(token)
@@ -67,8 +64,9 @@ def test_contexts_in_a_program_reach_the_calls_in_them_and_no_others_and_all_ove
         out.append(look())
         return out
 
+    crowd.expect(5)
     assert program() == ["None none", "0.1 none", "0.2 none", "0.3 none", "None none"]
-    assert most == 5
+    assert crowd.most == 5
 
 
 def test_a_call_that_has_to_wait_for_its_argument_is_sent_in_the_context_it_was_made_in() -> None:
@@ -92,7 +90,7 @@ def test_a_call_that_has_to_wait_for_its_turn_is_sent_in_the_context_it_was_made
         return [first, second, look()]
 
     assert program() == ["None none", "0.25 none", "None none"]
-    assert most == 1
+    assert crowd.most == 1
 
 
 def test_contexts_nest_and_an_exception_leaves_them() -> None:
@@ -151,8 +149,9 @@ def test_thunks_of_gather_are_tasks_of_the_run_and_as_many_at_once_as_it_says() 
         with with_context(models={"temperature": 0.5}):
             return program()
 
+    crowd.expect(3)
     assert called() == ["before 0.5 none", *[f"{n} 0.5 none" for n in range(6)]]
-    assert most == 3
+    assert crowd.most == 3
 
 
 def test_what_a_thunk_of_gather_sets_no_other_sees() -> None:

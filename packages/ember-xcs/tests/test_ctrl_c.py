@@ -139,7 +139,7 @@ def wrong(function: Callable[[], Any], at: Position, when: int = 1) -> Iterator[
     sent, found = interrupted(function, at, when)
     if sent and type(found) is not KeyboardInterrupt:
         yield f"{at}: ended with {found!r}"
-    end = time.monotonic() + 2
+    end = time.monotonic() + 20
     while _now and time.monotonic() < end:
         time.sleep(0.0005)
     if _now:

@@ -47,8 +47,8 @@ async def ask(prompt: str, seconds: float = 0.002) -> str:
 
 
 def until(condition: Callable[[], bool]) -> None:
-    """Wait, at most two seconds, for what another thread is about to do."""
-    end = time.monotonic() + 2
+    """Wait, at most twenty seconds, for what another thread is about to do."""
+    end = time.monotonic() + 20
     while not condition() and time.monotonic() < end:
         time.sleep(0.002)
     assert condition()
@@ -63,8 +63,8 @@ def nothing_left() -> Iterator[None]:
     threads, before = threading.active_count(), waiting()
     yield
     until(lambda: _now == 0)
-    assert threading.active_count() <= threads
-    assert [one for one in waiting() if one not in before] == []
+    until(lambda: threading.active_count() <= threads)
+    until(lambda: [one for one in waiting() if one not in before] == [])
 
 
 def waiting() -> list[greenlet.greenlet]:
@@ -162,12 +162,12 @@ def test_calls_after_a_failing_one_are_cancelled() -> None:
 
     @jit
     def many() -> list[str]:
-        return [ask("fails #1"), *[ask(f"{n}", 30.0) for n in range(20)]]
+        return [ask("fails #1"), *[ask(f"{n}", 60.0) for n in range(20)]]
 
     began = time.monotonic()
     with pytest.raises(ValueError, match="no fails #1"):
         many()
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 20
     until(lambda: _now == 0)
 
 
@@ -238,8 +238,17 @@ PROGRAM = """
     def interrupt(after):
         threading.Timer(after, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
 
+    def interrupt_during(prompt):
+        def send():
+            while prompt not in under_way:
+                time.sleep(0.002)
+            time.sleep(0.05)  # the program has come to wait for it
+            os.kill(os.getpid(), signal.SIGINT)
+
+        threading.Thread(target=send).start()
+
     def left():
-        end = time.monotonic() + 2
+        end = time.monotonic() + 20
         while (under_way or threading.active_count() > 2) and time.monotonic() < end:
             time.sleep(0.005)
         return under_way, [t.name for t in threading.enumerate()][1:]
@@ -273,8 +282,8 @@ def test_ctrl_c_ends_a_program_at_every_moment_and_the_next_call_works(tmp_path:
 
         ask("warm")
         for after in (0.001, 0.005, 0.012, 0.02, 0.03, 0.05):
-            interrupt(after)
             try:
+                interrupt(after)
                 program()
                 print("it ended")
             except KeyboardInterrupt as error:
@@ -301,7 +310,7 @@ def test_ctrl_c_can_be_handled_where_plain_python_would_wait(tmp_path: Path) -> 
             log.append(ask("after"))
             return log
 
-        interrupt(0.2)
+        interrupt_during("slow")
         print(program(), *left())
         """,
     )
@@ -320,13 +329,13 @@ def test_ctrl_c_while_the_programs_own_code_computes_ends_the_calls_under_way(tm
                 count += 1
             return slow
 
-        interrupt(0.2)
+        interrupt_during("slow")
         began = time.monotonic()
         try:
             program()
         except KeyboardInterrupt as error:
             del error
-        print(time.monotonic() - began < 5, *left())
+        print(time.monotonic() - began < 15, *left())
         """,
     )
     assert found == "True [] ['ember-io']\n"
@@ -343,7 +352,7 @@ def test_ctrl_c_ends_an_awaited_program(tmp_path: Path) -> None:
             finally:
                 print("finally", flush=True)
 
-        interrupt(0.3)
+        interrupt_during("slow 2")
         try:
             asyncio.run(program.aio())
         except KeyboardInterrupt as error:

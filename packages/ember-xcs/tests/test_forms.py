@@ -24,31 +24,25 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+from crowd import Crowd
 
 from ember.xcs import external, jit
 
 T = TypeVar("T")
-_lock = threading.Lock()
-_now = most = 0
+crowd = Crowd()
 
 
 @external
 async def ask(prompt: str) -> str:
-    global _now, most
-    with _lock:
-        _now += 1
-        most = max(most, _now)
-    await asyncio.sleep(0.02)
-    with _lock:
-        _now -= 1
+    async with crowd.joined():
+        await asyncio.sleep(0.02)
     return prompt.upper()
 
 
-def together(call: Callable[..., T], *args: Any, **kwargs: Any) -> tuple[T, int]:
-    """Return what `call(...)` returns and how many calls were under way at once."""
-    global most
-    most = 0
-    return call(*args, **kwargs), most
+def together(expected: int, call: Callable[..., T], *args: Any) -> tuple[T, int]:
+    """Return what `call(...)` returns and how many calls were under way at once; `expected` have the time for it."""
+    crowd.expect(expected)
+    return call(*args), crowd.most
 
 
 class Writer:
@@ -166,19 +160,19 @@ def countdown(n: int) -> list[str]:
 def test_everything_that_can_be_called_makes_its_calls_at_once(
     call: Callable[..., str], args: tuple[str, ...], result: str
 ) -> None:
-    found, at_once = together(call, *args)
+    found, at_once = together(2, call, *args)
     assert found == result
     assert at_once >= 2
 
 
 def test_methods_that_call_jitted_methods_are_one_run() -> None:
-    found, at_once = together(Writer().outer)
+    found, at_once = together(6, Writer().outer)
     assert found == ["ANN XANN B", "YB", "CALM ZCALM B"]
     assert at_once == 6
 
 
 def test_recursion_through_the_jitted_name_is_one_run() -> None:
-    found, at_once = together(countdown, 5)
+    found, at_once = together(5, countdown, 5)
     assert found == ["5", "4", "3", "2", "1"]
     assert at_once == 5
 
@@ -191,7 +185,7 @@ def test_a_closure_sees_its_variables_as_they_are_when_it_is_called() -> None:
         return ask(word) + ask("x")
 
     word = "after"
-    found, at_once = together(tell)
+    found, at_once = together(2, tell)
     assert (found, at_once) == ("AFTERX", 2)
 
 
@@ -232,7 +226,7 @@ def test_decorators_in_between_are_seen_through() -> None:
     def pair(a: str) -> str:
         return ask(a) + ask("b")
 
-    found, at_once = together(pair, "a")
+    found, at_once = together(6, pair, "a")
     assert found == ["AB!", "AB!", "AB!"]
     assert at_once == 6
 
@@ -244,7 +238,7 @@ def test_a_decorated_method_is_seen_through() -> None:
         def lead(self, a: str) -> str:
             return ask(a) + ask("b")
 
-    found, at_once = together(Guide().lead, "a")
+    found, at_once = together(2, Guide().lead, "a")
     assert (found, at_once) == ("AB!", 2)
 
 
@@ -270,7 +264,7 @@ def test_jitted_functions_called_by_jitted_functions_overlap() -> None:
     def outer() -> list[str]:
         return [inner(a) for a in "abc"]
 
-    found, at_once = together(outer)
+    found, at_once = together(3, outer)
     assert (found, at_once) == (["A", "B", "C"], 3)
 
 
@@ -285,7 +279,7 @@ def test_a_jitted_function_called_back_by_a_library_is_part_of_the_run() -> None
             a for group in (list(zip(map(inner, "ab"), "cd", strict=True)),) for pair in group for a in pair
         ]
 
-    found, at_once = together(outer)
+    found, at_once = together(2, outer)
     assert found == ["AX", "c", "BX", "d"]
     assert at_once >= 2
 
@@ -339,7 +333,7 @@ def test_a_limit_that_is_none_is_refused_at_once(limit: Any) -> None:
 
 
 def test_a_limit_holds() -> None:
-    found, at_once = together(jit(max_concurrency=2)(lambda: [ask(f"{n}") for n in range(7)]))
+    found, at_once = together(2, jit(max_concurrency=2)(lambda: [ask(f"{n}") for n in range(7)]))
     assert found == [f"{n}" for n in range(7)]
     assert at_once == 2
 
@@ -386,7 +380,7 @@ def test_calls_in_a_function_that_is_run_as_it_is_are_still_calls_of_the_run() -
         b = ask("y")
         return [a, b]
 
-    found, at_once = together(outer)
+    found, at_once = together(2, outer)
     assert found == ["XB", "Y"]
     assert at_once >= 2
 

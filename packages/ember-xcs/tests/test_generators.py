@@ -10,24 +10,19 @@ from collections.abc import Generator, Iterator
 from typing import Any
 
 import pytest
+from crowd import Crowd
 
 from ember.xcs import explain, external, jit
 
 asked: list[str] = []
-_lock = threading.Lock()
-_now = most = 0
+crowd = Crowd()
 
 
 @external
 async def ask(prompt: str) -> str:
-    global _now, most
-    with _lock:
-        asked.append(prompt)
-        _now += 1
-        most = max(most, _now)
-    await asyncio.sleep(0.01)
-    with _lock:
-        _now -= 1
+    asked.append(prompt)
+    async with crowd.joined():
+        await asyncio.sleep(0.01)
     if prompt == "bad":
         raise ValueError(prompt)
     return prompt.upper()
@@ -35,9 +30,8 @@ async def ask(prompt: str) -> str:
 
 @pytest.fixture(autouse=True)
 def fresh() -> None:
-    global most
     asked.clear()
-    most = 0
+    crowd.expect()
 
 
 def pairs(words: str) -> Iterator[str]:
@@ -50,15 +44,16 @@ def test_a_jitted_generator_makes_the_calls_of_one_step_at_once_and_none_before_
     assert inspect.isgenerator(steps)
     assert steps.__name__ == "pairs"
     assert asked == []
+    crowd.expect(2)
     assert next(steps) == "AA2"
     assert sorted(asked) == ["a", "a2"]
-    assert most == 2
+    assert crowd.most == 2
     assert list(steps) == ["BB2"]
 
 
 def test_a_limit_holds_in_each_step_of_a_jitted_generator() -> None:
     assert list(jit(max_concurrency=1)(pairs)("ab")) == ["AA2", "BB2"]
-    assert most == 1
+    assert crowd.most == 1
 
 
 def test_a_generator_that_a_program_returns_goes_on_after_it_wherever_it_is_gone_over() -> None:

@@ -13,16 +13,15 @@ from ember.xcs import explain, jit
 
 MODULE = """
 import asyncio
+from crowd import Crowd
 from ember.xcs import external
 __ember_lower__ = {marked}
-now = most = 0
+crowd = Crowd()
 
 @external
 async def ask(word: str) -> str:
-    global now, most
-    now, most = now + 1, max(most, now + 1)
-    await asyncio.sleep(0.01)
-    now -= 1
+    async with crowd.joined():
+        await asyncio.sleep(0.01)
     return word.upper()
 
 def both(words):
@@ -46,7 +45,8 @@ def test_functions_of_a_marked_distribution_are_lowered_like_the_users_own(
         found: list[str] = module.both("abc")
         return found
 
+    module.crowd.expect(at_once)
     assert program() == ["A", "B", "C"]
-    assert module.most == at_once
+    assert module.crowd.most == at_once
     assert explain(module.both).reason == ("" if marked else "it is installed code")
     del sys.modules[name]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -29,3 +30,16 @@ def test_what_is_kept_in_order_is_told_with_the_reason(program: Program) -> None
         run(explained, program.function, World())
         reasons += [*(wait.construct for wait in made[0].graph.waits), str(made[0])]
     assert any(program.order in one for one in reasons), reasons
+
+
+def test_what_is_waited_for_is_told_in_words_for_people() -> None:
+    made: list[xcs.Explanation[object]] = []
+    for program in PROGRAMS:
+
+        def explained(function: Any = program.function, **given: Any) -> None:
+            made.append(xcs.explain(function)(**given))
+
+        run(explained, program.function, World())
+    told = {wait.construct for one in made for wait in one.graph.waits}
+    assert len(told) > 50
+    assert [one for one in sorted(told) if not re.match(r"(an?|the) |print$|any\(\)|max,", one)] == []

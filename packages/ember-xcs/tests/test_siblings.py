@@ -9,21 +9,20 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from crowd import Crowd
 
 from ember.core import external, gather
 from ember.xcs import jit
 
-under_way, most = 0, 0
+crowd = Crowd()
 noted: list[str] = []
 
 
 @external
 async def ask(text: str) -> str:
-    global under_way, most
-    under_way += 1
-    most = max(most, under_way)
-    await asyncio.sleep(0.1)
-    under_way -= 1
+    if text[:1].isupper():  # the answer to another call: these come together
+        async with crowd.joined():
+            await asyncio.sleep(0.01)
     return text.upper()
 
 
@@ -54,8 +53,7 @@ class Twice:
 
 
 def reset() -> None:
-    global most
-    most = 0
+    crowd.expect()
     noted.clear()
 
 
@@ -114,9 +112,9 @@ def test_what_only_computes_is_called_for_all_elements_at_once(
     program = loop(Twice(function, together))
     compiled = jit(program)
     plain = program()
-    reset()
+    crowd.expect(6 if together else 3)
     assert compiled() == plain
-    assert most >= (6 if together else 3)
+    assert crowd.most == (6 if together else 3)
 
 
 @pytest.mark.parametrize("function", [prints, prints_deep_down, logs, changes, calls_a_method_that_prints])
@@ -224,9 +222,9 @@ def test_frozen_objects_made_of_what_computes_are_called_for_all_elements_at_onc
         return [two(word) for word in ("a1", "a2", "a3")]
 
     compiled, plain = jit(program), program()
-    reset()
+    crowd.expect(6)
     assert compiled() == plain
-    assert most == 6
+    assert crowd.most == 6
 
 
 def appends(things: list[str]) -> str:

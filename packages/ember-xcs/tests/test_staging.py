@@ -8,7 +8,6 @@ import linecache
 import math
 import operator
 import sys
-import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -16,23 +15,18 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from crowd import Crowd
 from test_numeric_programs import Program
 
 from ember.xcs import GradientThroughCall, external, grad, jit, scan, stop_gradient, vmap
 
-_lock = threading.Lock()
-_now = _most = 0
+crowd = Crowd()
 
 
 @external
 async def embed(text: str) -> list[float]:
-    global _now, _most
-    with _lock:
-        _now += 1
-        _most = max(_now, _most)
-    await asyncio.sleep(0.02)
-    with _lock:
-        _now -= 1
+    async with crowd.joined():
+        await asyncio.sleep(0.02)
     return [float(ord(letter)) / 100 for letter in text]
 
 
@@ -40,12 +34,6 @@ async def embed(text: str) -> list[float]:
 async def rate(text: str) -> str:
     await asyncio.sleep(0.005)
     return f"0.{len(text)}"
-
-
-@pytest.fixture(autouse=True)
-def nothing_under_way() -> None:
-    global _now, _most
-    _now = _most = 0
 
 
 def score(weights: Any, vector: Any) -> Any:
@@ -84,10 +72,9 @@ def test_a_function_of_numbers_is_compiled_and_the_calls_around_it_overlap() -> 
     expected = ranked(WEIGHTS, WORDS)
     program = jit(ranked)
     program(WEIGHTS, WORDS)
-    global _most
-    _most = 0
+    crowd.expect(len(WORDS))
     found = program(WEIGHTS, WORDS)
-    assert _most == len(WORDS)
+    assert crowd.most == len(WORDS)
     assert [word for _, word in found] == [word for _, word in expected]
     assert np.allclose([one for one, _ in found], [one for one, _ in expected])
     assert runs_of(score, lambda: program(WEIGHTS, WORDS)) == 0

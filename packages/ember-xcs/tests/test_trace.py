@@ -192,6 +192,22 @@ def test_sites_are_those_of_the_source() -> None:
     assert str(site).startswith("test_trace.py:")
 
 
+def test_the_critical_path_goes_through_the_longest_of_many_calls_however_early_it_ended() -> None:
+    @xcs.external
+    async def ask(question: str) -> str:
+        await asyncio.sleep(0.2 if question == "0" else 0.001)
+        return question
+
+    @xcs.jit(max_concurrency=4)
+    def summary() -> str:
+        return ask("|".join([ask(str(n)) for n in range(1_000)]))
+
+    with xcs.trace() as run:
+        summary()
+    first, last = run.critical_path.calls
+    assert (first.index, last.index) == (0, 1_000)
+
+
 def test_times_run_forward_and_the_critical_path_is_as_long_as_the_run() -> None:
     @xcs.jit
     def program() -> str:

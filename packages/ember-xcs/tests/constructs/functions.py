@@ -169,6 +169,22 @@ def classes_inside() -> object:
     return [desk.told() for desk in [Desk("a"), Desk("b")]], Desk.limit
 
 
+@program()
+def names_of_classes_inside() -> object:
+    made: list[object] = []
+    for word in "ab":
+
+        @dataclasses.dataclass
+        class Note:
+            answer: str
+
+            class Kind:
+                name = __qualname__
+
+        made += [str(Note(ask(word))), Note.Kind.name, Note.__qualname__]
+    return made
+
+
 class Base:
     def __init__(self, word: str) -> None:
         self.word = word

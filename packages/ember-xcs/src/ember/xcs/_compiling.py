@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import operator
 import re
 from types import CodeType, FunctionType, ModuleType
@@ -68,6 +69,8 @@ def _named(code: CodeType, prefix: str, original: CodeType, lambdas: set[int]) -
     ):  # lowering's: an element, an operand
         return code.replace(co_consts=constants, co_name=original.co_name, co_qualname=original.co_qualname)
     name = _REGION.sub("", code.co_qualname.replace(prefix, original.co_qualname, 1))
+    if not code.co_flags & inspect.CO_OPTIMIZED:  # a class body, which gives its class the name as a constant
+        constants = tuple(name if c == code.co_qualname else c for c in constants)
     return code.replace(co_consts=constants, co_qualname=name)
 
 

@@ -50,7 +50,7 @@ Sources = int | Pending | Via | tuple[Any, ...]
 _MOST_KNOWN: Final = 24
 """How many of the calls that a task waited for last are kept: the latest bind, earlier ones were over before."""
 _MOST_INTO: Final = 256
-"""How many calls' answers in the arguments of one are told apart; of more, those that ended last."""
+"""How many calls' answers in the arguments of one are told apart; of more, those that ended last or took longest."""
 _LEAST_TEXT: Final = 16
 """Shorter text is not traced by identity: Python shares it between places that have nothing to do with each other."""
 _MOST_TEXT: Final = 20_000
@@ -400,8 +400,9 @@ class Recorder:
             if sources is None:
                 sources = self._flat(log.data)
                 if len(sources) > _MOST_INTO:
-                    last = sorted(sources, key=lambda one: (self.logs[one].ended, one))[-_MOST_INTO:]
-                    sources = {one: sources[one] for one in last}
+                    last = sorted(sources, key=lambda one: (self.logs[one].ended, one))[-_MOST_INTO // 2 :]
+                    longest = sorted(sources, key=lambda one: calls[one].seconds)[-_MOST_INTO // 2 :]
+                    sources = {one: sources[one] for one in sorted({*last, *longest})}
                 flat[id(log.data)] = sources
             into: dict[int, Edge] = {}
             known: list[tuple[int, tuple[EdgeKind, int]]] = [

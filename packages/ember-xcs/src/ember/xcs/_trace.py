@@ -118,7 +118,8 @@ class Trace:
 
     def __repr__(self) -> str:
         calls = sum(len(run.calls) for run in self.runs)
-        return f"<trace of {len(self.runs)} runs, {calls} calls, {self.seconds:.3f} s>"
+        runs = f"{len(self.runs):,} run{'s' * (len(self.runs) != 1)}"
+        return f"<trace of {runs}, {calls:,} call{'s' * (calls != 1)}, {self.seconds:.3f} s>"
 
     # As a listener ----------------------------------------------------------------------------------------------
 
