@@ -83,7 +83,7 @@ class Jitted(Generic[P, R]):
         self._limit: int | None = options.get("max_concurrency")
         self._plan = _Plan()
         self._numeric: Numeric | None = None
-        code = getattr(function, "__code__", None)
+        code = mark(function, "__code__")
         if code is not None and code.co_flags & inspect.CO_COROUTINE:
             _mark(self)
 

@@ -125,7 +125,7 @@ class Switching(Log):
     def _suspend(self, task: Task) -> None:
         back = task.back
         if back is None:
-            if self.hub is None:
+            if self.hub is None or self.hub.dead:  # an interruption may have come between its steps
                 self.hub = self._born(self._serve)
             back = self.hub
         else:
@@ -283,7 +283,7 @@ class Switching(Log):
         Greenlets inherit the depth of recursion of whoever starts them, so these are not started here: recursion of the
         program's would come to its end after a hundred turns.
         """
-        if self._mother is None:
+        if self._mother is None or self._mother.dead:
             self._mother = greenlet(self._bear, self._main)
         return cast(greenlet, self._mother.switch(getcurrent(), what))
 
