@@ -15,7 +15,7 @@ from types import FunctionType
 from typing import Any, cast
 
 from ember.core.loop import run
-from ember.xcs import external, jit
+from ember.xcs import external, jit, vmap
 
 N = 1000
 
@@ -70,6 +70,13 @@ def functions(n: int) -> list[str]:
     return [checked(i) for i in range(n)]
 
 
+every = vmap(checked)
+
+
+def mapped(n: int) -> list[str]:
+    return every(range(n))
+
+
 def chain(n: int) -> str:
     last = ""
     for _ in range(n):
@@ -111,6 +118,11 @@ def cpu(function: Callable[[int], object], n: int, runs: int = 20) -> float:
         function(n)
         best = min(best, time.process_time() - began)
     return best / n * 1e6
+
+
+def growth(function: Callable[[int], object]) -> float:
+    """How many times the CPU of one of a thousand one of ten thousand takes."""
+    return cpu(function, 10 * N, 4) / cpu(function, N)
 
 
 def lowering() -> float:
@@ -178,6 +190,8 @@ def main() -> int:
         ("in a function of one's own, that looks at the answer", cpu(jit(functions), N) - own, 40.0, "µs"),
         ("in a chain, each call with the answer of the one before", cpu(jit(chain), N) - alone, 40.0, "µs"),
         ("in a loop that decides on the answer", cpu(jit(deciding), N) - own, 40.0, "µs"),
+        ("one of 10,000 in a function of one's own, to one of 1,000", growth(jit(functions)), 1.5, "x"),
+        ("the same under vmap", growth(mapped), 1.5, "x"),
         ("a loop that makes no call, to plain Python", cpu(jit(numbers), 20_000) / plain, 2.0, "x"),
         ("the same beside a call", cpu(jit(numbers_and_call), 20_000) / plain, 2.0, "x"),
         ("an empty call", once, 5.0, "µs"),

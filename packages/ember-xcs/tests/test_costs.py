@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Callable
 from types import FunctionType
@@ -9,7 +10,7 @@ from typing import Any, cast
 
 import pytest
 
-from ember.xcs import external, jit
+from ember.xcs import external, jit, vmap
 from ember.xcs._program import forget, program_of
 
 
@@ -95,3 +96,52 @@ def test_a_function_is_lowered_once() -> None:
     again = steps(lambda: first("b"))
     other = jit(program)
     assert steps(lambda: other("c")) <= again + 20
+
+
+def in_a_try(calls: int) -> list[int]:
+    out: list[int] = []
+    for number in range(calls):
+        try:
+            out.append(int(ask(f"{number}")))
+        except ValueError:
+            out.append(0)
+    return out
+
+
+def decided(calls: int) -> list[str]:
+    return ["yes" if ask(f"{number}") == "1" else "no" for number in range(calls)]
+
+
+def decide(number: int) -> str:
+    return "yes" if ask(f"{number}") == "1" else "no"
+
+
+def mapped(calls: int) -> list[str]:
+    return vmap(decide)(range(calls))
+
+
+@pytest.mark.parametrize("program", [in_a_try, decided, mapped])
+def test_a_call_among_many_takes_no_more_steps_than_one_among_few(program: Callable[[int], object]) -> None:
+    jitted = jit(program)
+    jitted(2)
+    assert steps(lambda: jitted(400)) < 5 * steps(lambda: jitted(100))
+
+
+def test_a_run_of_many_calls_has_the_collector_look_less_often_until_it_ends() -> None:
+    usual = gc.get_threshold()
+    gc.set_threshold(700, 10, 10)
+    seen: list[int] = []
+
+    @jit
+    def program(calls: int) -> int:
+        answers = [ask(f"{number}") for number in range(calls)]
+        seen.append(gc.get_threshold()[0])
+        return len(answers)
+
+    try:
+        program(100)
+        program(2_000)
+        assert seen == [700, 10_000]
+        assert gc.get_threshold() == (700, 10, 10)
+    finally:
+        gc.set_threshold(*usual)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Generic, TextIO, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TextIO, TypeVar
+
+from ember.core.collector import Unhurried
 
 from ._cache import DEFAULT_SIZE, Cache
-from ._collector import unhurried
 from ._concurrent import MapConcurrent, OnItemError
 from ._cursor import Cursor
 from ._describe import Description, describe
@@ -35,6 +36,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 U = TypeVar("U")
+
+_unhurried: Final = Unhurried(100_000, 50, 1_000)
+"""While all rows are read into memory, and for no longer than that: ADR 36."""
 
 
 class Collected(list[T]):
@@ -326,13 +330,13 @@ class Stream(Generic[T]):
 
     def to_list(self) -> list[T]:
         """Return all rows, in memory."""
-        with unhurried:
+        with _unhurried:
             return list(self)
 
     def collect(self) -> Collected[T]:
         """Return all rows, in memory, with the account of the run in `.summary`."""
         rows = iter(self)
-        with unhurried:
+        with _unhurried:
             found = Collected(rows)
         found.summary = rows.summary
         return found

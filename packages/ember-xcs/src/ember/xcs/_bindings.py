@@ -9,7 +9,7 @@ import ast
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from types import FunctionType, MethodType, ModuleType
-from typing import Any
+from typing import Any, Final
 
 from ember.core.externals import External
 from ember.core.marks import mark
@@ -39,6 +39,15 @@ class Text:
     of_self: tuple[str, type] | None = None
 
 
+_BINDING: Final = frozenset(
+    {
+        ast.Assign, ast.AnnAssign, ast.NamedExpr, ast.AugAssign, ast.For, ast.AsyncFor, ast.comprehension, ast.Call,
+        ast.withitem, ast.Match, ast.ExceptHandler, ast.Import, ast.ImportFrom,
+    }
+)  # fmt: skip
+"""What `Bindings._bind` has anything to say of."""
+
+
 class Bindings:
     """The variables of a text, what is assigned to them, and what it calls by a name that is not one of them."""
 
@@ -65,14 +74,14 @@ class Bindings:
         # What these may hold at first is not made here: parameters, and where the whole function is known, all others.
         self._entering = text.inputs if text.kinds is None else text.local
         self._defined: dict[str, list[ast.stmt]] = {}
-        for node in everything:
-            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-                self._defined.setdefault(node.name, []).extend(node.body)
         self._assigned: dict[str, list[tuple[ast.expr, bool]]] = {}
         self._open: set[str] = set()
         self._given: set[str] = set()
         for node in everything:
-            self._bind(node)
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                self._defined.setdefault(node.name, []).extend(node.body)
+            elif type(node) in _BINDING:
+                self._bind(node)
         self._lambdas = {
             name
             for name, values in self._assigned.items()

@@ -13,6 +13,7 @@ import re
 from types import CodeType, FunctionType, ModuleType
 from typing import Any, Final
 
+from . import _names as names
 from ._lower import Lowering
 from ._trees import Unsupported, load
 
@@ -50,13 +51,24 @@ def compiled(lowering: Lowering, function: FunctionType) -> CodeType:
     module = ast.Module([outer], [])
     ast.copy_location(inner, node)
     ast.copy_location(outer, node)
-    ast.fix_missing_locations(module)
+    _place(module, {})
     try:
         whole = compile(module, code.co_filename, "exec", dont_inherit=True, flags=code.co_flags & 0x1000000)
     except (SyntaxError, ValueError) as error:
         raise Unsupported(f"its lowered form does not compile ({error})") from None
     made = _find(whole, "_x_program")
     return _named(made, made.co_qualname, code, _lambdas(code)).replace(co_name=name)
+
+
+def _place(node: ast.AST, around: dict[str, int]) -> None:
+    """Give `node` and what is below it the places they lack, as `ast.fix_missing_locations` does, in less time."""
+    own = vars(node)
+    if "lineno" in own:
+        around = {name: own[name] for name in node._attributes if name in own}
+    elif node._attributes:
+        own.update(around)
+    for child in names.children(node):
+        _place(child, around)
 
 
 def _named(code: CodeType, prefix: str, original: CodeType, lambdas: set[int]) -> CodeType:

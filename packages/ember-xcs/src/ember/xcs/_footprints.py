@@ -117,7 +117,7 @@ def footprint(run: Run, task: Task) -> None:
         line.join(task)
     task.lines, task.keys = tuple(lines), (*changes, *found)
     if task.shallow:
-        task.keeps = tuple(value for value in inputs[1:] if type(value) not in SCALARS)
+        task.keeps = tuple(value for value in inputs[1:] if not _is_inert(value))
         if task.keeps:
             task.into = id(inputs[0])
             run.keeping.setdefault(task.into, {})[task] = None

@@ -44,8 +44,12 @@ class Kinds(Bindings):
 
     def kind(self, node: ast.expr | None) -> Any:
         """Return `DATA`, a class of the user's, a tuple of functions that it is one of, or None if it is not known."""
+        if isinstance(node, ast.Name):  # as most are
+            return self._kind_of(node.id)
         if node is None or isinstance(node, (ast.Constant, ast.JoinedStr, ast.Compare)):
             return DATA
+        if isinstance(node, ast.Call):
+            return self._kind_of_call(node)
         if isinstance(node, ast.UnaryOp):
             return DATA if isinstance(node.op, ast.Not) else self.kind(node.operand)
         if isinstance(node, ast.BinOp):
@@ -74,10 +78,6 @@ class Kinds(Bindings):
             return DATA if self.kind(node.value) is DATA else None
         if isinstance(node, ast.NamedExpr):
             return self.kind(node.value)
-        if isinstance(node, ast.Name):
-            return self._kind_of(node.id)
-        if isinstance(node, ast.Call):
-            return self._kind_of_call(node)
         return None
 
     def _kind_of(self, name: str) -> Any:

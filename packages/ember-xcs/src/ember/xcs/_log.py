@@ -10,10 +10,11 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from greenlet import getcurrent, greenlet
 
+from ember.core.collector import Unhurried
 from ember.core.loop import IOLoop
 
 from ._pending import Entry, Pending
@@ -30,6 +31,12 @@ if TYPE_CHECKING:
     from ._drive import Drive
     from ._interrupts import Guard
     from ._record import Recorder
+
+
+_MANY: Final = 1_000
+"""From so many calls and tasks on, the collector looks less often: all that waits is alive, and it looks in vain."""
+
+_unhurried: Final = Unhurried(10_000, 10, 10)
 
 
 class Log:
@@ -60,6 +67,7 @@ class Log:
         self.in_flight = self.turns = 0
         self.calls = 0
         self._seq = 0
+        self.many = False
         self._ready: deque[Task] = deque()
         self._queued: list[tuple[float, int, Flight]] = []
         self._arrived: SimpleQueue[Pending] = SimpleQueue()
@@ -101,6 +109,9 @@ class Log:
             last.next = entry
             entry.prev = last
         task.last = entry
+        if self._seq >= _MANY and not self.many:
+            self.many = True
+            _unhurried.enter()
 
     def _strike(self, entry: Entry) -> None:
         """Take `entry`, which succeeded or was ended, out of its log."""
@@ -242,6 +253,12 @@ class Log:
                 self._cancel(entry)
             entry.done, entry.error = True, Abandoned()
             self._wake(entry)
+
+    def hurried(self) -> None:
+        """Have the collector look as often as before."""
+        if self.many:
+            self.many = False
+            _unhurried.leave()
 
     def _cancel(self, flight: Flight) -> None:
         if self.record is not None:

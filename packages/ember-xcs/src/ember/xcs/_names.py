@@ -14,6 +14,11 @@ from typing import Any, Final, TypeAlias
 
 SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
 COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+_HOLDS_STATEMENTS = (
+    ast.If, ast.For, ast.AsyncFor, ast.While, ast.With, ast.AsyncWith, ast.Try, ast.TryStar, ast.ExceptHandler,
+    ast.Match, ast.match_case,
+)  # fmt: skip
+"""What statements of the same function stand in."""
 Nodes: TypeAlias = Sequence[ast.AST]
 _NONE: Final = frozenset[str]()
 
@@ -43,6 +48,8 @@ def children(node: ast.AST) -> list[ast.AST]:
     found: list[ast.AST] = []
     for name in fields:
         value: Any = getattr(node, name, None)
+        if not value:
+            continue
         if type(value) is list:
             of: list[Any] = value
             found += [one for one in of if isinstance(one, ast.AST)]
@@ -53,6 +60,15 @@ def children(node: ast.AST) -> list[ast.AST]:
 
 def walk(top: ast.AST) -> list[ast.AST]:
     """Return `top` and everything below it."""
+    if not isinstance(top, ast.stmt):
+        return _walk(top)
+    facts = _facts(top)
+    if facts.everything is None:
+        facts.everything = _walk(top)
+    return facts.everything
+
+
+def _walk(top: ast.AST) -> list[ast.AST]:
     found = [top]
     for node in found:
         found += children(node)
@@ -62,14 +78,16 @@ def walk(top: ast.AST) -> list[ast.AST]:
 class _Facts:
     """What is known of a node and everything below it."""
 
-    __slots__ = ("kinds", "leaves", "loaded", "own", "stored")
+    __slots__ = ("bare_raise", "everything", "kinds", "leaves", "loaded", "own", "stored")
 
     def __init__(self) -> None:
         self.stored: frozenset[str] | None = None
         self.loaded: frozenset[str] | None = None
         self.kinds: frozenset[type[ast.AST]] | None = None
         self.leaves: dict[bool, set[str]] = {}
+        self.everything: list[ast.AST] | None = None
         self.own: list[ast.AST] | None = None
+        self.bare_raise: bool | None = None
 
 
 def _facts(node: ast.AST) -> _Facts:
@@ -181,7 +199,8 @@ def captured(nodes: Nodes) -> set[str]:
     names: set[str] = set()
     for node in own(nodes):
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-            names |= loaded(node.body) - (_parameters(node.args) | stored(node.body) - _not_own(node.body))
+            outer = declared(node.body, ast.Global, ast.Nonlocal)
+            names |= loaded(node.body) - (_parameters(node.args) | stored(node.body) - outer)
         elif isinstance(node, ast.ClassDef):
             names |= loaded(node.body)
         elif isinstance(node, ast.Lambda):
@@ -193,8 +212,11 @@ def _parameters(args: ast.arguments) -> set[str]:
     return {node.arg for node in walk(args) if isinstance(node, ast.arg)}
 
 
-def _not_own(body: Nodes) -> set[str]:
-    return {name for node in own(body) if isinstance(node, (ast.Nonlocal, ast.Global)) for name in node.names}
+def declared(body: Nodes, *kinds: type[ast.Global | ast.Nonlocal]) -> set[str]:
+    """Return the names that `body` declares as `global` or `nonlocal`, outside of nested functions."""
+    if not has(body, *kinds):
+        return set()
+    return {name for node in own(body) if isinstance(node, kinds) for name in node.names}
 
 
 def nonlocals(nodes: Nodes) -> set[str]:
@@ -218,7 +240,7 @@ def _leaves(node: ast.AST, in_loop: bool) -> set[str]:
         return {"return"}
     if isinstance(node, (ast.Break, ast.Continue)):
         return set() if in_loop else {"break" if isinstance(node, ast.Break) else "continue"}
-    if isinstance(node, SCOPES):
+    if not isinstance(node, _HOLDS_STATEMENTS):
         return set()
     known = _facts(node).leaves
     if in_loop not in known:
@@ -246,21 +268,19 @@ def _kinds(node: ast.AST) -> frozenset[type[ast.AST]]:
 
 def bare_raise(statements: Nodes) -> bool:
     """Whether a `raise` without an exception refers to a handler outside of `statements`."""
-    for node in statements:
-        if isinstance(node, ast.Raise) and node.exc is None:
-            return True
-        if isinstance(node, SCOPES):
-            continue
-        children = [
-            child
-            for child in ast.iter_child_nodes(node)
-            if isinstance(
-                child, (ast.stmt, ast.match_case)
-            )  # not handlers: theirs is an exception of their own
-        ]
-        if children and bare_raise(children):
-            return True
-    return False
+    return any(map(_bare_raise, statements))
+
+
+def _bare_raise(node: ast.AST) -> bool:
+    if not isinstance(node, _HOLDS_STATEMENTS):
+        return isinstance(node, ast.Raise) and node.exc is None
+    facts = _facts(node)
+    if facts.bare_raise is None:
+        # Not in handlers: theirs is an exception of their own.
+        facts.bare_raise = any(
+            _bare_raise(child) for child in children(node) if isinstance(child, (ast.stmt, ast.match_case))
+        )
+    return facts.bare_raise
 
 
 def surely(statements: Nodes) -> set[str]:
@@ -345,6 +365,8 @@ def used_outside(body: Nodes, inside: Nodes) -> set[str]:
 
 def unusual_yields(body: Nodes) -> Iterable[tuple[int, str]]:
     """Return where a generator yields in ways that lowered code does not, and what to do instead."""
+    if not has(body, ast.Yield, ast.YieldFrom):
+        return
     plain = {id(node.value) for node in own(body) if isinstance(node, (ast.Expr, ast.Assign, ast.AnnAssign))}
     for node in own(body):
         if isinstance(node, (ast.Yield, ast.YieldFrom)) and id(node) not in plain:

@@ -70,10 +70,10 @@ class Pieces:
             *([args.kwarg.arg] if args.kwarg else []),
         ]
         self.body: Sequence[ast.stmt] = body
-        self.globals = {n for x in names.own(body) if isinstance(x, ast.Global) for n in x.names}
+        self.globals = names.declared(body, ast.Global)
         for line, why in names.unusual_yields(body):
             raise Unsupported(f"line {line}: it is a generator that yields {why}")
-        outer |= frozenset(n for x in names.own(body) if isinstance(x, ast.Nonlocal) for n in x.names)
+        outer |= names.declared(body, ast.Nonlocal)
         self.stored = names.stored(body) - self.globals - outer
         self.locals = set(self.parameters) | self.stored
         times: dict[str, int] = {}

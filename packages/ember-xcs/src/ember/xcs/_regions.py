@@ -126,10 +126,10 @@ class Regions(Calls):
         kept = {
             node.id
             for top in statements
-            for node in ast.walk(top)
+            for node in names.walk(top)
             if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
         }
-        named = {n.name for top in statements for n in ast.walk(top) if isinstance(n, ast.ExceptHandler)}
+        named = {n.name for top in statements for n in names.walk(top) if isinstance(n, ast.ExceptHandler)}
         return [one for one in outputs if one in kept or one not in named]
 
     def plain(self, node: ast.stmt) -> list[ast.stmt]:

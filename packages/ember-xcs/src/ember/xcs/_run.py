@@ -325,6 +325,7 @@ class Run(Switching):
         try:
             self.close()
         finally:
+            self.hurried()
             local.run = None
             taken, self.guard = self.guard, None
             if taken is not None:

@@ -39,9 +39,11 @@ READING: Final = (
 """Methods that change nothing that the program can see, unless the user has one of that name."""
 
 _ROUNDS: Final = 10
-_ACTING: Final = (
-    ast.Subscript, ast.Attribute, ast.Call, ast.Assign, ast.AnnAssign, ast.AugAssign, ast.Return, ast.With, ast.Await,
-    ast.Global, ast.Nonlocal, ast.Import, ast.ImportFrom, ast.ClassDef,
+_ACTING: Final = frozenset(
+    {
+        ast.Subscript, ast.Attribute, ast.Call, ast.Assign, ast.AnnAssign, ast.AugAssign, ast.Return, ast.With,
+        ast.Await, ast.Global, ast.Nonlocal, ast.Import, ast.ImportFrom, ast.ClassDef,
+    }
 )  # fmt: skip
 """What `Summary._visit` has anything to say of."""
 
@@ -58,8 +60,8 @@ class Summary(Flow):
         self.writes = self.objects = self.parts = False
         self.changed: set[str] = set()
         self.shared: set[str] = set()
-        acting = [node for node in self._everything if isinstance(node, _ACTING)]
-        operating = [node for node in self._everything if isinstance(node, OPERATING)]
+        acting = [node for node in self._everything if type(node) in _ACTING]
+        operating = [node for node in self._everything if type(node) in OPERATING]
         before = None
         for _ in range(_ROUNDS):
             if before == (now := self._state()):
@@ -226,7 +228,9 @@ class Summary(Flow):
     # Statements ----------------------------------------------------------------------------------
 
     def _visit(self, node: ast.AST) -> None:
-        if isinstance(node, (ast.Subscript, ast.Attribute)) and not isinstance(node.ctx, ast.Load):
+        if isinstance(node, ast.Call):
+            self._call(node)
+        elif isinstance(node, (ast.Subscript, ast.Attribute)) and not isinstance(node.ctx, ast.Load):
             self.change(node.value)
             if isinstance(node, ast.Attribute) and self._module(node.value) is not None:
                 self.writes = True
@@ -259,8 +263,6 @@ class Summary(Flow):
         elif isinstance(node, ast.With):
             for item in node.items:
                 self._manager(item.context_expr)
-        elif isinstance(node, ast.Call):
-            self._call(node)
 
     def _behind(self, node: ast.Attribute, part: Literal["fget", "fset"]) -> list[FunctionType]:
         """Return the functions of users that reading (or storing) an attribute may call."""

@@ -36,9 +36,11 @@ LOOKING: Final = frozenset(
 )
 """All but those that are there to change what they are called on."""
 
-OPERATING: Final = (
-    ast.BinOp, ast.AugAssign, ast.Compare, ast.Subscript, ast.For, ast.comprehension, ast.Starred, ast.FormattedValue,
-    ast.If, ast.While, ast.IfExp, ast.Assert, ast.BoolOp, ast.UnaryOp,
+OPERATING: Final = frozenset(
+    {
+        ast.BinOp, ast.AugAssign, ast.Compare, ast.Subscript, ast.For, ast.comprehension, ast.Starred,
+        ast.FormattedValue, ast.If, ast.While, ast.IfExp, ast.Assert, ast.BoolOp, ast.UnaryOp,
+    }
 )  # fmt: skip
 """The nodes that `called_by` has anything to say of."""
 
