@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,6 +16,10 @@ from ember.context import create_context, get_context, with_context
 if "CI" not in os.environ:
     settings.register_profile("desk", deadline=None)
     settings.load_profile("desk")
+
+# What a shell starts in the background ignores Ctrl-C, and so do its children: here they are sent it, and must hear it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -81,7 +81,7 @@ def test_the_name_of_a_model_is_a_member(way: Way, openai: LocalServer) -> None:
 
 @both
 def test_members_are_asked_at_once(way: Way, openai: LocalServer) -> None:
-    openai.latency = 0.2
+    openai.latency = 1.0
     way(Ensemble(["gpt-4o"] * 5), "The sea?")
     assert openai.high_water == 5
 
@@ -278,14 +278,17 @@ def test_an_evaluation_says_what_its_calls_used(openai: LocalServer) -> None:
 def test_under_jit_members_are_asked_at_once_and_the_answer_is_the_same(
     make: Callable[[Any], Operator],
 ) -> None:
-    here, most = [0], [0]
+    here, most, wanted = [0], [0], [1]
 
     @external
     async def ask(text: str) -> str:
         here[0] += 1
         most[0] = max(most[0], here[0])
         try:
-            await asyncio.sleep(0.05)
+            async with asyncio.timeout(30):
+                while most[0] < wanted[0]:  # noqa: ASYNC110
+                    await asyncio.sleep(0.001)
+            await asyncio.sleep(0.02)
             return text.upper()
         finally:
             here[0] -= 1  # ended as a loser, too
@@ -296,7 +299,7 @@ def test_under_jit_members_are_asked_at_once_and_the_answer_is_the_same(
     for _ in range(2):
         while here[0]:  # losers may end after the answer
             time.sleep(0.001)
-        most[0] = 0
+        most[0], wanted[0] = 0, 4
         assert compiled("sea") == plain
         assert most[0] == 4
 
@@ -364,13 +367,16 @@ class Asked(Operator):
 def test_under_jit_operators_with_functions_that_only_compute_overlap_in_a_loop(
     make: Callable[[Any], Operator], each: int
 ) -> None:
-    here, most = [0], [0]
+    here, most, wanted = [0], [0], [1]
 
     @external
     async def ask(text: str) -> str:
         here[0] += 1
         most[0] = max(most[0], here[0])
-        await asyncio.sleep(0.1)
+        async with asyncio.timeout(30):
+            while most[0] < wanted[0]:  # noqa: ASYNC110
+                await asyncio.sleep(0.001)
+        await asyncio.sleep(0.02)
         here[0] -= 1
         return text.upper()
 
@@ -385,6 +391,7 @@ def test_under_jit_operators_with_functions_that_only_compute_overlap_in_a_loop(
 
     texts = ["a", "bb", "c"]
     plain, most[0] = program(texts), 0
+    wanted[0] = 3 * each
     assert xcs.jit(program)(texts) == plain
     assert most[0] == 3 * each
 

@@ -123,10 +123,11 @@ def test_external_calls_of_all_overlap() -> None:
     @external
     async def call() -> None:
         with water:
-            await asyncio.sleep(0.05)
+            async with asyncio.timeout(30):
+                while water.most < 50:  # noqa: ASYNC110
+                    await asyncio.sleep(0.001)
 
     gather([call] * 50)
-    assert water.most > 25
 
 
 def test_the_error_earliest_in_order_is_raised() -> None:
@@ -339,10 +340,13 @@ def test_ctrl_c_cancels_what_waits_and_does_not_wait_for_what_cannot_be(tmp_path
 import asyncio, threading, time
 from ember.core import external, gather
 
-cancelled = []
+begun, cancelled = [], []
 
 @external
 async def forever():
+    begun.append(1)
+    if len(begun) == 11:
+        print("ready", flush=True)
     try:
         await asyncio.sleep(3600)
     except asyncio.CancelledError:
@@ -352,12 +356,8 @@ async def forever():
 def stuck():
     time.sleep(3600)
 
-def ready():
-    print("ready", flush=True)
-    forever()
-
 try:
-    gather([forever] * 10 + [stuck] * 10 + [ready])
+    gather([forever] * 10 + [stuck] * 10 + [forever])
 except KeyboardInterrupt:
     print("interrupted", len(cancelled))
 """)

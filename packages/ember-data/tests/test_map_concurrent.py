@@ -62,18 +62,24 @@ def test_rows_come_in_order_and_no_more_than_so_many_are_under_way() -> None:
 
 
 def test_rows_come_as_they_are_done_if_that_is_asked_for() -> None:
+    given = threading.Event()
+
     def slow_first(n: int) -> int:
-        time.sleep(0.2 if n == 0 else 0)
+        if n == 0:
+            given.wait(30)
         return n
 
     async def slow_first_too(n: int) -> int:
-        await asyncio.sleep(0.2 if n == 0 else 0)
+        while n == 0 and not given.is_set():  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
         return n
 
     for function in (slow_first, slow_first_too):
-        rows = stream(range(10)).map_concurrent(function, concurrency=4, ordered=False).to_list()
-        assert sorted(rows) == list(range(10))
-        assert rows[0] != 0
+        given.clear()
+        rows = iter(stream(range(10)).map_concurrent(function, concurrency=4, ordered=False))
+        first = next(rows)
+        given.set()
+        assert first != 0 and sorted([first, *rows]) == list(range(10))
 
 
 def test_no_more_rows_are_taken_than_a_few_windows_ahead() -> None:

@@ -63,9 +63,9 @@ def test_identical_tasks_and_threads_at_once_make_one_request(acme: LocalServer)
 
 
 def test_different_calls_at_once_do_not_wait_for_each_other(acme: LocalServer) -> None:
-    acme.latency = 0.2
+    acme.latency = 1.0
     at_once(10, lambda which: models("acme-small", str(which), cache=True))
-    assert len(acme.requests) == 10 and acme.high_water > 5
+    assert len(acme.requests) == 10 and acme.high_water > 1
 
 
 def test_identical_embeddings_at_once_make_one_request(acme: LocalServer) -> None:
@@ -94,7 +94,7 @@ def test_when_the_one_request_is_cancelled_those_who_waited_try_themselves(acme:
 
     async def main() -> list[Response]:
         leader = asyncio.create_task(models.acall("acme-small", "Hi", cache=True))
-        await asyncio.sleep(0.1)
+        await asyncio.to_thread(acme.wait_for, lambda: acme.requests)
         others = [asyncio.create_task(models.acall("acme-small", "Hi", cache=True)) for _ in range(3)]
         await asyncio.sleep(0.1)
         leader.cancel()
@@ -104,30 +104,28 @@ def test_when_the_one_request_is_cancelled_those_who_waited_try_themselves(acme:
 
 
 def test_one_who_waits_can_be_cancelled_alone(acme: LocalServer) -> None:
-    acme.latency = 0.3
+    acme.latency = 1.0
 
-    async def main() -> tuple[Response, float]:
+    async def main() -> Response:
         leader = asyncio.create_task(models.acall("acme-small", "Hi", cache=True))
-        await asyncio.sleep(0.05)
-        begun = time.monotonic()
+        await asyncio.to_thread(acme.wait_for, lambda: acme.requests)
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.05):
                 await models.acall("acme-small", "Hi", cache=True)
-        return await leader, time.monotonic() - begun
+        assert not leader.done()
+        return await leader
 
-    answer, waited = asyncio.run(main())
-    assert answer == "Hi" and len(acme.requests) == 1 and waited < 0.6
+    assert asyncio.run(main()) == "Hi" and len(acme.requests) == 1
 
 
 def test_one_who_waits_keeps_to_its_own_deadline(acme: LocalServer) -> None:
-    acme.latency = 0.6
+    acme.latency = 2.0
     with ThreadPoolExecutor(1) as pool:
         leader = pool.submit(models, "acme-small", "Hi", cache=True)
-        time.sleep(0.1)
-        begun = time.monotonic()
+        acme.wait_for(lambda: acme.requests)
         with pytest.raises(ModelTimeout, match=r"0\.1 s") as caught:
             models("acme-small", "Hi", cache=True, timeout=0.1)
-        assert time.monotonic() - begun < 0.5 and caught.value.model == "acme-small"
+        assert not leader.done() and caught.value.model == "acme-small"
         assert leader.result() == "Hi"
 
 

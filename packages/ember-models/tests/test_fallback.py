@@ -225,13 +225,13 @@ def test_a_model_that_hangs_leaves_the_others_their_share_of_the_time(
     acme.replies(fault="hang")
     begun = time.monotonic()
 
-    answer = models("acme-small", "Hello", fallback="brick-1", timeout=1.0)
+    answer = models("acme-small", "Hello", fallback="brick-1", timeout=4.0)
 
     taken = time.monotonic() - begun
-    assert answer == "from brick" and taken > 0.4
-    assert 0.4 < answer.latency <= taken
+    assert answer == "from brick" and taken > 1.6
+    assert 1.6 < answer.latency <= taken
     (failure,) = answer.failures
-    assert isinstance(failure, errors.ModelTimeout) and "its share of the 1 s" in str(failure)
+    assert isinstance(failure, errors.ModelTimeout) and "its share of the 4 s" in str(failure)
 
 
 def test_all_models_together_keep_within_the_one_deadline(acme: LocalServer, brick: LocalServer) -> None:
@@ -392,12 +392,12 @@ def test_a_stream_of_the_last_model_tells_what_the_first_failed_with(
 
 
 def test_a_stream_that_has_begun_may_take_the_whole_time(acme: LocalServer, brick: LocalServer) -> None:
-    acme.replies(delay=0.12)
+    acme.replies(delay=0.5)
     begun = time.monotonic()
 
-    assert "".join(models.stream("acme-small", "1 2 3 4 5", fallback="brick-1", timeout=1.4)) == "1 2 3 4 5"
+    assert "".join(models.stream("acme-small", "1 2 3 4 5", fallback="brick-1", timeout=5.0)) == "1 2 3 4 5"
 
-    assert time.monotonic() - begun > 0.7  # its share while it had said nothing
+    assert time.monotonic() - begun > 2.5  # its share while it had said nothing
 
 
 def test_each_model_of_a_stream_is_a_call_of_its_own(acme: LocalServer, brick: LocalServer) -> None:

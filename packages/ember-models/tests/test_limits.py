@@ -52,12 +52,12 @@ def test_a_stream_holds_its_place_until_it_ends_or_is_left(acme: LocalServer) ->
 
 
 def test_a_cancelled_wait_takes_nobodys_place(acme: LocalServer) -> None:
-    acme.latency = 0.2
+    acme.latency = 1.0
 
     async def crowd() -> list[object]:
         with with_context(models={"max_concurrency": 1}):
             calls = [asyncio.create_task(models.acall("acme-small", str(n))) for n in range(6)]
-            await asyncio.sleep(0.1)
+            await asyncio.to_thread(acme.wait_for, lambda: acme.requests)
             for task in calls[1:5]:
                 task.cancel()
             return list(await asyncio.gather(*calls, return_exceptions=True))

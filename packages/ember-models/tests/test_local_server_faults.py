@@ -215,7 +215,7 @@ def test_a_rate_is_bytes_per_second(server: LocalServer, wire: socket.socket) ->
     begun = time.monotonic()
     wire.sendall(request())
     read_body(wire, 30)
-    assert 0.15 < time.monotonic() - begun < 2
+    assert 0.15 < time.monotonic() - begun < 10
 
 
 def test_a_body_can_be_chunked(server: LocalServer, wire: socket.socket) -> None:

@@ -121,12 +121,12 @@ def test_a_cancelled_wait_ends_at_once_and_sends_nothing(acme: LocalServer, wait
 
 def test_who_cannot_be_answered_before_the_deadline_is_told_so_at_once(acme: LocalServer) -> None:
     get_context().set_config("models.max_retries", None)
-    acme.replies(429, {"retry-after": "5"})
+    acme.replies(429, {"retry-after": "60"})
     begun = time.monotonic()
     with pytest.raises(errors.RateLimitError) as raised:
-        models("acme-small", "Hello", timeout=2)
-    assert time.monotonic() - begun < 1
-    assert raised.value.retry_after == 5 and len(acme.requests) == 1
+        models("acme-small", "Hello", timeout=20)
+    assert time.monotonic() - begun < 10
+    assert raised.value.retry_after == 60 and len(acme.requests) == 1
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs signals")
