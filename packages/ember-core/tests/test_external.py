@@ -7,11 +7,11 @@ import contextlib
 import functools
 import inspect
 import pickle
+import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextvars import Context, ContextVar
-from types import FrameType
 from typing import Any, cast
 
 import pytest
@@ -437,21 +437,32 @@ def test_a_handler_is_not_in_force_on_other_threads() -> None:
     assert note == []
 
 
+COUNTED = """
+import sys
+from ember.core import external
+
+@external
+def whisper(text):
+    return text.lower()
+
+def note(frame, event, argument):
+    if event == "call":
+        made.append(frame.f_code.co_name)
+
+made = []
+whisper("A")
+sys.setprofile(note)
+whisper("A")
+sys.setprofile(None)
+print(*made)
+"""
+
+
 def test_without_a_handler_the_dispatch_is_a_handful_of_calls() -> None:
-    made: list[str] = []
-
-    def note(frame: FrameType, event: str, argument: object) -> None:
-        if event == "call":
-            made.append(frame.f_code.co_name)
-
-    whisper("A")
-    before = sys.getprofile()
-    sys.setprofile(note)
-    try:
-        whisper("A")
-    finally:
-        sys.setprofile(before)
-    assert "whisper" in made and len(made) <= 16, made  # 12, and 2 more where the I/O loop is in use
+    """In a process of its own: whoever listens to events, as parts of Ember do once they are imported, adds to it."""
+    ran = subprocess.run([sys.executable, "-c", COUNTED], capture_output=True, text=True, check=True)
+    made = ran.stdout.split()
+    assert "whisper" in made and len(made) <= 14, made  # 12
 
 
 # Events
