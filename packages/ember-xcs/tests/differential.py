@@ -238,10 +238,10 @@ def compare(text: str, name: str, fail: int = 4, limit: int | None = None) -> li
         return made
 
     try:
-        with _ends(20):
+        with _ends(60):
             found = execute(text, name, jitted, run)
     except TooLong:
-        return ["it does not end"]
+        return ["it does not end", traceback.format_exc()[-3000:]]
     wrong = [
         f"{key}: plain {expected[key]!s:.300} | jit {found[key]!s:.300}"
         for key in expected
