@@ -44,7 +44,8 @@ class Fresh:
     """A container that the run made and that nothing outside of it can reach: it may hold pending values.
 
     `nested` is what is in it besides plain values. If it is `live`, that is a view, of an object's attributes say, and
-    nobody has to keep it up to date. `coming` are the pending values in it that nobody has asked for yet who waits.
+    nobody has to keep it up to date. `coming` are pending values in it that no footprint
+    has come to yet.
     """
 
     __slots__ = ("coming", "live", "nested", "object", "scope")
