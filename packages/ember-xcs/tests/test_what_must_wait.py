@@ -739,3 +739,63 @@ def test_an_iterator_over_a_list_still_to_come_is_gone_over_before_the_list_chan
         return out
 
     assert jit(program)(["k"]) == program(["k"])
+
+
+class Shop:
+    """Of which it is counted how often anybody asked, added or looked."""
+
+    seen: int = 0
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        Shop.seen += 1
+
+    def __iadd__(self, other: str) -> Shop:
+        Shop.seen += 1
+        self.name += other
+        return self
+
+    @property
+    def label(self) -> str:
+        Shop.seen += 1
+        return self.name
+
+    def branch(self, name: str) -> Shop:
+        return Shop(name)
+
+
+@external
+async def open_shop(name: str) -> Any:
+    await asyncio.sleep(0.005)
+    return Shop(name)
+
+
+def branch_out(shop: Shop, name: str) -> Shop:
+    return shop.branch(name)
+
+
+def extend(shop: Shop, name: str) -> Shop:
+    shop += name
+    return shop
+
+
+def look(shop: Shop, name: str) -> str:
+    return shop.label + name
+
+
+@pytest.mark.parametrize("act", [branch_out, extend, look])
+def test_what_an_object_still_to_come_counts_is_counted_before_what_comes_after(
+    act: Callable[[Shop, str], Any],
+) -> None:
+    def same(value: Any) -> Any:
+        return value
+
+    def program() -> tuple[Any, int]:
+        Shop.seen = 0
+        first = same(open_shop("a") if ask("x") == "X" else None)
+        made = act(first, same("b"))
+        Shop.seen += 10
+        Shop.seen *= 2
+        return made if isinstance(made, str) else made.name, Shop.seen
+
+    assert jit(program)() == program()

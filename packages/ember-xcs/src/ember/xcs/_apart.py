@@ -31,7 +31,7 @@ def apart(
 ) -> Any:
     """Run `function(run, *args)` as a task that reads (and, if it `changes`, changes) what `inputs` reach."""
     return run.spawn(
-        function, (run, *args), None, inputs=tuple(inputs), flags=WRITES if writes else flags,
+        function, (run, *args), None, inputs=tuple(inputs), flags=flags | WRITES if writes else flags,
         changed=-1 if changes or flags & CHANGES else 0,
         what=function.__name__, outside=outside,
     )  # fmt: skip

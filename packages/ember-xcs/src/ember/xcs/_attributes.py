@@ -17,6 +17,7 @@ from . import _effects as effects
 from ._apart import apart, unknown
 from ._containers import change
 from ._footprints import put
+from ._function_effects import flags_of_methods
 from ._memory import lazy, settle
 from ._order import await_turn, must_wait, quiet
 from ._run import Run, local
@@ -38,7 +39,7 @@ def attr(thing: Any, name: str) -> Any:
             return attr(thing.value, name)
         if type(thing) is Flight:
             return lazy(run, _getattr_of(name), (thing,), str if name == "text" else None)
-        return apart(run, _attr, (thing, name), (thing,))
+        return apart(run, _attr, (thing, name), (thing,), flags=flags_of_methods(f"{name}.getter"))
     if isinstance(thing, External):  # what it is does not change
         return getattr(thing, name)
     if hasattr(kind, effects.FROZEN) and _is_stored(thing, kind, name):  # nor does an Ember module

@@ -17,12 +17,13 @@ from ember.core.marks import mark
 
 from . import _names as names
 from ._bindings import Text
-from ._methods import forget_classes, index_names, is_installed, owner_of
+from ._methods import forget_classes, index_names, is_installed, methods_named, owner_of
 from ._origins import ANYTHING, OUTSIDE, Effects, forget_globals
 from ._pending import Pending
 from ._reliance import look_again, relied_on
 from ._source import NoSource, tree_of
 from ._summary import Summary
+from ._tasks import CHANGES, OBJECTS, PARTS, WRITES, shared_flag
 
 Key: TypeAlias = tuple[Any, ...]
 _alive: dict[int, Any] = {}
@@ -107,6 +108,22 @@ def effects_of(function: FunctionType) -> Effects:
     else:
         _found.clear()
     return known
+
+
+def flags_of_methods(*names: str) -> int:
+    """Return the flags of a task that calls methods of these names of something that is not there yet.
+
+    They may be any of that name in the user's classes.
+    """
+    flags = 0
+    shared: set[str] = set()
+    for name in names:
+        for function in methods_named(name):
+            done = effects_of(function)
+            flags |= (WRITES if done.writes else 0) | (OBJECTS if done.objects else 0)
+            flags |= (PARTS if done.parts else 0) | (CHANGES if done.changed else 0)
+            shared |= done.shared
+    return flags | shared_flag(shared)
 
 
 def is_asking() -> bool:

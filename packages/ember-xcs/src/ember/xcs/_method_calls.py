@@ -22,6 +22,7 @@ from . import _effects as effects
 from ._apart import apart, read, unknown
 from ._attributes import attr, looks_plainly, vars_of
 from ._containers import change, new
+from ._function_effects import flags_of_methods
 from ._iterators import (
     eaten,
     held_iterator,
@@ -57,6 +58,7 @@ def method(thing: Any, name: str, /, *args: Any, **kwargs: Any) -> Any:
             (thing, *args, *kwargs.values()),
             writes=not data and name in _CHANGING and may_be_outside(thing),
             changes=not data and (name in _CHANGING or name not in READING or bool(methods_named(name))),
+            flags=0 if data else flags_of_methods(name),
         )
     if run.stepping:
         if held_iterator(run, thing) is not None:

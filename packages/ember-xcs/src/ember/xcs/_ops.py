@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from ._apart import apart, read, unknown
 from ._containers import change
+from ._function_effects import flags_of_methods
 from ._memory import lazy
 from ._pending import UNBOUND as UNBOUND, Pending, Unbound as Unbound
 from ._run import Run, local
@@ -169,7 +170,9 @@ def augmented(operation: Callable[[Any, Any], Any], a: Any, b: Any) -> Any:
         change(run, a, "extend", (b,), {})
         return a
     if type(a) in PENDING:
-        return apart(run, _augmented, (operation, a, b), (a, b), changes=True)
+        name: str = operation.__name__.strip("_")
+        flags = flags_of_methods(f"__{name}__", f"__{name[1:]}__", f"__r{name[1:]}__")
+        return apart(run, _augmented, (operation, a, b), (a, b), changes=True, flags=flags)
     return unknown(run, operation, (a, b), {})
 
 
