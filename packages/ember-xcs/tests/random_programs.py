@@ -10,7 +10,7 @@ import random
 HEAD = """
 import functools, json, math, random, re
 from collections import Counter, defaultdict
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 total = 0
@@ -48,6 +48,20 @@ class Cm:
     def __exit__(self, kind, error, trace):
         effect("exit " + self.name + " " + (kind.__name__ if kind else "-"))
         return self.swallow
+
+
+class Through(Cm):
+    def __exit__(self, kind, error, trace):
+        effect("through " + self.name + " " + (kind.__name__ if kind else "-"))
+
+
+@contextmanager
+def noted(name):
+    effect("begin " + name)
+    try:
+        yield name
+    finally:
+        effect("end " + name)
 
 
 class Thing:
@@ -600,6 +614,9 @@ class Writer:
                     "with Cm('s', True):",
                     "with suppress(Boom):",
                     "with Cm('x') as w, Cm('y'):",
+                    "with Through('t') as w:",
+                    "with noted('n') as w:",
+                    "with noted('n'), Cm('q', True):",
                 ]
             )
         )

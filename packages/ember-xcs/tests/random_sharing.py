@@ -64,6 +64,36 @@ class Key:
     right: int = 0
 
 
+@dataclass
+class Card:
+    name: str
+    items: list = field(default_factory=list)
+    best: str = ""
+
+    def __post_init__(self):
+        self.best = ask(f"card {self.name}"[:20])
+        self.items.append(self.best)
+        Node.count += 1
+
+    @functools.cached_property
+    def text(self):
+        history.append(self.name)
+        self.items.append(ask(f"text {self.best}"[:20]))
+        return self.items[-1]
+
+
+class Gate:
+    def __enter__(self):
+        effect("gate")
+        return self
+
+    def __exit__(self, kind, error, trace):
+        effect(f"shut {kind.__name__ if kind else None}")
+
+
+gate = Gate()
+
+
 class Node:
     count = 0
     shared = []
@@ -273,6 +303,18 @@ def managed(name):
         history.append("!" + name)
     finally:
         history.append("-" + name)
+
+
+@contextmanager
+def kept(name):
+    history.append("<" + name)
+    try:
+        yield name
+    except Other:
+        history.append("?" + name)
+        raise
+    finally:
+        history.append(">" + name)
 
 
 def bump(by=1):
@@ -511,6 +553,8 @@ $1 = sorted([fetch('int 1'), fetch('int 2'), $i]) ; out.append($1)
 $1 = {fetch('str $k'): $S, fetch('int $k'): $S} ; out.append($1)
 $1 = Box($S) ; $2 = $1 ; $2.add($S) ; out.append($1.score) ; out.append($1.best()) ; out.append(replace($1, score=$i))
 $1 = Box($S, $l) ; $1.ask($S) ; out.append($1)
+$1 = Card($S) ; out.append($1) ; out.append($1.text) ; out.append($1.best) ; out.append($1.text)
+$1 = Card($S, $l) ; out.append($1.text) ; $1.name = $S ; out.append($1)
 $1 = Key($S, $i) ; out.append({$1: $S}[Key($1.left, $1.right)]) ; out.append($1 < Key('b'))
 $1 = counter() ; out.append($1($S)) ; out.append($1($s)) ; out.append([$1(z) for z in ('u', 'v')])
 $1 = [lambda: ask(f'late {$2}') for $2 in range(2)] ; out.append([f() for f in $1])
@@ -570,6 +614,10 @@ with $n:;$B
 with $n as $1:; $1.push($S);$B -> n1
 with suppress(Boom, KeyError, IndexError):;$B
 with managed('m'):;$B
+with kept('k'):; $1 = ask($S); out.append($1);$B; $2 = ask($S)#; out.append($2)
+with kept($S) as $1:; out.append($1);$B
+with gate:;$B; $1 = ask($S)#; out.append($1)
+with Gate() as $1:;$B
 with Node($S) as $1, managed('x'):;$B
 match $A:; case None:;$B2; case str(z) if 'a' in z: out.append(z); case {'name': z}: out.append(z); case [z, *_]: out.append(z); case Box(name=z) | Node(name=z): out.append(z); case int(z): out.append(z); case _:;$B2
 match ($S, $l):; case (x, [y, *z]): out.append((x, y, z)); case (x, []):;$B2; case _: pass

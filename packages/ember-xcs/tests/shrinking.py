@@ -76,8 +76,9 @@ def _smaller(text: str) -> Iterator[str]:
             yield ast.unparse(ast.fix_missing_locations(copy))
 
 
-def _program(tree: ast.AST) -> ast.FunctionDef:
-    return next(n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef) and n.name == "program")
+def _program(tree: ast.AST) -> ast.FunctionDef | ast.AsyncFunctionDef:
+    functions = (ast.FunctionDef, ast.AsyncFunctionDef)
+    return next(n for n in ast.walk(tree) if isinstance(n, functions) and n.name == "program")
 
 
 def _blocks(tree: ast.AST) -> Iterator[list[ast.stmt]]:

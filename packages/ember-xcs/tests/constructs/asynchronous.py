@@ -105,3 +105,15 @@ async def asynchronous_with() -> object:
             raise Other(b)
     await asyncio.sleep(0)
     return a, b
+
+
+@program("a b", "c d")
+async def variables_of_an_async_with() -> object:
+    room = asyncio.Semaphore(2)
+    async with asyncio.timeout(60):
+        a = await ask.aio("a")
+        b = await ask.aio("b")
+    async with room:
+        c = await ask.aio(f"c {a}")
+        d = await ask.aio(f"d {b}")
+    return a, b, c, d

@@ -133,3 +133,104 @@ def a_with_in_a_try() -> object:
             raise Other(b)
     except (Other, Refused) as error:
         return f"{error} {ask('c')}"
+
+
+class Passage:
+    """A context manager that swallows nothing."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __enter__(self) -> str:
+        effect(f"enter {self.name}")
+        return self.name
+
+    def __exit__(self, *error: object) -> None:
+        effect(f"leave {self.name} {error[1]}")
+
+
+@contextlib.contextmanager
+def logged(name: str) -> Iterator[str]:
+    effect(f"into {name}")
+    try:
+        yield name
+    except Refused as error:
+        effect(f"{name}: {error}")
+        raise
+    finally:
+        effect(f"out of {name}")
+
+
+@contextlib.contextmanager
+def forgiving(name: str) -> Iterator[str]:
+    try:
+        yield name
+    except Refused as error:
+        effect(f"{name}: {error}")
+
+
+DOOR = threading.Lock()
+
+
+@program("a b")
+def variables_of_a_with_that_swallows_nothing() -> object:
+    with Passage("one") as name:
+        a = ask(f"a {name}")
+        b = ask("b")
+    return a, b, ask(f"c {a}{b}")
+
+
+@program("a b")
+def variables_of_a_with_of_a_generator() -> object:
+    with logged("one") as name:
+        a = ask(f"a {name}")
+        b = ask("b")
+    return a, b
+
+
+@program("a b")
+def variables_of_a_with_a_lock() -> object:
+    with DOOR:
+        a = ask("a")
+        b = ask("b")
+    lock = threading.RLock()
+    with lock, contextlib.nullcontext():
+        c = ask(f"c {a}")
+    return a, b, c
+
+
+@program("a b", "c d")
+def variables_of_a_with_a_file() -> object:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "x"
+        path.write_text("text")
+        with open(path) as file:
+            a = ask(f"a {file.read()}")
+            b = ask("b")
+        with with_context():
+            c = ask(f"c {a}")
+            d = ask(f"d {b}")
+    return a, b, c, d
+
+
+@program(raises=True)
+def variables_of_a_with_that_swallows() -> object:
+    a = b = "none"
+    with forgiving("one"):
+        a = ask("a")
+        b = ask(f"b {a}")
+        if b:
+            raise Refused("c")
+    return a, b
+
+
+@program("a b")
+def variables_of_a_with_in_a_try() -> object:
+    a = b = "none"
+    try:
+        with Passage("one"):
+            a = ask("c")
+            b = ask(f"d {a}")
+    except Refused:
+        pass
+    return a, b, [ask("a"), ask("b")]

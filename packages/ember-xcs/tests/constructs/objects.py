@@ -8,9 +8,10 @@
 from __future__ import annotations
 
 import functools
+from dataclasses import InitVar, dataclass, field
 from typing import Any
 
-from .world import Thing, ask, count, effect, program
+from .world import Refused, Thing, ask, count, effect, program
 
 STATE = ("BOARD",)
 
@@ -248,3 +249,59 @@ def fluent_methods() -> object:
     first = Prompt().add(ask("a")).add("x").send("c")
     second = Prompt().add(ask("b")).send("d")
     return first, second
+
+
+@dataclass
+class Card:
+    """A dataclass that asks for a part of itself."""
+
+    name: str
+    suffix: InitVar[str] = "!"
+    lines: list[str] = field(default_factory=list[str])
+
+    def __post_init__(self, suffix: str) -> None:
+        self.text = ask(f"{self.name} {suffix}")
+        self.lines.append(self.text)
+
+
+@dataclass
+class LongCard(Card):
+    size: int = 0
+
+    def __post_init__(self, suffix: str) -> None:
+        super().__post_init__(suffix)
+        self.size += len(self.text)
+
+    @functools.cached_property
+    def title(self) -> str:
+        effect(f"title of {self.name}")
+        return ask(f"t{self.name} {self.size}")
+
+
+@program("a b c d")
+def dataclasses_that_ask_when_they_are_made() -> object:
+    shared: list[str] = []
+    cards = [Card("a"), Card("b", "?"), LongCard("c", lines=shared), LongCard("d", "?", shared, 5)]
+    shared.append("end")
+    return [repr(card) for card in cards], [card.text for card in cards], shared
+
+
+@program("ta tb")
+def cached_properties() -> object:
+    cards = [LongCard("a"), LongCard("b")]
+    titles = [card.title for card in cards]
+    return titles, [card.title for card in cards], [sorted(card.__dict__) for card in cards]
+
+
+@program()
+def cached_properties_that_fail_are_asked_again() -> object:
+    card = LongCard("a")
+    out: list[Any] = []
+    for _ in range(2):
+        try:
+            out.append(card.title)
+        except Refused as error:
+            out.append(str(error))
+    card.name = "b"
+    del card.title
+    return out, card.title, card.title

@@ -7,14 +7,14 @@
 from __future__ import annotations
 
 import sys
-from types import FunctionType
+from types import FunctionType, NoneType
 from typing import Any
 
 from ._apart import apart, unknown
 from ._attributes import looks_plainly, stores_plainly, vars_of
 from ._containers import new
 from ._memory import settle
-from ._methods import index, is_installed
+from ._methods import index, is_generated, is_installed
 from ._order import await_all, in_turn
 from ._run import Run
 from ._values import has_pending, hold_object
@@ -27,11 +27,9 @@ def construct(run: Run, cls: type, args: tuple[Any, ...], kwargs: dict[str, Any]
         made: Any = object.__new__(cls)
         hold_object(run, made)
         if only_stores(cls):
-            init(made, *args, **kwargs)
-            given = {id(arg) for arg in (*args, *kwargs.values())}
-            for one in vars(made).values():  # what default factories made
-                if type(one) in (list, dict, set) and not one and id(one) not in run.fresh.keys() | given:
-                    new(one)
+            _store(run, init, made, args, kwargs)
+        elif is_generated(init):
+            _store_and_go_on(run, init, made, args, kwargs)
         else:
             run.lowered_call(init, made, *args, **kwargs)
         return made
@@ -43,6 +41,33 @@ def construct(run: Run, cls: type, args: tuple[Any, ...], kwargs: dict[str, Any]
             return cls(*args, **kwargs)
         return apart(run, _constructed, (cls, args, kwargs), things)
     return unknown(run, cls, args, kwargs)
+
+
+def _store(run: Run, init: FunctionType, made: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    """Call the `__init__` that was generated for a dataclass: default factories are taken to change nothing."""
+    init(made, *args, **kwargs)
+    given = {id(arg) for arg in (*args, *kwargs.values())}
+    for one in vars(made).values():  # what default factories made
+        if type(one) in (list, dict, set) and not one and id(one) not in run.fresh.keys() | given:
+            new(one)
+
+
+def _store_and_go_on(
+    run: Run, init: FunctionType, made: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> None:
+    """As `_store`; the `__post_init__` that it ends with is the user's, and a call like any other."""
+    given: tuple[Any, ...] = ()
+
+    def later(*variables: Any) -> None:
+        nonlocal given
+        given = variables
+
+    vars(made)["__post_init__"] = later  # found before that of the class
+    try:
+        _store(run, init, made, args, kwargs)
+    finally:
+        del vars(made)["__post_init__"]
+    run.lowered_call(vars_of(type(made), "__post_init__"), made, *given)
 
 
 _INITS: dict[type, FunctionType | None] = {}
@@ -61,7 +86,7 @@ def _init_of(cls: type) -> FunctionType | None:
         and looks_plainly(cls)
         and not hasattr(cls, "__getattr__")
         and not hasattr(cls, "__del__")
-        and not hasattr(cls, "__post_init__")
+        and not (is_generated(init) and type(vars_of(cls, "__post_init__")) not in (NoneType, FunctionType))
         and not any("__slots__" in vars(parent) for parent in cls.__mro__[:-1])
         and all(parent is object or not is_installed(_file_of(parent)) for parent in cls.__mro__)
     )

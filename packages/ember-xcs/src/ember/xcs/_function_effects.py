@@ -17,7 +17,7 @@ from ember.core.marks import mark
 
 from . import _names as names
 from ._bindings import Text
-from ._methods import forget_classes, index_names, is_installed, methods_named, owner_of
+from ._methods import caching, forget_classes, index_names, is_installed, methods_named, owner_of
 from ._origins import ANYTHING, OUTSIDE, Effects, forget_globals
 from ._pending import Pending
 from ._reliance import look_again, relied_on
@@ -121,7 +121,7 @@ def flags_of_methods(*names: str) -> int:
         for function in methods_named(name):
             done = effects_of(function)
             flags |= (WRITES if done.writes else 0) | (OBJECTS if done.objects else 0)
-            flags |= (PARTS if done.parts else 0) | (CHANGES if done.changed else 0)
+            flags |= (PARTS if done.parts else 0) | (CHANGES if done.changed or function in caching else 0)
             shared |= done.shared
     return flags | shared_flag(shared)
 

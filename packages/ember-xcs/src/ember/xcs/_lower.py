@@ -151,13 +151,17 @@ class Lowering(Decisions):
             self.assign(first.optional_vars, load(name)) if first.optional_vars is not None and name else []
         )
         precise = self._precise
-        self._precise = precise | (names.stored(node.body) & self._used_after(node.body))
+        passes = self.summary([node]).lets_pass(first.context_expr)
+        # Where it may swallow what fails in there, the variables are read as they were then; else only by others.
+        read_later = self.captured if passes else self._used_after(node.body)
+        self._precise = precise | (names.stored(node.body) & read_later)
         lost = names.stored(node.body) - self._precise
         inner = (
             self._with(ast.copy_location(ast.With(rest, node.body), node)) if rest else self.block(node.body)
         )
         self._precise = precise
-        self.known &= known | names.stored([first.optional_vars] if first.optional_vars else [])
+        if not passes:
+            self.known &= known | names.stored([first.optional_vars] if first.optional_vars else [])
         item = ast.withitem(manager, store(name) if name else None)
         return [ast.copy_location(ast.With([item], [self._guarded([*head, *inner], node, lost)]), node)]
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 import sysconfig
+from functools import cached_property
 from pathlib import PurePath
 from types import FunctionType
 from typing import Any, Final, Literal
@@ -26,6 +27,8 @@ _modules_of_users: dict[str, bool] = {}
 _index: dict[str, WeakSet[FunctionType]] = {}
 _indexed: WeakSet[type] = WeakSet()
 static_methods: WeakSet[FunctionType] = WeakSet()
+caching: WeakSet[FunctionType] = WeakSet()
+"""Functions of cached properties: their results are stored in the object."""
 _seen: Any = None
 
 
@@ -33,7 +36,7 @@ def forget_classes() -> None:
     """Forget the user's classes: for tests."""
     global _seen
     _seen = None
-    for table in (_index, _indexed, static_methods, _owners):
+    for table in (_index, _indexed, static_methods, caching, _owners):
         table.clear()
 
 
@@ -87,12 +90,19 @@ def of_class(cls: type, name: str, part: Literal["fget", "fset"] | None = None) 
     for one in (cls, *subclasses(cls)):
         value: Any = getattr(one, name, None)
         if part is not None:
-            value = getattr(value, part) if isinstance(value, property) else None
+            value = _part_of(value, part)
         value = getattr(value, "__func__", value)
         value = mark(value, "__ember_jit__", value)
         if type(value) is FunctionType and value not in found:
             found.append(value)
     return found
+
+
+def _part_of(value: Any, part: str) -> Any:
+    """Return the getter or the setter of a property."""
+    if isinstance(value, property):
+        return getattr(value, part)
+    return value.func if isinstance(value, cached_property) and part == "fget" else None
 
 
 def subclasses(cls: type) -> list[type]:
@@ -121,11 +131,14 @@ def index(cls: type) -> None:
         return
     _indexed.add(cls)
     for name, value in list(vars(cls).items()):
-        if isinstance(value, property):
-            for kind, function in (("getter", value.fget), ("setter", value.fset)):
+        if isinstance(value, (property, cached_property)):
+            for kind, part in (("getter", "fget"), ("setter", "fset")):
+                function = _part_of(value, part)
                 if type(function) is FunctionType:
                     _index.setdefault(f"{name}.{kind}", WeakSet()).add(function)
                     _owners[function] = ref(cls)
+                    if isinstance(value, cached_property):
+                        caching.add(function)
             continue
         function = getattr(value, "__func__", value)
         function = mark(function, "__ember_jit__", function)

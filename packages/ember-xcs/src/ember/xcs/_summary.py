@@ -17,7 +17,7 @@ import ast
 import contextlib
 from collections.abc import Sequence
 from types import FunctionType, MethodType, ModuleType
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, cast
 
 from ember.core.externals import External
 
@@ -25,8 +25,9 @@ from . import _effects as effects, _names as names
 from ._bindings import Text, arguments_of, as_called, is_in, is_mixed
 from ._flow import Flow
 from ._kinds import ALL_CHANGING, CONTAINER, DATA
-from ._methods import is_generated, is_installed, methods_named, of_class, static_methods
+from ._methods import caching, is_generated, is_installed, methods_named, of_class, static_methods, subclasses
 from ._origins import NOWHERE, OUTSIDE, Effects, Origins
+from ._reliance import relied_on
 from ._unnamed import OPERATING, READ as READING_METHODS, called_by
 
 READING: Final = (
@@ -148,7 +149,7 @@ class Summary(Flow):
                 self._anything(arguments)
         elif not candidates and not self._is_part(function):
             self._anything(arguments)
-        mixed = is_mixed(node)
+        mixed = is_mixed(node) or (isinstance(value, type) and hasattr(value, "__post_init__"))
         for candidate in candidates:
             self._apply(self._effects_of(candidate), arguments, mixed or candidate in static_methods)
 
@@ -240,6 +241,8 @@ class Summary(Flow):
         elif isinstance(node, ast.Attribute):
             for function in self._behind(node, "fget"):
                 self._apply(self._effects_of(function), [node.value], False)
+                if function in caching:
+                    self.change(node.value)
         elif isinstance(
             node, (ast.Global, ast.Nonlocal, ast.Import, ast.ImportFrom, ast.ClassDef, ast.Await)
         ):
@@ -264,6 +267,26 @@ class Summary(Flow):
             for item in node.items:
                 self._manager(item.context_expr)
 
+    def lets_pass(self, node: ast.expr) -> bool:
+        """Whether what stands in a `with` is known to be a manager that lets every exception pass."""
+        from ._managers import lets_pass, made_passing
+
+        method = "__exit__"
+        if _is_amanager(node):
+            node, method = cast(ast.Call, node).args[0], "__aexit__"
+        kind = self.kind(node)
+        if isinstance(node, ast.Call):
+            made = self._callee(node.func)
+            if made_passing(made):
+                return True
+            kind = made if isinstance(made, type) else kind
+        if isinstance(node, ast.Name) and node.id not in self._local:
+            value = self._resolve(node.id)
+            held = node.id in self._namespace
+            if not held or relied_on(self._namespace, node.id, value):
+                kind = type(value)
+        return isinstance(kind, type) and all(lets_pass(one, method) for one in (kind, *subclasses(kind)))
+
     def _behind(self, node: ast.Attribute, part: Literal["fget", "fset"]) -> list[FunctionType]:
         """Return the functions of users that reading (or storing) an attribute may call."""
         kind = self.kind(node.value)
@@ -274,8 +297,8 @@ class Summary(Flow):
         return methods_named(f"{node.attr}.{'getter' if part == 'fget' else 'setter'}")
 
     def _manager(self, node: ast.expr) -> None:
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "_x_amanager":
-            node = node.args[0]
+        if _is_amanager(node):
+            node = cast(ast.Call, node).args[0]
         value = self._callee(node.func) if isinstance(node, ast.Call) else None
         if value in (contextlib.suppress, contextlib.nullcontext) or is_in(effects.READ, value):
             return
@@ -314,6 +337,10 @@ class Summary(Flow):
             isinstance(value, ast.Lambda) or (isinstance(value, ast.Name) and value.id in self._defined)
             for value in returns
         )
+
+
+def _is_amanager(node: ast.expr) -> bool:
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "_x_amanager"
 
 
 def _is_gather(value: Any) -> bool:
