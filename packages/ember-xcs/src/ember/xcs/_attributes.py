@@ -31,7 +31,7 @@ def attr(thing: Any, name: str) -> Any:
     kind = type(thing)
     run: Run = local.run
     if kind is ModuleType or kind in SCALARS:
-        found = getattr(thing, name)
+        found: Any = getattr(thing, name)
         if kind is type and not callable(found) and must_wait(run, thing, False) is not None:
             return apart(run, _attr, (thing, name), (thing,))
         return found
@@ -45,7 +45,7 @@ def attr(thing: Any, name: str) -> Any:
         return getattr(thing, name)
     if hasattr(kind, effects.FROZEN) and _is_stored(thing, kind, name):  # nor does an Ember module
         return getattr(thing, name)
-    found: Any = getattr(kind, name, None)
+    found = getattr(kind, name, None)
     if type(found) is property and type(found.fget) is FunctionType and not hasattr(kind, "__getattr__"):
         return local.run.lowered_call(found.fget, thing)
     cached = _is_cached(found, kind, name)
