@@ -48,36 +48,36 @@ def attr(thing: Any, name: str) -> Any:
     found = getattr(kind, name, None)
     if type(found) is property and type(found.fget) is FunctionType and not hasattr(kind, "__getattr__"):
         return local.run.lowered_call(found.fget, thing)
-    cached = _is_cached(found, kind, name)
+    cached = _cached_by(found, kind, name)
     if must_wait(run, thing, False) is None:
-        if cached and name not in vars(thing):
-            value = run.lowered_call(found.func, thing)
+        if cached is not None and name not in vars(thing):
+            value = run.lowered_call(cached, thing)
             set_attr(thing, name, value)
             return value
         if _plain_attribute(kind, name) or _is_stored(thing, kind, name):
             return getattr(thing, name)
         return unknown(run, getattr, (thing, name), {})
     inside = hasattr(thing, "__dict__") and type(getattr(kind, name, None)) in SCALARS
-    flags = flags_of_methods(f"{name}.getter") if cached else 0
-    return apart(run, _attr, (thing, name), (thing,), outside=not inside, flags=flags, changes=cached)
-
-
-def _is_cached(found: Any, kind: type, name: str) -> bool:
-    """Whether an attribute is a `cached_property` that is computed by the user's function, and then stored."""
-    return (
-        type(found) is cached_property
-        and type(found.func) is FunctionType
-        and found.attrname == name
-        and stores_plainly(kind)
-        and looks_plainly(kind)
+    flags = flags_of_methods(f"{name}.getter") if cached is not None else 0
+    return apart(
+        run, _attr, (thing, name), (thing,), outside=not inside, flags=flags, changes=cached is not None
     )
+
+
+def _cached_by(found: Any, kind: type, name: str) -> FunctionType | None:
+    """Return the user's function that computes a `cached_property`, whose result is then stored; None if it is not one."""
+    if type(found) is not cached_property or found.attrname != name:
+        return None
+    function: Any = found.func
+    plain = type(function) is FunctionType and stores_plainly(kind) and looks_plainly(kind)
+    return function if plain else None
 
 
 def _attr(run: Run, thing: Any, name: str) -> Any:
     if type(thing) in PENDING:
         return attr(run.force(thing), name)
     await_turn(run, thing)
-    if _is_cached(getattr(type(thing), name, None), type(thing), name):
+    if _cached_by(getattr(type(thing), name, None), type(thing), name) is not None:
         return attr(thing, name)
     if not _plain_attribute(type(thing), name) and not _is_stored(thing, type(thing), name):
         run.barrier()
