@@ -65,7 +65,7 @@ def attr(thing: Any, name: str) -> Any:
 
 
 def _cached_by(found: Any, kind: type, name: str) -> FunctionType | None:
-    """Return the user's function that computes a `cached_property`, whose result is then stored; None if it is not one."""
+    """Return the user's function that computes an attribute which is then stored; None if none does."""
     if type(found) is not cached_property or found.attrname != name:
         return None
     function: Any = found.func
