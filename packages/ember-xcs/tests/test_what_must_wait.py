@@ -799,3 +799,46 @@ def test_what_an_object_still_to_come_counts_is_counted_before_what_comes_after(
         return made if isinstance(made, str) else made.name, Shop.seen
 
     assert jit(program)() == program()
+
+
+class Told:
+    """Asks when it is made, and is added to later."""
+
+    def __init__(self, name: str) -> None:
+        self.lines = [ask(name)]
+
+    def add(self, name: str) -> None:
+        self.lines.append(refused(name + self.lines[0]))
+
+    def mark(self, name: str) -> None:
+        self.last = refused(name + self.lines[0])
+
+
+@external
+async def refused(prompt: str) -> str:
+    await asyncio.sleep(0.005)
+    raise ValueError(prompt)
+
+
+@pytest.mark.parametrize("act", [Told.add, Told.mark])
+def test_what_fails_after_an_object_came_to_where_others_see_it_does_not_change_it(
+    act: Callable[[Told, str], None],
+) -> None:
+    def program() -> list[Told]:
+        out: list[Told] = []
+        with suppress(ValueError):
+            told = Told("a")
+            out.append(told)
+            act(told, "b")
+        return out
+
+    assert [vars(one) for one in jit(program)()] == [vars(one) for one in program()] == [{"lines": ["A"]}]
+
+
+def test_nothing_that_is_still_to_come_is_seen_in_the_dict_of_an_object() -> None:
+    def program(name: str) -> list[dict[str, Any]]:
+        boxes = [Box(ask(name)), Box(name)]
+        boxes[1].name = ask(boxes[0].name)
+        return [box.__dict__ for box in boxes]
+
+    assert jit(program)("a") == program("a")

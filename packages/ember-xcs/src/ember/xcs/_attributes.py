@@ -124,7 +124,7 @@ def _plain_attribute(kind: type, name: str) -> bool:
     """Whether reading this attribute runs no code: no property of the user's, no `__getattr__`."""
     known = _PLAIN_ATTRIBUTES.get((kind, name))
     if known is None:
-        known = True
+        known = name != "__dict__"  # what is in it may be pending
         if not issubclass(kind, type):
             if kind.__getattribute__ not in _PLAINLY and kind.__module__ != "builtins":
                 known = issubclass(kind, (ModuleType, BaseException, str, External))

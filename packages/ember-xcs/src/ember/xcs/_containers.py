@@ -166,8 +166,12 @@ def _change_fresh(run: Run, thing: Any, name: str, args: tuple[Any, ...], kwargs
         if type(thing) is list and name in ("sort", "remove"):
             await_turn(run, thing, True)
             fill(run, thing)
-    run.drain_out_to(held.scope)
-    await_turn(run, thing, True)
+    scope = None
+    while held is not None and held.scope is not scope:  # it may come to where others see it while this waits
+        scope = held.scope
+        run.drain_out_to(scope)
+        await_turn(run, thing, True)
+        held = run.fresh.get(id(thing))
     if any(not is_data(arg) and type(arg) not in PENDING for arg in args) and name in ("extend", "update"):
         run.barrier()
     now: Fresh | None = run.fresh.get(id(thing))
