@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from ember.xcs import external, jit
+from ember.xcs import explain, external, jit
 
 
 @external
@@ -836,12 +836,16 @@ def test_what_fails_after_an_object_came_to_where_others_see_it_does_not_change_
 
 
 def test_nothing_that_is_still_to_come_is_seen_in_the_dict_of_an_object() -> None:
-    def program(name: str) -> list[dict[str, Any]]:
-        boxes: list[Box] = []
-        with suppress(ValueError):
-            box = Box(ask(name))
-            boxes.append(box)
-            box.name = refused("b")
-        return [box.__dict__ for box in boxes]
+    def program(name: str) -> tuple[Any, ...]:
+        box = Box(ask(name))
+        held = box.__dict__
+        box.name = ask("b")
+        held["items"] = [ask("c")]
+        return held, str(held), box.items
 
-    assert jit(program)("a") == program("a") == [{"name": "A", "items": []}]
+    assert (
+        jit(program)("a")
+        == program("a")
+        == ({"name": "B", "items": ["C"]}, "{'name': 'B', 'items': ['C']}", ["C"])
+    )
+    assert "uses __dict__" in str(explain(program))

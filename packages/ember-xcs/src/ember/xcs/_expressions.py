@@ -165,6 +165,10 @@ class Expressions(Pieces):
     def ex_Attribute(self, node: ast.Attribute) -> ast.expr:
         if self._is_module(node.value):
             return node
+        if (
+            node.attr == "__dict__"
+        ):  # as `vars()`: changes of it are changes of the object, and it holds what may be pending
+            raise Unsupported(f"line {node.lineno}: it uses __dict__")
         return self.X("attr", self.ex(node.value), ast.Constant(node.attr))
 
     def ex_Subscript(self, node: ast.Subscript) -> ast.expr:
