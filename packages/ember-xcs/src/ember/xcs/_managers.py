@@ -14,7 +14,7 @@ import threading
 from collections.abc import Iterable
 from contextlib import asynccontextmanager, contextmanager
 from io import IOBase
-from types import FunctionType
+from types import BuiltinFunctionType, FunctionType
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
@@ -42,11 +42,13 @@ _known: Final[WeakKeyDictionary[FunctionType, bool]] = WeakKeyDictionary()
 
 def made_passing(function: Any) -> bool:
     """Whether what `function` returns is a context manager that lets every exception pass."""
-    if (getattr(function, "__module__", None), getattr(function, "__name__", None)) in _MAKE_PASSING:
+    if type(function) not in (FunctionType, BuiltinFunctionType):
+        return False
+    if (function.__module__, function.__name__) in _MAKE_PASSING:
         return True
     if type(function) is not FunctionType or function.__code__ not in _MANAGERS:
         return False
-    body = getattr(function, "__wrapped__", None)
+    body = function.__dict__.get("__wrapped__")
     return type(body) is FunctionType and _asked(body, _yields_plainly)
 
 

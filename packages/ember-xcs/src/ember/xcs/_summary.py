@@ -282,9 +282,9 @@ class Summary(Flow):
             kind = made if isinstance(made, type) else kind
         if isinstance(node, ast.Name) and node.id not in self._local:
             value = self._resolve(node.id)
-            held = node.id in self._namespace
-            if not held or relied_on(self._namespace, node.id, value):
-                kind = type(value)
+            if not lets_pass(type(value), method):
+                return False
+            return node.id not in self._namespace or relied_on(self._namespace, node.id, value)
         return isinstance(kind, type) and all(lets_pass(one, method) for one in (kind, *subclasses(kind)))
 
     def _behind(self, node: ast.Attribute, part: Literal["fget", "fset"]) -> list[FunctionType]:
