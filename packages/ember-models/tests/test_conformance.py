@@ -188,7 +188,7 @@ def run(wheel: Path, *chosen: str) -> str:
     done = subprocess.run(
         [*command, *(chosen or ("test_faulty.py",))],
         cwd=wheel,
-        env={**os.environ, "PYTHONPATH": path},
+        env={**os.environ, "PYTHONPATH": path, "PYTEST_ADDOPTS": ""},  # its output is read
         capture_output=True,
         text=True,
         timeout=100,
