@@ -234,3 +234,21 @@ def variables_of_a_with_in_a_try() -> object:
     except Refused:
         pass
     return a, b, [ask("a"), ask("b")]
+
+
+class Draft(io.StringIO):
+    """A file that swallows."""
+
+    def __exit__(self, *error: Any) -> Any:
+        return isinstance(error[1], Exception)
+
+
+@program(raises=True)
+def variables_of_a_with_a_file_that_swallows() -> object:
+    a = b = "none"
+    with Draft():
+        a = ask("a")
+        b = ask(f"b {a}")
+        if b:
+            raise Refused("c")
+    return a, b

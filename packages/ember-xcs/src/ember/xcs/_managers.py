@@ -54,10 +54,10 @@ def made_passing(function: Any) -> bool:
 
 def lets_pass(cls: type, method: str) -> bool:
     """Whether context managers of a class let every exception pass, by `method`, which leaves them."""
-    if issubclass(cls, _PASSING):
-        return True
     found = vars_of(cls, method)
-    return type(found) is FunctionType and _asked(found, _returns_nothing)
+    if type(found) is FunctionType and cls is not ContextBlock:
+        return _asked(found, _returns_nothing)
+    return issubclass(cls, _PASSING)
 
 
 def _asked(function: FunctionType, question: Any) -> bool:
